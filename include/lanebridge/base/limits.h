@@ -1,0 +1,55 @@
+/* Every maximum in one place, unit in the name, reason beside it. Deadlines of the connection are
+ * in responses.h (struct responses_deadlines), because tests shrink them. */
+#ifndef LANEBRIDGE_BASE_LIMITS_H
+#define LANEBRIDGE_BASE_LIMITS_H
+
+#define KIB ((size_t)1024)
+#define MIB (1024 * KIB)
+
+/* Editor side */
+#define LIMIT_LSP_HEADER_BYTES (8 * KIB)   /* two short headers are usual */
+#define LIMIT_LSP_BODY_BYTES (64 * MIB)    /* didOpen of a 10 MiB file, escaped, several times over */
+#define LIMIT_LSP_QUEUE_BYTES (64 * MIB)   /* unread output before we call the editor dead */
+#define LIMIT_JSONRPC_PENDING_COUNT 4096   /* requests of either side in flight */
+#define LIMIT_JSON_DEPTH_COUNT 128         /* deeper is an attack, not a message */
+#define LIMIT_DOCUMENT_BYTES (10 * MIB)    /* larger open files are "open, text unknown" */
+
+/* Network side */
+#define LIMIT_EVENT_BYTES (128 * MIB)      /* one server event; default of endpoint.maxEventBytes */
+#define LIMIT_HTTP_HEADER_BYTES (64 * KIB)
+#define LIMIT_HTTP_BODY_BYTES (64 * MIB)   /* a full history in one POST */
+#define LIMIT_WS_QUEUE_BYTES (64 * MIB)    /* frames waiting to be written */
+#define LIMIT_LANE_NAMES_COUNT 32          /* per connection, over its whole life (the protocol's) */
+#define LIMIT_LANES_ACTIVE_COUNT 16        /* concurrent responses per connection (the protocol's) */
+
+/* Agent */
+#define LIMIT_TOOL_PARALLEL_COUNT 8
+#define LIMIT_TURN_STEPS_COUNT 500         /* a turn that needs more is running in circles */
+#define LIMIT_TURN_QUEUE_COUNT 32          /* prompts waiting behind a running turn */
+#define LIMIT_ITEM_BYTES (64 * MIB)
+
+/* Tools */
+#define LIMIT_PATCH_BYTES MIB
+#define LIMIT_PATCH_OPS_COUNT 100
+#define LIMIT_EDIT_FILE_BYTES (16 * MIB)
+#define LIMIT_READ_LINES_COUNT 2000
+#define LIMIT_READ_LINE_CHARS_COUNT 2000
+#define LIMIT_READ_BYTES (48 * KIB)
+#define LIMIT_LIST_COUNT 500
+#define LIMIT_FIND_COUNT 200
+#define LIMIT_GREP_COUNT 500
+#define LIMIT_GREP_FILE_BYTES (8 * MIB)
+#define LIMIT_GREP_MS 20000
+#define LIMIT_EXEC_SESSIONS_COUNT 16
+#define LIMIT_EXEC_RING_BYTES MIB          /* kept per session; the middle is dropped */
+#define LIMIT_EXEC_MODEL_BYTES (40 * KIB)  /* of one command's output shown to the model */
+#define LIMIT_EXEC_FOREGROUND_MS (10 * 60 * 1000)
+#define LIMIT_EXEC_KILL_GRACE_MS 2000      /* SIGTERM to SIGKILL */
+#define LIMIT_PLAN_STEPS_COUNT 50
+#define LIMIT_AGENTS_MD_BYTES (32 * KIB)
+
+/* Journal */
+#define LIMIT_BLOB_STORE_BYTES (500 * MIB)
+#define LIMIT_LEASE_MS 30000               /* a lease not renewed for this long may be taken */
+
+#endif
