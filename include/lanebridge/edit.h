@@ -1,0 +1,89 @@
+/* edit: what the model writes (patches, replacements) turned into a plan of new texts, all or
+ * nothing; the plan turned into minimal edits; and merging when the user typed meanwhile. Pure.
+ *
+ * Invariants: a plan exists only when every part of it fits; bytes outside the changed lines are
+ * untouched (endings, BOM, final newline); new lines take their neighbours' ending; nothing here
+ * reads a file: the caller brings the texts. */
+#ifndef LANEBRIDGE_EDIT_H
+#define LANEBRIDGE_EDIT_H
+
+#include <lanebridge/base.h>
+#include <lanebridge/text.h>
+
+/* -- Patches in the free-form format ("*** Begin Patch" …) ---------------------------------------- */
+
+struct edit_patch;
+/* Errors: STATUS_INVALID with the line number and what was expected; STATUS_LIMIT above
+ * LIMIT_PATCH_BYTES or LIMIT_PATCH_OPS_COUNT. */
+enum status edit_patch_parse(struct str text, struct edit_patch **ret_patch, struct err *err);
+void edit_patch_free(struct edit_patch *patch);
+/* Every path the patch names (sources and move targets), each once, in order; borrowed. */
+size_t edit_patch_path_count(const struct edit_patch *patch);
+struct str edit_patch_path(const struct edit_patch *patch, size_t index);
+/* The Lark grammar of the format, for the custom tool's `format.definition`. */
+const char *edit_patch_grammar(void);
+
+/* The text of one named path as it is NOW. text NULL: the file does not exist. `unreadable` non-empty:
+ * why it cannot be edited (binary, too large, not UTF-8, outside …); applying reports it. */
+struct edit_source {
+    struct str path;
+    struct text *text;       /* borrowed */
+    struct str unreadable;   /* borrowed */
+};
+
+/* -- Plans ------------------------------------------------------------------------------------------ */
+
+enum edit_kind { EDIT_CREATE, EDIT_UPDATE, EDIT_DELETE, EDIT_MOVE };
+/* One file's change. CREATE: before NULL. DELETE: after NULL. MOVE: from `path` to `new_path`, the
+ * text may change too. */
+struct edit_file {
+    enum edit_kind kind;
+    char *path;
+    char *new_path;
+    struct text *before;
+    struct text *after;
+};
+struct edit_plan {
+    VEC(struct edit_file) files;
+    struct buf notes;    /* e.g. "src/a.c: hunk 2 matched ignoring trailing blanks"; one a line */
+};
+void edit_plan_finish(struct edit_plan *plan);
+
+/* On failure *ret_plan is untouched and `errors` holds every problem, one a line, each with the path,
+ * the hunk, and the nearest real text with its line numbers. Table of behaviour: docs/decisions. */
+enum status edit_patch_plan(const struct edit_patch *patch, const struct edit_source *sources,
+                            size_t source_count, struct edit_plan *ret_plan, struct buf *errors);
+/* `edit_file`: replaces old by new once (or everywhere). Errors: not found (with the nearest real
+ * text), several places (with their line numbers), old equals new, old empty. */
+enum status edit_replace_plan(const struct edit_source *source, struct str old_string,
+                              struct str new_string, bool replace_all, struct edit_plan *ret_plan,
+                              struct buf *errors);
+/* `write_file`: the whole content; a create or an update. */
+enum status edit_write_plan(const struct edit_source *source, struct str content,
+                            struct edit_plan *ret_plan, struct buf *errors);
+
+/* -- Minimal edits ------------------------------------------------------------------------------------ */
+
+/* Replace [start, end) (bytes of the before text) by `with` (borrowed from the after text). */
+struct edit_span {
+    size_t start, end;
+    struct str with;
+};
+struct edit_spans {
+    VEC(struct edit_span) spans;     /* ascending, not touching */
+};
+/* Line-based, the fewest lines; the caller keeps both texts alive. */
+void edit_spans_between(const struct text *before, const struct text *after,
+                        struct edit_spans *ret_spans);
+void edit_spans_finish(struct edit_spans *spans);
+
+/* -- Conflict: three texts ----------------------------------------------------------------------------- */
+
+/* merge(base → mine, base → theirs) by lines. Where both changed the same or touching lines in
+ * different ways, `mine` is kept and the place counted. Used to repair a misapplied edit and to undo
+ * a turn: the user's text is always `mine`.
+ * Returns the merged text (a new reference), *ret_conflicts >= 0. */
+struct text *edit_merge(const struct text *base, const struct text *mine, const struct text *theirs,
+                        size_t *ret_conflicts);
+
+#endif

@@ -1,0 +1,144 @@
+/* workspace: the folders the user opened, the one way to their files, and searching them.
+ *
+ * Invariants: every file access of the agent goes through here, beneath a root's directory
+ * descriptor (openat2 RESOLVE_BENEATH|NO_MAGICLINKS, or a component walk with O_NOFOLLOW): no path
+ * text can leave the roots, no race can either. Only regular files are opened. Roots come from the
+ * editor alone. What is open in the editor is not looked at here except by searches, which take a
+ * document snapshot. */
+#ifndef LANEBRIDGE_WORKSPACE_H
+#define LANEBRIDGE_WORKSPACE_H
+
+#include <sys/stat.h>
+
+#include <lanebridge/base.h>
+#include <lanebridge/document.h>
+#include <lanebridge/loop.h>
+#include <lanebridge/text.h>
+
+struct workspace;
+
+/* -- Roots ------------------------------------------------------------------------------------------ */
+
+struct workspace_root {
+    char *path;      /* canonical, absolute */
+    char *name;      /* shown as "name/…" when there are several roots; unique */
+    int fd;          /* O_PATH directory */
+    bool confirmed;  /* false for "/" and $HOME until the user said yes: nothing is read there */
+};
+/* state_folder: where trust and caches live (0700, ours). home: for the $HOME rule. Both copied. */
+struct workspace *workspace_new(struct loop *loop, struct str state_folder, struct str home);
+void workspace_free(struct workspace *workspace);
+/* Errors: STATUS_NOT_FOUND, STATUS_INVALID (not a folder), STATUS_EXISTS (already a root). */
+enum status workspace_add_root(struct workspace *workspace, struct str path, struct str name,
+                               struct err *err);
+void workspace_remove_root(struct workspace *workspace, struct str path);
+size_t workspace_root_count(const struct workspace *workspace);
+struct workspace_root *workspace_root_at(const struct workspace *workspace, size_t index);
+
+/* -- Paths ------------------------------------------------------------------------------------------- */
+
+/* A path inside a root. `relative` is clean and never climbs; `display` is what the model and the user
+ * see: relative, with "name/" in front when there are several roots. */
+struct workspace_path {
+    const struct workspace_root *root;
+    char *relative;
+    char *absolute;
+    char *display;
+};
+void workspace_path_finish(struct workspace_path *path);
+
+/* From what the model wrote: relative to the (only, or named, or `base`) root, or absolute inside one.
+ * base may be NULL: the first root. Errors, each naming the path: STATUS_INVALID (path text),
+ * STATUS_DENIED (outside every root: "… is outside the folders open in the editor"),
+ * STATUS_NOT_FOUND (no folder is open). The file need not exist. */
+enum status workspace_resolve(const struct workspace *workspace, const struct workspace_root *base,
+                              struct str text, struct workspace_path *ret_path, struct err *err);
+
+struct workspace_stat {
+    bool exists;
+    bool is_folder, is_file, is_link;   /* of the path itself, not followed at the last component */
+    uint64_t size, device, inode, links;
+    int64_t modified_ns;
+    unsigned mode;
+};
+enum status workspace_stat(const struct workspace_path *path, struct workspace_stat *ret_stat,
+                           struct err *err);
+/* Follows links beneath the root; the canonical absolute path of what exists. For policy checks. */
+enum status workspace_canonical(const struct workspace_path *path, struct buf *ret_absolute,
+                                struct err *err);
+/* Reads a regular file whole. Blocking: for files up to a few hundred KiB on the loop, else in work.
+ * Errors: NOT_FOUND, DENIED (outside, permission), UNSUPPORTED (FIFO, device, folder), LIMIT. */
+enum status workspace_read(const struct workspace_path *path, size_t limit_bytes,
+                           struct buf *ret_bytes, struct workspace_stat *ret_stat, struct err *err);
+/* Temp file in the same folder, fsync, rename; keeps the mode of what it replaces (else 0644), makes
+ * missing parent folders. Refuses links, non-regular files and nlink > 1. `expect`, if not NULL, is
+ * the stat the caller decided on: STATUS_CONFLICT when (size, mtime, inode) differ. */
+enum status workspace_write(const struct workspace_path *path, struct str bytes,
+                            const struct workspace_stat *expect, struct err *err);
+enum status workspace_remove(const struct workspace_path *path, struct err *err);
+enum status workspace_rename(const struct workspace_path *from, const struct workspace_path *to,
+                             struct err *err);   /* never replaces: STATUS_EXISTS */
+
+/* -- Walking and searching: in the pool, results on the loop thread --------------------------------- */
+
+/* Chooses what a search must not show; called on pool threads: pure, thread-safe. */
+typedef bool workspace_filter_fn(void *user, struct str absolute_path, bool is_folder);
+
+struct workspace_search {
+    const struct workspace_path *folder;   /* where to start; may be a file for grep */
+    struct document_snapshot *documents;   /* taken over; open texts stand in for their files */
+    workspace_filter_fn *hidden;           /* optional: true hides (secrets, policy) */
+    void *hidden_user;
+    size_t limit;                          /* results */
+    size_t offset;                         /* list only: results to skip */
+    unsigned depth;                        /* list only: 1 to 3 */
+    struct str glob;                       /* find: the pattern; grep: optional filter */
+    struct str pattern;                    /* grep */
+    bool fixed, ignore_case;
+    unsigned context;                      /* grep: lines around, 0 to 5 */
+    unsigned budget_ms;
+};
+struct workspace_match {
+    char *path;           /* display path */
+    bool is_folder;
+    bool ignored;         /* by .gitignore/.agentignore (list marks it, find and grep leave it out) */
+    bool unsaved;         /* the text came from the editor */
+    uint64_t size;
+    size_t line;          /* grep: 1-based */
+    char *text;           /* grep: the line, repaired UTF-8, cut at LIMIT_READ_LINE_CHARS_COUNT */
+    bool is_context;      /* grep: a line around a match */
+};
+struct workspace_results {
+    enum status status;            /* OK also when limited or out of time */
+    char error[256];               /* e.g. the regex's error with its offset */
+    struct workspace_match *matches;
+    size_t count;
+    size_t total;                  /* known number before limit, where counted */
+    size_t files_searched, files_skipped_binary, files_skipped_large;
+    bool limited, timed_out;
+};
+typedef void workspace_results_fn(void *user, const struct workspace_results *results);
+struct workspace_job;
+/* Results are borrowed for the callback. Order: by path, folders first for list. Hidden dot folder
+ * .git is never entered. Cancelling: no callback comes any more. */
+struct workspace_job *workspace_list(struct workspace *workspace, const struct workspace_search *search,
+                                     workspace_results_fn *on_done, void *user);
+struct workspace_job *workspace_find(struct workspace *workspace, const struct workspace_search *search,
+                                     workspace_results_fn *on_done, void *user);
+struct workspace_job *workspace_grep(struct workspace *workspace, const struct workspace_search *search,
+                                     workspace_results_fn *on_done, void *user);
+void workspace_job_cancel(struct workspace_job *job);
+
+/* -- Open text against the disk ----------------------------------------------------------------------- */
+
+/* True when the document's text differs from its file (or the file is missing or unreadable). */
+bool workspace_is_unsaved(const struct workspace *workspace, const struct document *document);
+
+/* -- Trust: remembered at user level, per canonical root ----------------------------------------------- */
+
+enum workspace_trust { TRUST_UNKNOWN, TRUST_YES, TRUST_NO };
+enum workspace_trust workspace_trust_get(const struct workspace *workspace, struct str root_path);
+enum status workspace_trust_set(struct workspace *workspace, struct str root_path,
+                                enum workspace_trust trust, struct err *err);
+
+#endif
