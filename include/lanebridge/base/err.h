@@ -40,7 +40,8 @@ const char *status_name(enum status status);
 enum status err_set(struct err *err, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* err_set with ": strerror(errno_value)" appended. */
+/* err_set with ": strerror(errno_value)" appended and the status that fits the errno: NOT_FOUND,
+ * DENIED, EXISTS, TIMEOUT, CLOSED, else IO. */
 enum status err_set_errno(struct err *err, int errno_value, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

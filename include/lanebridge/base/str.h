@@ -33,7 +33,8 @@ struct str str_trim(struct str s);                             /* ASCII blanks, 
 struct str str_trim_end(struct str s);
 
 /* Takes the next piece up to `separator` off the front of *rest; false when *rest is used up.
- * "a,b" gives "a", "b"; "a," gives "a", "". */
+ * "a,b" gives "a", "b";
+ * "a," gives "a", ""; "" gives "" once, a NULL rest nothing. */
 bool str_next(struct str *rest, char separator, struct str *ret_piece);
 
 /* Decimal, whole string, no blanks; false on overflow or rubbish, *ret untouched. */

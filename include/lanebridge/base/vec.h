@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <lanebridge/base/mem.h>
+
 #define VEC(type)                                                                                  \
     struct {                                                                                       \
         type *ptr;                                                                                 \
