@@ -1,0 +1,155 @@
+/* net: real sockets. WebSocket and HTTP/SSE clients, and a server for both, by libwebsockets on the
+ * libuv loop, behind an interface that does not show either.
+ *
+ * Invariants: names are resolved by us, asynchronously, and libwebsockets is given numeric addresses;
+ * plain ws:/http: goes to loopback alone; TLS is always verified against the exact host; redirects
+ * are refused; the process's proxy variables are not read by the library. Every object ends in one
+ * on_closed; a *_free may be called in any callback, and nothing is called afterwards.
+ * Pitfalls of the library and what was done about each: docs/decisions/0003-libwebsockets.md. */
+#ifndef LANEBRIDGE_NET_H
+#define LANEBRIDGE_NET_H
+
+#include <lanebridge/base.h>
+#include <lanebridge/loop.h>
+
+struct net;
+
+struct net_options {
+    const char *ca_file;        /* added to the system's store; NULL for none */
+    const char *client_cert;    /* PEM, NULL for none */
+    const char *client_key;
+    uint64_t connect_ms;        /* deadline of resolve + connect + TLS + upgrade; 0: 10,000 */
+};
+/* Cheap: the library's context is made at the first connect or listen (TLS only when wss/https asks
+ * for it: loading the system's store costs 25 ms and some MiB). */
+struct net *net_new(struct loop *loop, const struct net_options *options, struct err *err);
+/* Needs all its objects freed; runs the loop until the library has let go. */
+void net_free(struct net *net);
+
+/* -- URLs -------------------------------------------------------------------------------------------- */
+
+struct net_url {
+    bool tls, websocket;
+    char host[256];      /* without brackets */
+    unsigned port;
+    char path[1024];     /* with query, at least "/" */
+};
+/* ws, wss, http, https. Errors: STATUS_INVALID (syntax, userinfo, fragment), STATUS_DENIED for plain
+ * schemes to a host that is not localhost, 127.0.0.0/8 or ::1: "use wss://". */
+enum status net_url_parse(struct str text, struct net_url *ret_url, struct err *err);
+
+struct net_header {
+    const char *name;    /* lower case, no colon */
+    const char *value;   /* no CR, LF or NUL: refused */
+};
+struct net_target {
+    struct net_url url;
+    const struct net_header *headers;
+    size_t header_count;
+    const char *unix_path;       /* if set: connect there instead; url still names host and path */
+    size_t max_message_bytes;    /* 0: LIMIT_EVENT_BYTES */
+};
+
+/* Why it ended. text says what happened and what to do; TLS failures carry the verifier's reason. */
+struct net_close {
+    enum status status;
+    bool was_open;
+    int http_status;
+    unsigned close_code;
+    int64_t retry_after_ms;      /* -1: not told */
+    char request_id[128];
+    char text[512];
+};
+
+/* -- WebSocket client ---------------------------------------------------------------------------------- */
+
+struct net_ws;
+struct net_ws_handlers {
+    void (*on_open)(void *user);
+    void (*on_message)(void *user, struct str text);    /* whole, valid UTF-8, within the cap */
+    void (*on_alive)(void *user);                       /* pong, ping, or a piece of a message */
+    void (*on_closed)(void *user, const struct net_close *close);
+};
+/* Errors at once: bad headers. Everything else comes by on_closed. */
+struct net_ws *net_ws_open(struct net *net, const struct net_target *target,
+                           const struct net_ws_handlers *handlers, void *user, struct err *err);
+/* Takes the bytes. STATUS_LIMIT above LIMIT_WS_QUEUE_BYTES waiting; may be called before on_open. */
+enum status net_ws_send(struct net_ws *ws, struct buf *message);
+void net_ws_ping(struct net_ws *ws);
+/* Sends a close frame if open (code 0: none) and drops the connection; no callback afterwards. */
+void net_ws_free(struct net_ws *ws, unsigned code, const char *reason);
+
+/* -- HTTP client: one exchange --------------------------------------------------------------------------- */
+
+struct net_http;
+struct net_http_handlers {
+    void (*on_head)(void *user, int status, struct str content_type);
+    void (*on_body)(void *user, struct str bytes);      /* decoded, torn anywhere */
+    void (*on_closed)(void *user, const struct net_close *close);   /* STATUS_OK: body complete */
+};
+/* body: taken; NULL for none. content-type of a body is application/json unless given. */
+struct net_http *net_http_open(struct net *net, const char *method, const struct net_target *target,
+                               struct buf *body, const struct net_http_handlers *handlers, void *user,
+                               struct err *err);
+void net_http_free(struct net_http *http);
+
+/* -- Server-sent events: pure ------------------------------------------------------------------------------ */
+
+struct net_sse;
+typedef void net_sse_fn(void *user, struct str event, struct str data);
+struct net_sse *net_sse_new(size_t max_event_bytes, net_sse_fn *on_event, void *user);
+void net_sse_free(struct net_sse *sse);
+/* STATUS_LIMIT when an event exceeds the maximum. Source: WHATWG HTML, "Server-sent events". */
+enum status net_sse_push(struct net_sse *sse, struct str bytes);
+
+/* -- Server ---------------------------------------------------------------------------------------------------- */
+
+struct net_server;
+struct net_server_conn;      /* a WebSocket that came in */
+struct net_server_request;   /* an HTTP request that came in, body complete */
+
+struct net_request_info {
+    struct str method, path, query;
+    struct str authorization, content_type, host, origin;    /* empty if absent */
+    struct str body;
+};
+struct net_server_handlers {
+    /* Decide about an upgrade: 0 accepts, else the HTTP status to refuse with. */
+    int (*on_upgrade)(void *user, const struct net_request_info *info);
+    /* Returns what is passed as conn_user from then on. */
+    void *(*on_conn)(void *user, struct net_server_conn *conn);
+    void (*on_message)(void *conn_user, struct str text);
+    void (*on_conn_closed)(void *conn_user);    /* conn is dead afterwards, frees itself */
+    void (*on_request)(void *user, struct net_server_request *request,
+                       const struct net_request_info *info);
+    /* The client went away before the answer was complete; request is dead afterwards. */
+    void (*on_request_closed)(void *request_user);
+};
+struct net_server_options {
+    const char *address;          /* numeric, e.g. "127.0.0.1" */
+    unsigned port;                /* 0 picks one */
+    const char *unix_path;        /* instead of address and port; file made 0600 */
+    size_t max_message_bytes;     /* 0: LIMIT_HTTP_BODY_BYTES; over it: close 1009, or 413 */
+};
+struct net_server *net_server_new(struct net *net, const struct net_server_options *options,
+                                  const struct net_server_handlers *handlers, void *user,
+                                  struct err *err);
+unsigned net_server_port(const struct net_server *server);
+void net_server_free(struct net_server *server);    /* drops all connections; no callbacks */
+
+enum status net_server_send(struct net_server_conn *conn, struct buf *message);    /* takes */
+size_t net_server_queued(const struct net_server_conn *conn);                      /* bytes unsent */
+/* Sends what is queued, then a close frame. code 0: drops TCP at once, without one (a fault). */
+void net_server_close(struct net_server_conn *conn, unsigned code, const char *reason);
+
+void net_request_set_user(struct net_server_request *request, void *request_user);
+/* One whole answer; the request is dead afterwards. extra_headers may be NULL. */
+void net_request_reply(struct net_server_request *request, int status, const char *content_type,
+                       const struct net_header *extra_headers, size_t header_count, struct str body);
+/* Or a stream: begin, any number of writes, end. end(abort = true) drops the connection. */
+void net_request_begin(struct net_server_request *request, int status, const char *content_type,
+                       const struct net_header *extra_headers, size_t header_count);
+enum status net_request_write(struct net_server_request *request, struct buf *bytes);
+void net_request_end(struct net_server_request *request, bool abort);
+
+#endif

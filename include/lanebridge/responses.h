@@ -1,0 +1,193 @@
+/* responses: the client of a Responses API: requests on lanes of one socket, events matched to their
+ * response, continuation with only what is new, and recovery. Knows no socket (transport.h), no
+ * tool, no thread.
+ *
+ * Invariants:
+ * - The caller's history is append-only within a generation; a continuation sends items
+ *   [covered, count) with previous_response_id, and only if the server is known to hold [0, covered).
+ *   Whenever that is not certain (lost socket, previous_response_not_found, failure, interrupt,
+ *   other generation), the full history goes out without previous_response_id.
+ * - Every event is matched by lane AND response id; duplicates and strangers are dropped, unknown
+ *   event types are passed on.
+ * - output_item.done is the authority on an item; deltas are provisional.
+ * - Adoption (docs/decisions): a response that breaks with at least one item done ends as BROKEN and
+ *   its done items stand; with none done it is sent again here, with back-off, and the caller does
+ *   not notice beyond on_retry.
+ * - A lane is not used again before its terminal event has come; an interrupted lane drains.
+ * Source: the WebSocket-mode guide; docs/PROTOCOL.md has the facts we rely on. */
+#ifndef LANEBRIDGE_RESPONSES_H
+#define LANEBRIDGE_RESPONSES_H
+
+#include <lanebridge/base.h>
+#include <lanebridge/json.h>
+#include <lanebridge/transport.h>
+
+/* -- Profile: what an endpoint can do. Starts from the table, loses what is refused. -------------- */
+
+struct responses_profile {
+    const char *name;              /* "openai", "azure", "xai", "generic" */
+    const char *key_header;        /* "authorization" (Bearer) or "api-key" */
+    bool lanes, warm_up, steer, stored_ids, additional_tools, context_management;
+    unsigned life_minutes;         /* rotate before; 0 unknown */
+};
+/* By name, or by the URL's host for "auto"; never NULL ("generic"). */
+const struct responses_profile *responses_profile_find(struct str name, struct str host);
+
+/* All waits, in one place so that tests can shrink them. Milliseconds. */
+struct responses_deadlines {
+    uint64_t connect;        /* 10,000: to a usable connection */
+    uint64_t first_event;    /* 30,000: request sent to its first event */
+    uint64_t silence;        /* 20,000: no inbound frame while a response runs: ping */
+    uint64_t pong;           /* 10,000: ping to any inbound frame, else the socket is dead */
+    uint64_t thinking;       /* 600,000: alive by pongs but no event */
+    uint64_t drain;          /* 10,000: an interrupted response may go on for this long */
+    uint64_t backoff_first;  /* 250, doubled with jitter up to … */
+    uint64_t backoff_max;    /* 30,000 */
+    unsigned attempts;       /* 5: sends of one request before it fails */
+};
+extern const struct responses_deadlines responses_deadlines_default;
+
+/* -- Status: what is true about the connection ------------------------------------------------------ */
+
+enum responses_state {
+    RESPONSES_IDLE, RESPONSES_CONNECTING, RESPONSES_READY, RESPONSES_WAITING, RESPONSES_THINKING,
+    RESPONSES_STREAMING, RESPONSES_DRAINING, RESPONSES_ROTATING, RESPONSES_HTTP, RESPONSES_OFFLINE,
+};
+const char *responses_state_name(enum responses_state state);
+struct responses_status {
+    enum responses_state state;
+    enum transport_kind transport;
+    unsigned sockets, lanes_active;
+    uint64_t since_ms;               /* env clock */
+    uint64_t abandoned_tokens;       /* output tokens of interrupted or repeated responses */
+    struct transport_counters counters;   /* of all connections so far */
+    uint64_t connects, requests, full_inputs, retries;
+    char detail[256];
+};
+
+/* -- Client ------------------------------------------------------------------------------------------- */
+
+enum responses_transport_choice { RESPONSES_AUTO, RESPONSES_WEBSOCKET_ONLY, RESPONSES_HTTP_ONLY };
+struct responses_options {
+    const struct responses_profile *profile;       /* copied */
+    const struct responses_deadlines *deadlines;   /* copied; NULL: defaults */
+    enum responses_transport_choice transport;
+    bool store;
+    /* Optional; whenever responses_status would answer differently in state or transport. */
+    void (*on_status)(void *user, const struct responses_status *status);
+    void *user;
+};
+struct responses;
+struct responses *responses_new(const struct transport_env *env, const struct responses_options *options);
+/* Frees with everything in flight; no callbacks any more. Chains must be freed before. */
+void responses_free(struct responses *responses);
+void responses_get_status(const struct responses *responses, struct responses_status *ret_status);
+
+/* A chain is one conversation's lineage: which response the server holds for it, on which lane. */
+enum responses_priority { PRIORITY_TYPING, PRIORITY_ACTION, PRIORITY_TURN, PRIORITY_BACKGROUND };
+struct responses_chain;
+struct responses_chain *responses_chain_new(struct responses *responses,
+                                            enum responses_priority priority);
+void responses_chain_free(struct responses_chain *chain);   /* NULL is fine; interrupts what runs */
+/* The server must not be assumed to hold anything for it any more (compaction, edited history). */
+void responses_chain_reset(struct responses_chain *chain);
+
+/* The conversation, owned by the caller; item(i) is one whole JSON input item, and must stay the same
+ * for i < count until the response has ended. */
+struct responses_history {
+    struct str (*item)(void *user, size_t index);
+    void *user;
+    size_t count;
+    uint64_t generation;    /* another number: the prefix is no longer the same */
+};
+struct responses_request {
+    struct str model, instructions;
+    struct str tools;                 /* JSON array text, or empty */
+    struct str effort;                /* reasoning effort, or empty */
+    struct str prompt_cache_key;      /* or empty */
+    struct str extra;                 /* more members: `"text":{…},"x":1`, or empty */
+    int64_t max_output_tokens;        /* 0: not sent */
+    bool parallel_tool_calls;
+    bool warm_up;                     /* generate:false; ends COMPLETED without items, or at once where
+                                         the endpoint has no warm-up */
+    struct responses_history history;
+};
+
+enum responses_delta_kind {
+    DELTA_TEXT, DELTA_REFUSAL, DELTA_REASONING_SUMMARY, DELTA_REASONING, DELTA_ARGUMENTS, DELTA_INPUT,
+};
+/* An output item. Borrowed for the call; `raw` is verbatim and good as an input item later. */
+struct responses_item {
+    size_t output_index;
+    struct str type, id, call_id, name;
+    struct str arguments;             /* function_call: JSON text; custom_tool_call: free text */
+    const struct json_value *value;
+    struct str raw;
+};
+enum responses_end {
+    RESPONSE_COMPLETED,
+    RESPONSE_INCOMPLETE,     /* reason in text: max_output_tokens, content_filter, steered */
+    RESPONSE_FAILED,         /* the server said so, or attempts are used up; text has what and why */
+    RESPONSE_BROKEN,         /* lost after at least one item was done: adopt and go on */
+    RESPONSE_INTERRUPTED,    /* by response_interrupt */
+};
+struct responses_usage {
+    int64_t input_tokens, cached_tokens, output_tokens, reasoning_tokens;
+};
+struct responses_result {
+    enum responses_end end;
+    char response_id[96];
+    char code[64];           /* the server's error code, or ours ("connection_lost", "auth") */
+    char text[512];          /* for the user */
+    struct responses_usage usage;
+    size_t items_done;
+    /* Where the time went, env clock. 0 if it never happened. */
+    uint64_t queued_ms, sent_ms, first_event_ms, first_output_ms, ended_ms;
+    bool continued;          /* went out with previous_response_id */
+    uint64_t bytes_sent, bytes_received;
+};
+/* All optional but on_end. Order: on_started, then items, then on_end exactly once. */
+struct responses_handlers {
+    void (*on_started)(void *user, struct str response_id);
+    void (*on_item_added)(void *user, const struct responses_item *item);    /* provisional */
+    void (*on_delta)(void *user, enum responses_delta_kind kind, size_t output_index,
+                     struct str item_id, struct str text);
+    void (*on_item_done)(void *user, const struct responses_item *item);
+    /* Sent again or waiting: what the user should know ("rate limit: retrying in 12 s"). Items and
+     * deltas seen so far of this request are void. */
+    void (*on_retry)(void *user, const char *what, uint64_t wait_ms);
+    void (*on_unknown)(void *user, struct str type, struct str raw);
+    void (*on_end)(void *user, const struct responses_result *result);
+};
+struct response;
+/* One response at a time per chain. The history's item function is called until on_end.
+ * Errors: STATUS_INVALID when one is running; STATUS_AUTH (key missing: the message names the
+ * variable) and other reasons why it cannot even be tried; then no callback comes. */
+struct response *responses_create(struct responses_chain *chain,
+                                  const struct responses_request *request,
+                                  const struct responses_handlers *handlers, void *user,
+                                  struct err *err);
+/* on_end(INTERRUPTED) follows on the next loop turn; the chain can be used from then on. */
+void response_interrupt(struct response *response);
+
+/* -- Shapes shared with the server side (endpoint) ------------------------------------------------------ */
+
+/* A lane name: 1 to 256 of [A-Za-z0-9_.-]. */
+bool responses_lane_name_is_valid(struct str name);
+/* One server event, decoded as far as it is common. Borrowed from value. */
+struct responses_event {
+    struct str type, lane, response_id, item_id, delta;
+    int64_t sequence, output_index;
+    bool is_terminal;                  /* response.completed, .failed, .incomplete */
+    bool is_error;                     /* either shape */
+    struct str error_type, error_code, error_message, error_param;
+    int64_t error_status, retry_after_ms;
+    const struct json_value *response; /* object or NULL */
+    const struct json_value *item;
+    const struct json_value *value;    /* the whole */
+};
+/* `value` must be an object. STATUS_INVALID if it has no type. */
+enum status responses_event_read(const struct json_value *value, struct responses_event *ret_event,
+                                 struct err *err);
+
+#endif
