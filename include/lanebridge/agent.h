@@ -1,0 +1,115 @@
+/* agent: threads and turns. A turn asks the model, runs its calls, sends the outputs, until the model
+ * has answered. Knows no editor beyond host.h and no socket beyond responses.h.
+ *
+ * Invariants: items of a thread are append-only within a generation and journalled before the request
+ * that carries them; at most one turn runs per thread, the rest queue; every call in the history has
+ * exactly one output; a response that broke is adopted up to its last done item and the turn goes on;
+ * calls start at output_item.done and their outputs go out the moment the response has ended and the
+ * last output is in. */
+#ifndef LANEBRIDGE_AGENT_H
+#define LANEBRIDGE_AGENT_H
+
+#include <lanebridge/base.h>
+#include <lanebridge/host.h>
+#include <lanebridge/journal.h>
+#include <lanebridge/policy.h>
+#include <lanebridge/responses.h>
+#include <lanebridge/tools.h>
+
+/* -- Events: all that anybody outside learns. Borrowed for the call. ------------------------------------- */
+
+enum agent_item_type {
+    AGENT_USER_MESSAGE, AGENT_MESSAGE, AGENT_REASONING, AGENT_PLAN, AGENT_TOOL_CALL,
+    AGENT_COMMAND, AGENT_FILE_CHANGE, AGENT_ERROR,
+};
+const char *agent_item_type_name(enum agent_item_type type);   /* "userMessage" … of the schema */
+enum agent_event_type {
+    AGENT_THREAD_UPDATED,    /* title, model */
+    AGENT_TURN_QUEUED, AGENT_TURN_STARTED, AGENT_TURN_COMPLETED,
+    AGENT_ITEM_STARTED, AGENT_ITEM_DELTA, AGENT_ITEM_COMPLETED,
+    AGENT_NOTICE,            /* retry, waiting: text */
+    AGENT_CONNECTION,        /* status */
+};
+enum agent_turn_status { TURN_COMPLETED, TURN_INTERRUPTED, TURN_FAILED };
+const char *agent_turn_status_name(enum agent_turn_status status);
+struct agent_timing {
+    uint64_t total_ms, model_ms, first_output_ms, tools_ms, waiting_ms;
+    uint64_t steps, calls, bytes_sent, bytes_received, frames_sent, frames_received;
+    uint64_t full_inputs, retries;
+};
+struct agent_event {
+    enum agent_event_type type;
+    const char *thread_id, *turn_id, *item_id;      /* "" where it does not apply */
+    enum agent_item_type item_type;
+    struct str text;          /* delta, full text when completed, notice, error, title */
+    struct str name;          /* tool's name; THREAD_UPDATED: model */
+    struct str title;         /* tool's one-line title */
+    struct str output;        /* tool's output (completed), command's output (delta: text) */
+    struct str diff;
+    bool ok;                  /* of a tool */
+    uint64_t ran_ms, waited_ms;
+    int exit_code;
+    enum agent_turn_status status;
+    struct responses_usage usage;
+    struct agent_timing timing;
+    const struct responses_status *connection;
+};
+typedef void agent_event_fn(void *user, const struct agent_event *event);
+
+/* -- Agent -------------------------------------------------------------------------------------------------- */
+
+struct agent_env {
+    struct loop *loop;
+    struct journal *journal;
+    struct tools *tools;
+    struct policy *policy;
+    struct responses *responses;      /* its on_status is to be passed to agent_on_connection */
+    struct workspace *workspace;
+    const char *model, *effort;
+    enum tools_edit_style edit_style;
+    bool warm;                        /* warm up at thread start */
+    agent_event_fn *on_event;
+    void *user;
+};
+struct agent;
+struct agent *agent_new(const struct agent_env *env);
+/* Interrupts everything; no events any more. */
+void agent_free(struct agent *agent);
+void agent_on_connection(struct agent *agent, const struct responses_status *status);
+
+/* -- Threads -------------------------------------------------------------------------------------------------- */
+
+struct agent_thread;
+struct agent_thread *agent_thread_start(struct agent *agent, struct str root_path, struct err *err);
+/* From the journal: items, unfinished calls as unknown, a turn cut off marked interrupted.
+ * STATUS_NOT_FOUND, STATUS_CONFLICT (leased elsewhere). Already open: the same object. */
+struct agent_thread *agent_thread_resume(struct agent *agent, struct str id, struct err *err);
+struct agent_thread *agent_thread_find(struct agent *agent, struct str id);    /* open ones */
+/* The last used open thread of that root, or NULL. */
+struct agent_thread *agent_thread_last(struct agent *agent, struct str root_path);
+const char *agent_thread_id(const struct agent_thread *thread);
+struct str agent_thread_title(const struct agent_thread *thread);
+bool agent_thread_is_busy(const struct agent_thread *thread);
+void agent_thread_close(struct agent_thread *thread);     /* drops the lease */
+
+/* -- Turns ------------------------------------------------------------------------------------------------------ */
+
+/* What the person gave along with the prompt. */
+struct agent_context {
+    const char *label;       /* "selection of src/a.c, lines 3-9" */
+    struct str text;
+};
+struct agent_input {
+    struct str prompt;
+    const struct agent_context *contexts;
+    size_t context_count;
+};
+/* Starts the turn, or queues it behind the running one (*ret_queued). turn_id is given at once; events
+ * follow later. STATUS_LIMIT when the queue is full; STATUS_INVALID for an empty prompt. */
+enum status agent_turn_start(struct agent_thread *thread, const struct agent_input *input,
+                             char ret_turn_id[ID_BYTES], bool *ret_queued, struct err *err);
+/* The running turn, if it is this one (empty: whichever): calls are cancelled, the response is left to
+ * drain, TURN_COMPLETED(interrupted) comes at once. STATUS_NOT_FOUND when nothing like it runs. */
+enum status agent_turn_interrupt(struct agent_thread *thread, struct str turn_id, struct err *err);
+
+#endif

@@ -1,0 +1,97 @@
+/* host: the one seam between the agent and whatever shows it to a person. An editor side (lsp, or a
+ * test) fills this table; tools and agent know nothing else of editors. No code of its own.
+ *
+ * Invariants: every function with a callback answers exactly once, later, never before it returned;
+ * answers after the call was dropped (host_ops.drop) do not come. Optional functions may be NULL. */
+#ifndef LANEBRIDGE_HOST_H
+#define LANEBRIDGE_HOST_H
+
+#include <lanebridge/base.h>
+#include <lanebridge/text.h>
+
+/* -- Edits ------------------------------------------------------------------------------------------------ */
+
+enum host_change_kind { HOST_CREATE, HOST_UPDATE, HOST_DELETE, HOST_MOVE };
+/* One file. Paths are absolute. before: the text the plan was made from (NULL for CREATE); if the
+ * document or file is no longer that text when the change is about to be sent, the host answers
+ * NOT_APPLIED without trying. */
+struct host_change {
+    enum host_change_kind kind;
+    const char *path;
+    const char *new_path;              /* MOVE */
+    const struct text *before, *after; /* after NULL for DELETE */
+};
+enum host_apply_result {
+    HOST_APPLIED,         /* every text is as planned (verified, not believed) */
+    HOST_NOT_APPLIED,     /* nothing changed; plan again from the texts as they are now */
+    HOST_REPAIRED,        /* a stale edit landed: put right with the user's typing kept; `note` says how */
+    HOST_PARTIAL,         /* the person took some of it; `note` names what is missing */
+    HOST_FAILED,          /* it will not work: `note` says why */
+};
+struct host_apply_outcome {
+    enum host_apply_result result;
+    struct str note;
+};
+typedef void host_apply_fn(void *user, const struct host_apply_outcome *outcome);
+
+/* -- Questions ----------------------------------------------------------------------------------------------- */
+
+enum host_ask_kind { HOST_ASK_COMMAND, HOST_ASK_EDIT, HOST_ASK_READ, HOST_ASK_NETWORK, HOST_ASK_TOOL,
+                     HOST_ASK_PROTECTED, HOST_ASK_TRUST };
+struct host_ask_rule {
+    const char *id, *text;
+    int scope;                         /* enum policy_scope */
+};
+struct host_ask {
+    enum host_ask_kind kind;
+    const char *thread_id, *turn_id, *item_id;
+    const char *title;                 /* "Run this command outside the sandbox?" */
+    const char *show;                  /* exactly what will happen: the command, the diff */
+    const char *reason;                /* why it is asked */
+    const struct host_ask_rule *rules;
+    size_t rule_count;
+};
+enum host_decision { HOST_ACCEPT, HOST_DECLINE, HOST_CANCEL };
+struct host_ask_answer {
+    enum host_decision decision;
+    const char *rule_id;               /* NULL: once */
+    struct str note;                   /* "no, use X": goes to the model */
+};
+typedef void host_ask_fn(void *user, const struct host_ask_answer *answer);
+
+/* -- Diagnostics ------------------------------------------------------------------------------------------------ */
+struct host_diagnostic {
+    struct str path, message, source, code;
+    unsigned severity;                 /* 1 error … 4 hint */
+    unsigned line, character;          /* 1-based, characters as the person counts them */
+};
+typedef void host_diagnostics_fn(void *user, enum status status, const struct host_diagnostic *list,
+                                 size_t count);
+typedef void host_done_fn(void *user, enum status status, struct str note);
+
+struct host_ops {
+    void (*apply)(void *host, const struct host_change *changes, size_t count, const char *label,
+                  host_apply_fn *on_done, void *user);
+    void (*ask)(void *host, const struct host_ask *ask, host_ask_fn *on_answer, void *user);
+    /* Optional. Saves documents through the editor (its formatters and hooks run). */
+    void (*save)(void *host, const char *const *paths, size_t count, host_done_fn *on_done, void *user);
+    /* Optional. paths NULL: all. */
+    void (*diagnostics)(void *host, const char *const *paths, size_t count,
+                        host_diagnostics_fn *on_done, void *user);
+    /* Optional. method: "symbols", "definition", "references", "rename", "codeAction", "format";
+     * params and note are JSON as in docs/schema/v1. */
+    void (*navigate)(void *host, const char *method, struct str params, host_done_fn *on_done,
+                     void *user);
+    /* Optional. Brings a file to the person's attention, without taking the focus. */
+    void (*show)(void *host, const char *path, unsigned line);
+    /* Optional. Asks the editor for a secret by name (never traced or logged). */
+    void (*secret)(void *host, const char *name, host_done_fn *on_done, void *user);
+    /* Withdraws every unanswered call made with this `user`: its callback will not come. */
+    void (*drop)(void *host, void *user);
+};
+struct host {
+    const struct host_ops *ops;
+    void *host;
+};
+
+#endif

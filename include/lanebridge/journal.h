@@ -1,0 +1,115 @@
+/* journal: what must survive a crash: threads, turns, items, calls, change sets. One SQLite database
+ * in the state folder (WAL, synchronous=NORMAL, user_version migrations), one connection, used on the
+ * loop thread: a write is some 20 µs without an fsync. Schema: server/journal/schema.sql, described in
+ * docs/ARCHITECTURE.md.
+ *
+ * Invariants: an item is stored before the next request goes out; a call is stored `started` before it
+ * starts, its output before it is sent; a thread is written by the process that holds its lease and by
+ * no other; start-up costs the same whatever the history. */
+#ifndef LANEBRIDGE_JOURNAL_H
+#define LANEBRIDGE_JOURNAL_H
+
+#include <lanebridge/base.h>
+#include <lanebridge/json.h>
+#include <lanebridge/loop.h>
+
+struct journal;
+/* Opens or makes FOLDER/journal.db (0600). A database of a newer version opens read-only: every write
+ * then fails with STATUS_UNSUPPORTED and a sentence. Damaged: moved aside to journal.db.damaged-N, said
+ * in `err` with STATUS_OK (err->text non-empty). now_ms gives the wall clock. */
+struct journal *journal_open(struct str folder, uint64_t (*now_ms)(void), struct err *err);
+void journal_close(struct journal *journal);
+
+/* -- Threads ---------------------------------------------------------------------------------------------- */
+struct journal_thread {
+    char id[ID_BYTES];
+    struct str root, title, model;    /* borrowed during callbacks */
+    uint64_t created_ms, updated_ms;
+    bool archived, leased_elsewhere;
+};
+enum status journal_thread_create(struct journal *journal, struct str root, struct str model,
+                                  char ret_id[ID_BYTES], struct err *err);   /* leased to us */
+enum status journal_thread_set_title(struct journal *journal, const char *id, struct str title,
+                                     struct err *err);
+enum status journal_thread_set_model(struct journal *journal, const char *id, struct str model,
+                                     struct err *err);
+enum status journal_thread_set_archived(struct journal *journal, const char *id, bool archived,
+                                        struct err *err);
+enum status journal_thread_delete(struct journal *journal, const char *id, struct err *err);
+typedef bool journal_thread_fn(void *user, const struct journal_thread *thread);   /* false stops */
+/* Newest first; root empty: all; query matches titles (substring); cursor: updated_ms below it, 0 none. */
+enum status journal_thread_list(struct journal *journal, struct str root, struct str query,
+                                uint64_t cursor_ms, size_t limit, journal_thread_fn *fn, void *user,
+                                struct err *err);
+enum status journal_thread_get(struct journal *journal, struct str id, journal_thread_fn *fn, void *user,
+                               struct err *err);
+/* Leases name process, boot and start time; a dead owner's lease is taken at once, a live one's only
+ * with `force` (take over). STATUS_CONFLICT: "open in another editor (process N)". */
+enum status journal_lease_take(struct journal *journal, const char *thread_id, bool force,
+                               struct err *err);
+enum status journal_lease_renew(struct journal *journal, struct err *err);   /* all of ours */
+enum status journal_lease_drop(struct journal *journal, const char *thread_id, struct err *err);
+bool journal_lease_is_ours(struct journal *journal, const char *thread_id);
+
+/* -- Turns and items ----------------------------------------------------------------------------------------- */
+/* status: "running", "completed", "interrupted", "failed". */
+enum status journal_turn_create(struct journal *journal, const char *thread_id, char ret_id[ID_BYTES],
+                                struct err *err);
+enum status journal_turn_end(struct journal *journal, const char *turn_id, const char *status,
+                             struct str usage_json, struct str error, struct err *err);
+struct journal_turn {
+    struct str id, status, usage_json, error;
+    uint64_t started_ms, ended_ms;
+};
+typedef bool journal_turn_fn(void *user, const struct journal_turn *turn);
+enum status journal_turn_each(struct journal *journal, const char *thread_id, journal_turn_fn *fn,
+                              void *user, struct err *err);
+
+/* kind: "user", "output" (of the model), "tool" (output of a call), "context". json verbatim. */
+enum status journal_item_append(struct journal *journal, const char *thread_id, const char *turn_id,
+                                const char *kind, struct str json, struct err *err);
+struct journal_item {
+    uint64_t seq;
+    struct str turn_id, kind, json;
+};
+typedef bool journal_item_fn(void *user, const struct journal_item *item);
+enum status journal_item_each(struct journal *journal, const char *thread_id, uint64_t from_seq,
+                              journal_item_fn *fn, void *user, struct err *err);
+/* Compaction and edited history: later reads begin at seq (older items stay for display). */
+enum status journal_thread_set_base(struct journal *journal, const char *thread_id, uint64_t seq,
+                                    struct err *err);
+
+/* -- Calls: at most once ---------------------------------------------------------------------------------------- */
+enum journal_call_state { CALL_ABSENT, CALL_STARTED, CALL_DONE };
+/* STATUS_EXISTS if this call_id was started before in this thread: it must not run again. */
+enum status journal_call_start(struct journal *journal, const char *thread_id, const char *turn_id,
+                               struct str call_id, struct str name, struct str arguments,
+                               struct str decision, struct err *err);
+enum status journal_call_finish(struct journal *journal, const char *thread_id, struct str call_id,
+                                struct str output, bool ok, struct err *err);
+/* CALL_DONE fills *ret_output with the saved output. */
+enum journal_call_state journal_call_find(struct journal *journal, const char *thread_id,
+                                          struct str call_id, struct buf *ret_output);
+
+/* -- Change sets: what a turn did to files ------------------------------------------------------------------------- */
+struct journal_change {
+    struct str turn_id, path, new_path, kind;    /* kind: create, update, delete, move */
+    struct str before_hash, after_hash;          /* of blobs; empty where there is no text */
+    uint64_t created_ms;
+};
+/* before/after: the texts, NULL where there is none; stored content-addressed, within
+ * LIMIT_BLOB_STORE_BYTES (oldest turns' blobs go first). */
+enum status journal_change_add(struct journal *journal, const char *thread_id, const char *turn_id,
+                               const char *kind, struct str path, struct str new_path,
+                               const struct str *before, const struct str *after, struct err *err);
+typedef bool journal_change_fn(void *user, const struct journal_change *change);
+enum status journal_change_each(struct journal *journal, const char *turn_id, journal_change_fn *fn,
+                                void *user, struct err *err);
+enum status journal_blob_get(struct journal *journal, struct str hash, struct buf *ret_bytes,
+                             struct err *err);
+
+/* -- Transactions: several writes as one ---------------------------------------------------------------------------- */
+void journal_begin(struct journal *journal);     /* nests */
+void journal_commit(struct journal *journal);
+
+#endif

@@ -1,0 +1,106 @@
+/* policy: the one gate. Only this module says yes: to a path, to an edit, to a command; and it builds
+ * the sandbox a command runs in. Nothing the model or the workspace says changes it.
+ *
+ * Invariants: doubt asks; what asks is never allowed by text from the model; an approval binds to
+ * content (policy_fingerprint), is used once unless the user chose a rule; a command that is allowed
+ * unasked runs inside the sandbox, fail closed. Requirements: docs/SECURITY.md. */
+#ifndef LANEBRIDGE_POLICY_H
+#define LANEBRIDGE_POLICY_H
+
+#include <lanebridge/base.h>
+#include <lanebridge/config.h>
+#include <lanebridge/workspace.h>
+
+struct policy;
+/* Borrows all three; they must outlive it. */
+struct policy *policy_new(const struct config *config, const struct workspace *workspace,
+                          const struct config_env *env);
+void policy_free(struct policy *policy);
+
+enum policy_answer { POLICY_ALLOW, POLICY_ASK, POLICY_REFUSE };
+/* reason: one sentence for the user (ASK) or the model (REFUSE). */
+struct policy_verdict {
+    enum policy_answer answer;
+    bool outside_rules;      /* a session rule can never allow it (protected, secret, outside) */
+    char reason[512];
+};
+
+/* -- Paths ---------------------------------------------------------------------------------------------- */
+enum policy_access { POLICY_READ, POLICY_LIST, POLICY_WRITE, POLICY_DELETE };
+void policy_check_path(const struct policy *policy, const struct workspace_path *path,
+                       enum policy_access access, struct policy_verdict *ret_verdict);
+/* True for names that searches must not show: thread-safe, pure; fits workspace_filter_fn. */
+bool policy_hides(void *policy, struct str absolute_path, bool is_folder);
+/* Why a component of the path is protected (".git", ".envrc" …), or NULL. Case-folded, at any depth. */
+const char *policy_protected_name(struct str relative_path);
+/* Does content or name make it a secret (requirement 29)? Name alone when head is empty. */
+bool policy_is_secret(struct str absolute_path, struct str head);
+
+/* -- Edits and commands ------------------------------------------------------------------------------------ */
+void policy_check_edit(const struct policy *policy, const struct workspace_path *paths, size_t count,
+                       struct policy_verdict *ret_verdict);
+struct policy_command {
+    struct str command;       /* as the shell gets it */
+    struct str workdir;       /* absolute */
+    bool escalate;            /* wants to run outside the sandbox */
+    bool network;
+};
+void policy_check_command(struct policy *policy, const struct policy_command *command,
+                          struct policy_verdict *ret_verdict);
+/* Overrides of one thread; config's values otherwise. */
+void policy_set_mode(struct policy *policy, enum config_mode mode);
+enum config_mode policy_get_mode(const struct policy *policy);
+enum config_review policy_get_review(const struct policy *policy);
+enum config_save policy_get_save(const struct policy *policy);
+
+/* -- Approvals ----------------------------------------------------------------------------------------------- */
+enum policy_scope { SCOPE_ONCE, SCOPE_TURN, SCOPE_SESSION, SCOPE_WORKSPACE };
+/* What the user may choose besides once; text is shown literally before it is stored. */
+struct policy_rule {
+    char id[ID_BYTES];
+    enum policy_scope scope;
+    char text[512];           /* "will allow: `make …` in /repo, this session" */
+};
+/* Rules offered for this command, at most 3; 0 when it is outside_rules or not understood. */
+size_t policy_offer_rules(const struct policy *policy, const struct policy_command *command,
+                          struct policy_rule *ret_rules, size_t max);
+/* The user chose it: from now on such commands are allowed within its scope. */
+void policy_accept_rule(struct policy *policy, const struct policy_command *command,
+                        const struct policy_rule *rule);
+void policy_end_turn(struct policy *policy);      /* drops rules of scope turn */
+/* Identity of what was approved: hex of everything that was shown. */
+void policy_fingerprint(struct str shown, char ret_hex[SHA256_HEX_BYTES]);
+
+/* -- Sandbox --------------------------------------------------------------------------------------------------- */
+enum policy_tier { TIER_UNKNOWN, TIER_BUBBLEWRAP, TIER_EXTERNAL, TIER_NONE };
+/* Runs the self-test (blocking, about 10 ms; call it in work), remembered afterwards. On TIER_NONE `err`
+ * says why and what to do ("install bubblewrap", "user namespaces are forbidden here: …"). */
+enum policy_tier policy_sandbox_test(struct policy *policy, struct err *err);
+enum policy_tier policy_sandbox_tier(const struct policy *policy);     /* TIER_UNKNOWN before the test */
+
+/* A file whose text on the screen differs from the disk: bound read-only from `fd` (a memfd, at 0). */
+struct policy_bind {
+    const char *path;       /* absolute */
+    int fd;                 /* borrowed; becomes child_fd in the child */
+    int child_fd;           /* >= 3, unique */
+};
+struct policy_launch {
+    char **argv;            /* NULL-terminated, owned */
+    char **env;             /* complete, owned: allow-list of requirement 20 */
+    int seccomp_fd;         /* owned, -1 for none; to hand down as seccomp_child_fd */
+    int seccomp_child_fd;
+    bool sandboxed;
+};
+/* sandboxed false builds the plain launch (only after an approval). Command runs under
+ * /bin/bash --noprofile --norc -c. Errors: STATUS_UNSUPPORTED when the tier cannot. */
+enum status policy_launch_build(struct policy *policy, const struct policy_command *command,
+                                const struct policy_bind *binds, size_t bind_count, bool sandboxed,
+                                struct policy_launch *ret_launch, struct err *err);
+void policy_launch_finish(struct policy_launch *launch);
+
+/* -- Redaction ---------------------------------------------------------------------------------------------------- */
+/* Remembers a secret value; policy_redact then replaces it (and things shaped like keys) by "[redacted]". */
+void policy_add_secret(struct policy *policy, struct str secret);
+void policy_redact(const struct policy *policy, struct str text, struct buf *out);
+
+#endif
