@@ -1,0 +1,36 @@
+/* endpoint: the other end of the wire: a local Responses endpoint, WebSocket at /v1/responses with
+ * lanes and the connection-local cache, POST with server-sent events, and engines that stand in for
+ * the model. Says in every answer's `model` and metadata what it is.
+ *
+ * Invariants: requests of a lane run first in first out, lanes run side by side; the cache follows the
+ * documented eviction rules; errors are the documented ones to the letter; a request body, a lane
+ * count and a queue are bounded. The replay format is described in docs/PROTOCOL.md. */
+#ifndef LANEBRIDGE_ENDPOINT_H
+#define LANEBRIDGE_ENDPOINT_H
+
+#include <lanebridge/base.h>
+#include <lanebridge/loop.h>
+#include <lanebridge/net.h>
+
+struct endpoint;
+struct endpoint_options {
+    const char *address;         /* NULL: 127.0.0.1; others need a token */
+    unsigned port;               /* 0 picks one */
+    const char *unix_path;       /* instead of address and port */
+    struct str replay;           /* text of a replay file; empty: built-in rules */
+    const char *replay_name;     /* for messages */
+    const char *token;           /* NULL: none needed (loopback) */
+    bool without_lanes;          /* rejects stream_id as endpoints without lanes do */
+    bool without_warm_up;        /* rejects generate */
+    uint64_t age_limit_ms;       /* 0: 60 minutes */
+    /* Optional: every frame or body, for transcripts. */
+    void (*on_traffic)(void *user, bool outgoing, struct str text);
+    void *user;
+};
+/* Errors: STATUS_INVALID naming the replay file's line and what is wrong there; STATUS_IO (port). */
+struct endpoint *endpoint_new(struct loop *loop, struct net *net, const struct endpoint_options *options,
+                              struct err *err);
+unsigned endpoint_port(const struct endpoint *endpoint);
+void endpoint_free(struct endpoint *endpoint);
+
+#endif

@@ -1,0 +1,44 @@
+/* lsp: the language server: methods, lifecycle, text sync, edits, progress, approvals, transcript;
+ * and the implementation of host.h for editors. The one module that knows LSP; knows the model only
+ * through the agent's events. Contract with editors: docs/schema/v1 and docs/PROTOCOL.md.
+ *
+ * Invariants: positions leave and enter here, converted by text/; every request is answered once;
+ * nothing executes, connects or is written before the first prompt; an edit is judged by the
+ * documents' texts afterwards, never by `applied`. */
+#ifndef LANEBRIDGE_LSP_H
+#define LANEBRIDGE_LSP_H
+
+#include <lanebridge/agent.h>
+#include <lanebridge/base.h>
+#include <lanebridge/document.h>
+#include <lanebridge/host.h>
+#include <lanebridge/json.h>
+#include <lanebridge/loop.h>
+#include <lanebridge/workspace.h>
+
+enum lsp_settings_source { LSP_SETTINGS_INIT, LSP_SETTINGS_WORKSPACE };
+/* What the program gives the server; functions, because lsp may not know config, net or tools. */
+struct lsp_env {
+    struct loop *loop;
+    struct documents *documents;
+    struct workspace *workspace;
+    const char *state_folder;        /* transcripts: STATE/threads/thread-ID.md */
+    void *user;
+    /* Settings as they came; sentences for the user go to `warnings`. */
+    void (*settings)(void *user, enum lsp_settings_source source, const struct json_value *object,
+                     struct buf *warnings);
+    /* Makes the agent at the first prompt (journal, tools, connection). The same one afterwards. */
+    struct agent *(*agent)(void *user, const struct host *host, agent_event_fn *on_event,
+                           void *event_user, struct err *err);
+    /* The truth for `lanebridge.status` and status/get, as a JSON object. */
+    void (*status)(void *user, struct buf *json);
+    /* The server has ended: exit code by the spec (0 after shutdown, else 1). */
+    void (*on_exit)(void *user, int code);
+};
+struct lsp_server;
+struct lsp_server *lsp_server_new(const struct lsp_env *env, int read_fd, int write_fd,
+                                  struct err *err);
+void lsp_server_start(struct lsp_server *server);
+void lsp_server_free(struct lsp_server *server);
+
+#endif
