@@ -18,8 +18,9 @@
 struct json_value;
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
-/* Errors: STATUS_INVALID with the byte offset and what was expected; STATUS_LIMIT when too deep;
- * STATUS_UNSUPPORTED for a string that holds \u0000 (the caller may scan instead).
+/* Errors: STATUS_INVALID with the byte offset and what was expected; STATUS_LIMIT when too deep, or
+ * for a number beyond 63 characters or a double's range; STATUS_UNSUPPORTED for a string that holds
+ * \u0000 (the caller may scan instead). Half a surrogate pair becomes U+FFFD.
  * Owns: *ret_value is the caller's, freed with json_free. */
 enum status json_parse(struct str text, struct json_value **ret_value, struct err *err);
 void json_free(struct json_value *root);
@@ -36,13 +37,15 @@ const struct json_value *json_at(const struct json_value *object, ...) __attribu
 struct str json_str(const struct json_value *value);
 bool json_bool(const struct json_value *value, bool fallback);
 double json_number(const struct json_value *value, double fallback);
-int64_t json_int(const struct json_value *value, int64_t fallback);   /* fallback if not integral */
+/* Exact, also beyond 2^53 if the text was written as an integer; fallback if not integral. */
+int64_t json_int(const struct json_value *value, int64_t fallback);
 /* Children of an array or object in order: for (c = json_first(v); c; c = json_next(c)). */
 const struct json_value *json_first(const struct json_value *container);
 const struct json_value *json_next(const struct json_value *child);
 struct str json_key(const struct json_value *child);                  /* "" outside objects */
 size_t json_count(const struct json_value *container);                /* walks: O(n) */
-/* Appends the compact text of a value (numbers by their shortest exact form). */
+/* Appends the compact text of a value: integers as they came, other numbers by the shortest form
+ * that reads back the same. */
 void json_append(struct buf *buf, const struct json_value *value);
 
 /* -- Field tables: an object into a struct. ------------------------------------------------------ */
@@ -114,14 +117,18 @@ void json_append_quoted(struct buf *buf, struct str s);
  * Errors: STATUS_NOT_FOUND; STATUS_INVALID if the text is broken before the member ends. */
 enum status json_raw_member(struct str text, const char *key, struct str *ret_span);
 /* Walks an array's or object's elements: start with .rest = text; false at the end or at an error
- * (then iter->failed). For arrays ret_key is empty. */
+ * (then iter->failed: text is no container, is broken, or goes on behind it). ret_key is what stands
+ * between the key's quotes, escapes undecoded (compare with json_raw_key_is); for arrays it is
+ * empty. ret_value is one whole, strict JSON value, without blanks around it; UTF-8 is not checked. */
 struct json_raw_iter {
     struct str rest;
     int state;       /* private */
     bool failed;
 };
 bool json_raw_next(struct json_raw_iter *iter, struct str *ret_key, struct str *ret_value);
-/* Decodes the string span (with its quotes), \u0000 included; false if it is no string. */
+bool json_raw_key_is(struct str key, const char *name);
+/* Appends the decoded string span (with its quotes), \u0000 included; half a surrogate pair and bad
+ * UTF-8 become U+FFFD. False if it is no string, then nothing is appended. */
 bool json_raw_decode(struct str span, struct buf *buf);
 
 #endif

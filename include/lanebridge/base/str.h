@@ -13,6 +13,7 @@ struct str {
 };
 
 #define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
+#define STR_INIT(literal) {"" literal, sizeof(literal) - 1} /* for tables, which need constants */
 #define STR_NONE ((size_t)-1)              /* "not found" of the find functions */
 #define STR_FMT "%.*s"                     /* printf: STR_FMT with STR_ARG(s) */
 #define STR_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
@@ -33,8 +34,7 @@ struct str str_trim(struct str s);                             /* ASCII blanks, 
 struct str str_trim_end(struct str s);
 
 /* Takes the next piece up to `separator` off the front of *rest; false when *rest is used up.
- * "a,b" gives "a", "b";
- * "a," gives "a", ""; "" gives "" once, a NULL rest nothing. */
+ * "a,b" gives "a", "b"; "a," gives "a", ""; "" gives "" once, a NULL rest nothing. */
 bool str_next(struct str *rest, char separator, struct str *ret_piece);
 
 /* Decimal, whole string, no blanks; false on overflow or rubbish, *ret untouched. */

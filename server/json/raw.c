@@ -1,0 +1,154 @@
+#include <lanebridge/json.h>
+
+#include <string.h>
+
+#include "scan-internal.h"
+
+/* -- Strings --------------------------------------------------------------------------------------
+ */
+
+/* The escape at p, known to be well-formed; gives its length. */
+static size_t append_unescaped(struct buf *buf, const char *p, const char *end)
+{
+    static const char letters[] = {
+        ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t', ['u'] = 0};
+    if (p[1] != 'u') {
+        char plain = letters[(unsigned char)p[1]];
+        buf_append_byte(buf, plain ? plain : p[1]);
+        return 2;
+    }
+    uint32_t code;
+    if (scan_surrogate_pair(p, end, &code)) {
+        utf8_append(buf, code);
+        return 12;
+    }
+    utf8_append(buf, (uint32_t)scan_hex4(p + 2));
+    return 6;
+}
+
+/* `inside` is what stands between the quotes of a string that the scanner accepted. */
+static void decode_inside(struct str inside, struct buf *buf)
+{
+    for (;;) {
+        size_t escape = str_find_byte(inside, '\\', 0);
+        if (escape == STR_NONE)
+            break;
+        utf8_append_repaired(buf, str_slice(inside, 0, escape));
+        const char *p = inside.ptr + escape;
+        inside = str_skip(inside, escape + append_unescaped(buf, p, inside.ptr + inside.len));
+    }
+    utf8_append_repaired(buf, inside);
+}
+
+bool json_raw_decode(struct str span, struct buf *buf)
+{
+    struct scan s;
+    scan_init(&s, span);
+    if (!scan_string(&s) || !scan_at_end(&s))
+        return false;
+    decode_inside(str_slice(span, 1, span.len - 1), buf);
+    return true;
+}
+
+bool json_raw_key_is(struct str key, const char *name)
+{
+    if (str_find_byte(key, '\\', 0) == STR_NONE)
+        return str_eq_c(key, name);
+    struct buf decoded = {0};
+    decode_inside(key, &decoded);
+    bool same = str_eq_c(buf_str(&decoded), name);
+    buf_finish(&decoded);
+    return same;
+}
+
+/* -- Containers -----------------------------------------------------------------------------------
+ */
+
+enum iter_state {
+    ITER_START,
+    ITER_ARRAY_FIRST,
+    ITER_OBJECT_FIRST,
+    ITER_ARRAY,
+    ITER_OBJECT,
+    ITER_END
+};
+
+static bool iter_stop(struct json_raw_iter *iter, bool failed)
+{
+    iter->state = ITER_END;
+    iter->failed = failed;
+    return false;
+}
+
+static bool iter_open(struct json_raw_iter *iter, struct scan *s)
+{
+    scan_blanks(s);
+    if (scan_at_end(s) || (*s->at != '{' && *s->at != '['))
+        return false;
+    iter->state = *s->at++ == '{' ? ITER_OBJECT_FIRST : ITER_ARRAY_FIRST;
+    return true;
+}
+
+/* Behind the closer only blanks may follow. */
+static bool iter_close(struct json_raw_iter *iter, struct scan *s)
+{
+    s->at++;
+    scan_blanks(s);
+    iter->rest = (struct str){s->at, (size_t)(s->end - s->at)};
+    return iter_stop(iter, !scan_at_end(s));
+}
+
+static bool iter_key(struct scan *s, struct str *ret_key)
+{
+    scan_blanks(s);
+    const char *start = s->at;
+    if (!scan_string(s))
+        return false;
+    *ret_key = (struct str){start + 1, (size_t)(s->at - start) - 2};
+    scan_blanks(s);
+    return scan_byte(s, ':', "':'");
+}
+
+bool json_raw_next(struct json_raw_iter *iter, struct str *ret_key, struct str *ret_value)
+{
+    struct scan s;
+    scan_init(&s, iter->rest);
+    if (iter->state == ITER_END)
+        return false;
+    if (iter->state == ITER_START && !iter_open(iter, &s))
+        return iter_stop(iter, true);
+
+    bool object = iter->state == ITER_OBJECT || iter->state == ITER_OBJECT_FIRST;
+    bool first = iter->state == ITER_ARRAY_FIRST || iter->state == ITER_OBJECT_FIRST;
+    scan_blanks(&s);
+    if (!scan_at_end(&s) && *s.at == (object ? '}' : ']'))
+        return iter_close(iter, &s);
+    struct str key = {0};
+    if (!first && !scan_byte(&s, ',', "','"))
+        return iter_stop(iter, true);
+    if (object && !iter_key(&s, &key))
+        return iter_stop(iter, true);
+    scan_blanks(&s);
+    const char *start = s.at;
+    if (!scan_value(&s))
+        return iter_stop(iter, true);
+
+    *ret_key = key;
+    *ret_value = (struct str){start, (size_t)(s.at - start)};
+    iter->rest = (struct str){s.at, (size_t)(s.end - s.at)};
+    iter->state = object ? ITER_OBJECT : ITER_ARRAY;
+    return true;
+}
+
+enum status json_raw_member(struct str text, const char *key, struct str *ret_span)
+{
+    struct json_raw_iter iter = {.rest = text};
+    struct str name, value;
+    while (json_raw_next(&iter, &name, &value)) {
+        if (name.ptr && json_raw_key_is(name, key)) {
+            *ret_span = value;
+            return STATUS_OK;
+        }
+    }
+    return iter.failed ? STATUS_INVALID : STATUS_NOT_FOUND;
+}
