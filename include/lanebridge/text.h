@@ -59,8 +59,9 @@ struct diff {
     struct diff_hunk *hunks;   /* in order, not adjacent */
     size_t count;
 };
-/* Smallest line diff (Myers, linear space), with a bounded effort: two texts with more than a
- * million differing lines become one hunk between their common ends. */
+/* Smallest line diff (Myers, linear space), with a bounded effort (about half a second): what is too
+ * different for it is still a right diff, of fewer and larger hunks. The empty line after a final
+ * line ending is not counted. */
 void text_diff(const struct text *before, const struct text *after, struct diff *ret_diff);
 void diff_finish(struct diff *diff);
 /* Appends a unified diff ("--- a/path", "+++ b/path", "@@ … @@") with `context` lines around. Nothing
