@@ -81,5 +81,10 @@ enum status config_make_folder(const char *path, struct err *err);
  * no child sees it. Errors: STATUS_AUTH "no API key: set OPENAI_API_KEY …", naming the variable and
  * endpoint.apiKeyEnv. */
 enum status config_key_take(const struct config *config, struct buf *ret_key, struct err *err);
+/* The key, from endpoint.apiKeyCommand: blocks up to 30 s (a password store may ask), so call it in
+ * work. Errors: STATUS_NOT_FOUND when no command is set; STATUS_AUTH when it fails or prints no key;
+ * STATUS_TIMEOUT. */
+enum status config_key_run_command(const struct config *config, struct buf *ret_key,
+                                   struct err *err);
 
 #endif
