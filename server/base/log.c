@@ -10,7 +10,7 @@
 #include <lanebridge/base/mem.h>
 #include <lanebridge/base/utf8.h>
 
-enum { LINE_BYTES = 2048, ESCAPE_BYTES = 4 };
+enum { LINE_BYTES = 2048, REPORT_BYTES = 64, ESCAPE_BYTES = 4 };
 
 static const char *const level_names[] = {
     [LOG_ERROR] = "error",
@@ -65,7 +65,7 @@ static size_t copy_visible(char *out, size_t room, struct str text)
     return used;
 }
 
-/* A line is shorter than PIPE_BUF, so a pipe that polls writable takes it whole. */
+/* What is written is shorter than PIPE_BUF, so a pipe that polls writable takes it whole. */
 static bool write_line(const char *line, size_t len)
 {
     struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -76,17 +76,6 @@ static bool write_line(const char *line, size_t len)
         written = write(STDERR_FILENO, line, len);
     } while (written < 0 && errno == EINTR);
     return written >= 0;
-}
-
-static void report_dropped(void)
-{
-    unsigned count = atomic_exchange(&dropped, 0);
-    if (count == 0)
-        return;
-    char line[64];
-    int len = snprintf(line, sizeof(line), "warn log.dropped lines=%u\n", count);
-    if (!write_line(line, (size_t)len))
-        atomic_fetch_add(&dropped, count);
 }
 
 void log_line(enum log_level level, const char *format, ...)
@@ -102,12 +91,16 @@ void log_line(enum log_level level, const char *format, ...)
         return;
 
     int errno_before = errno;
-    char line[LINE_BYTES];
-    size_t used = (size_t)snprintf(line, sizeof(line), "%s ", level_names[level]);
-    used += copy_visible(line + used, sizeof(line) - used, str_from(text));
+    char line[REPORT_BYTES + LINE_BYTES];
+    size_t used = 0;
+    unsigned before = atomic_exchange(&dropped, 0);
+    if (before)
+        used = (size_t)snprintf(line, REPORT_BYTES, "warn log.dropped lines=%u\n", before);
+    size_t end = used + LINE_BYTES;
+    used += (size_t)snprintf(line + used, end - used, "%s ", level_names[level]);
+    used += copy_visible(line + used, end - used, str_from(text));
     line[used++] = '\n';
-    report_dropped();
     if (!write_line(line, used))
-        atomic_fetch_add(&dropped, 1);
+        atomic_fetch_add(&dropped, before + 1);
     errno = errno_before;
 }
