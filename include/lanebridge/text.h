@@ -72,12 +72,14 @@ void text_append_unified(struct buf *buf, struct str path, const struct text *be
 /* -- Globs and ignore files ------------------------------------------------------------------------ */
 
 /* LSP globs: `*` and `?` within a component, `**` across, `{a,b}` (nestable), `[a-z]`, `[!a]`. A
- * pattern without "/" matches the last component. Linear in pattern × path.
+ * pattern without "/" matches the last component. Linear in pattern × path. A pattern that glob_check
+ * refuses (unclosed, too deep, above LIMIT_GLOB_BYTES) matches nothing.
  * Source: LSP 3.18 "Glob Pattern". */
 bool glob_match(struct str pattern, struct str path);
 enum status glob_check(struct str pattern, struct err *err);
 
-/* One .gitignore or .agentignore file (git's gitignore(5) rules, negation, anchoring, `**`). */
+/* One .gitignore or .agentignore file (git's gitignore(5) rules, negation, anchoring, `**`). Patterns
+ * that are no globs match nothing, and what is beyond LIMIT_IGNORE_BYTES is not read. */
 struct ignore;
 enum ignore_verdict { IGNORE_UNDECIDED, IGNORE_YES, IGNORE_NO };
 struct ignore *ignore_parse(struct str content);

@@ -37,6 +37,8 @@
 #define LIMIT_READ_BYTES (48 * KIB)
 #define LIMIT_LIST_COUNT 500
 #define LIMIT_FIND_COUNT 200
+#define LIMIT_GLOB_BYTES 1024              /* one pattern, also of an ignore file */
+#define LIMIT_IGNORE_BYTES MIB             /* of one ignore file; rules beyond it are not read */
 #define LIMIT_GREP_COUNT 500
 #define LIMIT_GREP_FILE_BYTES (8 * MIB)
 #define LIMIT_GREP_MS 20000
