@@ -64,10 +64,12 @@ struct agent_env {
     struct tools *tools;
     struct policy *policy;
     struct responses *responses;      /* its on_status is to be passed to agent_on_connection */
-    struct workspace *workspace;
-    const char *model, *effort;
+    const char *model, *effort;       /* copied */
     enum tools_edit_style edit_style;
     bool warm;                        /* warm up at thread start */
+    /* Appends what the model should know of the place: folders, the user's AGENTS.md with where it
+     * came from. Called once, when a thread starts. Optional. */
+    void (*environment)(void *user, struct str root_path, struct buf *text);
     agent_event_fn *on_event;
     void *user;
 };

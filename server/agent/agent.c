@@ -1,0 +1,85 @@
+#include "agent-internal.h"
+
+enum { LEASE_RENEW_MS = LIMIT_LEASE_MS / 3 };
+
+static const char *const item_names[] = {
+    [AGENT_USER_MESSAGE] = "userMessage", [AGENT_MESSAGE] = "agentMessage",
+    [AGENT_REASONING] = "reasoning",      [AGENT_PLAN] = "plan",
+    [AGENT_TOOL_CALL] = "toolCall",       [AGENT_COMMAND] = "commandExecution",
+    [AGENT_FILE_CHANGE] = "fileChange",   [AGENT_ERROR] = "error",
+};
+
+static const char *const status_names[] = {
+    [TURN_COMPLETED] = "completed",
+    [TURN_INTERRUPTED] = "interrupted",
+    [TURN_FAILED] = "failed",
+};
+
+const char *agent_item_type_name(enum agent_item_type type)
+{
+    return item_names[type];
+}
+
+const char *agent_turn_status_name(enum agent_turn_status status)
+{
+    return status_names[status];
+}
+
+static void on_lease_timer(void *user)
+{
+    struct agent *agent = user;
+    if (agent->threads.len > 0)
+        journal_lease_renew(agent->env.journal, NULL);
+}
+
+struct agent *agent_new(const struct agent_env *env)
+{
+    struct agent *agent = mem_new(struct agent);
+    agent->env = *env;
+    agent->model = mem_dup_c(env->model);
+    agent->effort = mem_dup_c(env->effort ? env->effort : "");
+    tools_append_schema(env->tools, env->edit_style, &agent->tools_json);
+    agent->lease_timer = loop_timer_new(env->loop, on_lease_timer, agent);
+    loop_timer_start(agent->lease_timer, LEASE_RENEW_MS, LEASE_RENEW_MS);
+    return agent;
+}
+
+void agent_free(struct agent *agent)
+{
+    if (!agent)
+        return;
+    agent->env.on_event = NULL;
+    while (agent->threads.len > 0)
+        agent_thread_close(vec_last(&agent->threads));
+    vec_finish(&agent->threads);
+    loop_timer_free(agent->lease_timer);
+    buf_finish(&agent->tools_json);
+    mem_free(agent->model);
+    mem_free(agent->effort);
+    mem_free(agent);
+}
+
+void agent_on_connection(struct agent *agent, const struct responses_status *status)
+{
+    struct agent_event event = {.type = AGENT_CONNECTION,
+                                .thread_id = "",
+                                .turn_id = "",
+                                .item_id = "",
+                                .connection = status};
+    agent_emit(agent, &event);
+}
+
+struct agent_event agent_event_for(struct agent_turn *turn, enum agent_event_type type)
+{
+    return (struct agent_event){.type = type,
+                                .thread_id = turn->thread->id,
+                                .turn_id = turn->id,
+                                .item_id = "",
+                                .ok = true};
+}
+
+void agent_emit(struct agent *agent, const struct agent_event *event)
+{
+    if (agent->env.on_event)
+        agent->env.on_event(agent->env.user, event);
+}

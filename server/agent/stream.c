@@ -1,0 +1,147 @@
+/* What a running response brings: items, deltas, its end. */
+#include "agent-internal.h"
+
+static const struct {
+    const char *type;
+    enum agent_item_type shown_as;
+} shown_items[] = {
+    {"message", AGENT_MESSAGE},
+    {"reasoning", AGENT_REASONING},
+};
+
+static bool is_call(struct str type)
+{
+    return str_eq_c(type, "function_call") || str_eq_c(type, "custom_tool_call");
+}
+
+static struct turn_item *item_find(struct agent_turn *turn, size_t output_index)
+{
+    for (size_t i = 0; i < turn->items.len; i++)
+        if (turn->items.ptr[i]->output_index == output_index)
+            return turn->items.ptr[i];
+    return NULL;
+}
+
+static struct agent_event event_for(struct agent_turn *turn, struct turn_item *item,
+                                    enum agent_event_type type)
+{
+    struct agent_event event = agent_event_for(turn, type);
+    event.item_id = item->id;
+    event.item_type = item->type;
+    return event;
+}
+
+static struct turn_item *item_open(struct agent_turn *turn, size_t output_index,
+                                   enum agent_item_type type, struct str id)
+{
+    struct turn_item *item = item_find(turn, output_index);
+    if (item)
+        return item;
+    item = mem_new(struct turn_item);
+    item->output_index = output_index;
+    item->type = type;
+    if (id.len > 0 && id.len < sizeof(item->id))
+        memcpy(item->id, id.ptr, id.len);
+    else
+        id_make("item", item->id);
+    vec_push(&turn->items, item);
+    struct agent_event event = event_for(turn, item, AGENT_ITEM_STARTED);
+    agent_emit(turn->thread->agent, &event);
+    return item;
+}
+
+void turn_drop_items(struct agent_turn *turn)
+{
+    for (size_t i = 0; i < turn->items.len; i++) {
+        buf_finish(&turn->items.ptr[i]->text);
+        mem_free(turn->items.ptr[i]);
+    }
+    vec_clear(&turn->items);
+}
+
+static void on_item_added(void *user, const struct responses_item *added)
+{
+    for (size_t i = 0; i < array_count(shown_items); i++)
+        if (str_eq_c(added->type, shown_items[i].type))
+            item_open(user, added->output_index, shown_items[i].shown_as, added->id);
+}
+
+static void on_delta(void *user, enum responses_delta_kind kind, size_t output_index,
+                     struct str item_id, struct str text)
+{
+    struct agent_turn *turn = user;
+    if (kind == DELTA_ARGUMENTS || kind == DELTA_INPUT)
+        return; /* a call is shown when it starts */
+    bool is_answer = kind == DELTA_TEXT || kind == DELTA_REFUSAL;
+    struct turn_item *item =
+        item_open(turn, output_index, is_answer ? AGENT_MESSAGE : AGENT_REASONING, item_id);
+    if (item->done)
+        return;
+    buf_append(&item->text, text);
+    struct agent_event event = event_for(turn, item, AGENT_ITEM_DELTA);
+    event.text = text;
+    agent_emit(turn->thread->agent, &event);
+}
+
+/* The text people see of a message ("content") or a reasoning item ("summary"). */
+static void append_item_text(struct buf *text, const struct json_value *parts)
+{
+    for (const struct json_value *part = json_first(parts); part; part = json_next(part)) {
+        if (text->len > 0)
+            buf_append_c(text, "\n\n");
+        struct str said = json_get_str(part, "text");
+        buf_append(text, said.len > 0 ? said : json_get_str(part, "refusal"));
+    }
+}
+
+static void complete_shown(struct agent_turn *turn, const struct responses_item *done,
+                           enum agent_item_type type)
+{
+    struct turn_item *item = item_open(turn, done->output_index, type, done->id);
+    buf_clear(&item->text); /* the item is the authority, deltas were provisional */
+    append_item_text(&item->text,
+                     json_get(done->value, type == AGENT_MESSAGE ? "content" : "summary"));
+    item->done = true;
+    struct agent_event event = event_for(turn, item, AGENT_ITEM_COMPLETED);
+    event.text = buf_str(&item->text);
+    agent_emit(turn->thread->agent, &event);
+}
+
+static void on_item_done(void *user, const struct responses_item *done)
+{
+    struct agent_turn *turn = user;
+    if (turn->state == TURN_SETTLING)
+        return; /* an interrupted response drains: what comes now was not seen by anybody */
+    thread_append(turn->thread, turn->id, "output", done->raw);
+    if (is_call(done->type)) {
+        call_start(turn, done);
+        return;
+    }
+    for (size_t i = 0; i < array_count(shown_items); i++)
+        if (str_eq_c(done->type, shown_items[i].type))
+            complete_shown(turn, done, shown_items[i].shown_as);
+}
+
+static void on_retry(void *user, const char *what, uint64_t wait_ms)
+{
+    struct agent_turn *turn = user;
+    (void)wait_ms;
+    turn_drop_items(turn);
+    turn->timing.retries++;
+    struct agent_event event = agent_event_for(turn, AGENT_NOTICE);
+    event.text = str_from(what);
+    agent_emit(turn->thread->agent, &event);
+}
+
+static void on_end(void *user, const struct responses_result *result)
+{
+    turn_on_response_end(user, result);
+}
+
+const struct responses_handlers turn_stream_handlers = {
+    .on_item_added = on_item_added,
+    .on_delta = on_delta,
+    .on_item_done = on_item_done,
+    .on_retry = on_retry,
+    .on_end = on_end,
+};

@@ -1,0 +1,348 @@
+/* Threads: opened from nothing or from the journal, one turn at a time. */
+#include "agent-internal.h"
+
+static const char unknown_output[] =
+    "The editor or Lanebridge ended while this ran: whether it finished is not known, and it was not run "
+    "again. Look at the files or run a check before you go on.";
+static const char not_run_output[] = "Not run: the turn ended before this call was started.";
+
+void thread_append(struct agent_thread *thread, const char *turn_id, const char *kind, struct str json)
+{
+    struct err err = {0};
+    if (journal_item_append(thread->agent->env.journal, thread->id, turn_id, kind, json, &err) < 0)
+        log_line(LOG_WARN, "journal item not kept thread=%s why=\"%s\"", thread->id, err.text);
+    history_push(&thread->history, json);
+}
+
+/* -- Advancing ------------------------------------------------------------------------------------------ */
+
+static void on_warm_end(void *user, const struct responses_result *result)
+{
+    struct agent_thread *thread = user;
+    (void)result; /* a warm-up that failed costs nothing: the first turn sends the full input */
+    thread->warming = NULL;
+    thread_kick(thread);
+}
+
+static const struct responses_handlers warm_handlers = {.on_end = on_warm_end};
+
+static void warm_up(struct agent_thread *thread)
+{
+    struct agent *agent = thread->agent;
+    thread->warm_wanted = false;
+    struct responses_request request = {.model = str_from(agent->model),
+                                        .effort = str_from(agent->effort),
+                                        .tools = buf_str(&agent->tools_json),
+                                        .prompt_cache_key = str_from(thread->id),
+                                        .parallel_tool_calls = true,
+                                        .warm_up = true,
+                                        .history = history_view(&thread->history)};
+    thread->warming = responses_create(thread->chain, &request, &warm_handlers, thread, NULL);
+}
+
+static void on_kick(void *user)
+{
+    struct agent_thread *thread = user;
+    if (thread->turn && turn_is_over(thread->turn)) {
+        turn_free(thread->turn);
+        thread->turn = NULL;
+    }
+    if (thread->turn || thread->warming)
+        return;
+    if (thread->queue.len > 0) {
+        thread->turn = thread->queue.ptr[0];
+        vec_remove(&thread->queue, 0);
+        thread->warm_wanted = false;
+        turn_begin(thread->turn);
+    } else if (thread->warm_wanted) {
+        warm_up(thread);
+    }
+}
+
+void thread_kick(struct agent_thread *thread)
+{
+    loop_timer_start(thread->kick, 0, 0);
+}
+
+/* -- Opening --------------------------------------------------------------------------------------------- */
+
+static struct agent_thread *thread_new(struct agent *agent, struct str id, struct str root)
+{
+    struct agent_thread *thread = mem_new(struct agent_thread);
+    thread->agent = agent;
+    memcpy(thread->id, id.ptr, id.len < ID_BYTES ? id.len : ID_BYTES - 1);
+    thread->root = str_dup_c(root);
+    thread->tools = tools_thread_new(agent->env.tools, thread->id, root);
+    thread->chain = responses_chain_new(agent->env.responses, PRIORITY_TURN);
+    thread->kick = loop_timer_new(agent->env.loop, on_kick, thread);
+    vec_push(&agent->threads, thread);
+    return thread;
+}
+
+static void append_preamble(struct agent_thread *thread)
+{
+    struct buf text = {0}, json = {0};
+    history_format_message(&json, "developer", context_instructions());
+    thread_append(thread, "", "context", buf_str(&json));
+    buf_clear(&json);
+    context_append_environment(thread->agent, str_from(thread->root), &text);
+    history_format_message(&json, "user", buf_str(&text));
+    thread_append(thread, "", "context", buf_str(&json));
+    buf_finish(&text);
+    buf_finish(&json);
+}
+
+struct agent_thread *agent_thread_start(struct agent *agent, struct str root_path, struct err *err)
+{
+    char id[ID_BYTES];
+    if (journal_thread_create(agent->env.journal, root_path, str_from(agent->model), id, err) < 0)
+        return NULL;
+    struct agent_thread *thread = thread_new(agent, str_from(id), root_path);
+    append_preamble(thread);
+    thread->warm_wanted = agent->env.warm;
+    thread_kick(thread);
+    return thread;
+}
+
+/* -- Resuming -------------------------------------------------------------------------------------------- */
+
+struct resume {
+    struct agent_thread *thread;
+    struct map open_calls;      /* call_id -> "c" for a custom call, "f" for a function call */
+    VEC(char *) order;          /* their ids, as they came */
+    char root[4096];
+};
+
+static void note_item(struct resume *resume, struct str json)
+{
+    struct str type, call_id;
+    struct buf text = {0}, id = {0};
+    if (json_raw_member(json, "type", &type) == STATUS_OK && json_raw_decode(type, &text) &&
+        json_raw_member(json, "call_id", &call_id) == STATUS_OK && json_raw_decode(call_id, &id)) {
+        struct str name = buf_str(&text);
+        if (str_eq_c(name, "function_call") || str_eq_c(name, "custom_tool_call")) {
+            map_set(&resume->open_calls, buf_str(&id), str_eq_c(name, "function_call") ? "f" : "c");
+            vec_push(&resume->order, str_dup_c(buf_str(&id)));
+        } else if (str_ends_with(name, STR("_output"))) {
+            map_remove(&resume->open_calls, buf_str(&id));
+        }
+    }
+    buf_finish(&text);
+    buf_finish(&id);
+}
+
+static bool on_stored_item(void *user, const struct journal_item *item)
+{
+    struct resume *resume = user;
+    history_push(&resume->thread->history, item->json);
+    note_item(resume, item->json);
+    return true;
+}
+
+static void answer_open_call(struct resume *resume, struct str call_id, bool is_custom)
+{
+    struct agent_thread *thread = resume->thread;
+    struct buf saved = {0}, json = {0};
+    struct str text = STR(not_run_output);
+    enum journal_call_state state =
+        journal_call_find(thread->agent->env.journal, thread->id, call_id, &saved);
+    if (state == CALL_DONE)
+        text = buf_str(&saved);
+    else if (state == CALL_STARTED)
+        text = STR(unknown_output);
+    history_format_output(&json, call_id, is_custom, text);
+    thread_append(thread, "", "tool", buf_str(&json));
+    buf_finish(&saved);
+    buf_finish(&json);
+}
+
+static void answer_open_calls(struct resume *resume)
+{
+    for (size_t i = 0; i < resume->order.len; i++) {
+        struct str call_id = str_from(resume->order.ptr[i]);
+        const char *kind = map_remove(&resume->open_calls, call_id);
+        if (kind)
+            answer_open_call(resume, call_id, kind[0] == 'c');
+        mem_free(resume->order.ptr[i]);
+    }
+    vec_finish(&resume->order);
+    map_finish(&resume->open_calls);
+}
+
+static bool on_stored_thread(void *user, const struct journal_thread *stored)
+{
+    struct resume *resume = user;
+    struct buf *title = &resume->thread->title;
+    buf_append(title, stored->title);
+    return true;
+}
+
+static bool on_root(void *user, const struct journal_thread *stored)
+{
+    struct resume *resume = user;
+    size_t len = stored->root.len < sizeof(resume->root) ? stored->root.len : 0;
+    memcpy(resume->root, stored->root.ptr, len);
+    return true;
+}
+
+struct cut_off {
+    struct journal *journal;
+    VEC(char *) ids;
+};
+
+static bool on_stored_turn(void *user, const struct journal_turn *turn)
+{
+    struct cut_off *cut = user;
+    if (str_eq_c(turn->status, "running"))
+        vec_push(&cut->ids, str_dup_c(turn->id));
+    return true;
+}
+
+static void end_cut_off_turns(struct agent_thread *thread)
+{
+    struct cut_off cut = {.journal = thread->agent->env.journal};
+    journal_turn_each(cut.journal, thread->id, on_stored_turn, &cut, NULL);
+    for (size_t i = 0; i < cut.ids.len; i++) {
+        journal_turn_end(cut.journal, cut.ids.ptr[i], "interrupted", STR(""),
+                         STR("Lanebridge ended while it ran"), NULL);
+        mem_free(cut.ids.ptr[i]);
+    }
+    vec_finish(&cut.ids);
+}
+
+struct agent_thread *agent_thread_resume(struct agent *agent, struct str id, struct err *err)
+{
+    struct agent_thread *open = agent_thread_find(agent, id);
+    if (open)
+        return open;
+    struct journal *journal = agent->env.journal;
+    struct resume resume = {0};
+    if (id.len == 0 || id.len >= ID_BYTES || journal_thread_get(journal, id, on_root, &resume, err) < 0) {
+        err_set(err, STATUS_NOT_FOUND, "there is no thread " STR_FMT, STR_ARG(id));
+        return NULL;
+    }
+    char id_text[ID_BYTES] = "";
+    memcpy(id_text, id.ptr, id.len);
+    if (journal_lease_take(journal, id_text, false, err) < 0)
+        return NULL;
+    resume.thread = thread_new(agent, id, str_from(resume.root));
+    journal_thread_get(journal, id, on_stored_thread, &resume, NULL);
+    journal_begin(journal);
+    journal_item_each(journal, id_text, 0, on_stored_item, &resume, NULL);
+    answer_open_calls(&resume);
+    end_cut_off_turns(resume.thread);
+    journal_commit(journal);
+    return resume.thread;
+}
+
+struct agent_thread *agent_thread_find(struct agent *agent, struct str id)
+{
+    for (size_t i = 0; i < agent->threads.len; i++)
+        if (str_eq_c(id, agent->threads.ptr[i]->id))
+            return agent->threads.ptr[i];
+    return NULL;
+}
+
+struct agent_thread *agent_thread_last(struct agent *agent, struct str root_path)
+{
+    for (size_t i = agent->threads.len; i > 0; i--)
+        if (str_eq_c(root_path, agent->threads.ptr[i - 1]->root))
+            return agent->threads.ptr[i - 1];
+    return NULL;
+}
+
+const char *agent_thread_id(const struct agent_thread *thread)
+{
+    return thread->id;
+}
+
+struct str agent_thread_title(const struct agent_thread *thread)
+{
+    return buf_str(&thread->title);
+}
+
+bool agent_thread_is_busy(const struct agent_thread *thread)
+{
+    return thread->queue.len > 0 || (thread->turn && !turn_is_over(thread->turn));
+}
+
+static void leave_list(struct agent_thread *thread)
+{
+    struct agent *agent = thread->agent;
+    for (size_t i = 0; i < agent->threads.len; i++)
+        if (agent->threads.ptr[i] == thread) {
+            vec_remove(&agent->threads, i);
+            return;
+        }
+}
+
+void agent_thread_close(struct agent_thread *thread)
+{
+    struct journal *journal = thread->agent->env.journal;
+    leave_list(thread);
+    tools_thread_free(thread->tools);
+    responses_chain_free(thread->chain);
+    if (thread->turn && !turn_is_over(thread->turn))
+        journal_turn_end(journal, thread->turn->id, "interrupted", STR(""), STR(""), NULL);
+    turn_free(thread->turn);
+    for (size_t i = 0; i < thread->queue.len; i++)
+        turn_free(thread->queue.ptr[i]);
+    vec_finish(&thread->queue);
+    loop_timer_free(thread->kick);
+    journal_lease_drop(journal, thread->id, NULL);
+    history_finish(&thread->history);
+    buf_finish(&thread->title);
+    mem_free(thread->root);
+    mem_free(thread);
+}
+
+/* -- Turns from outside ------------------------------------------------------------------------------------ */
+
+static void set_title(struct agent_thread *thread, struct str prompt)
+{
+    struct str title = context_title(prompt);
+    buf_append(&thread->title, title);
+    journal_thread_set_title(thread->agent->env.journal, thread->id, title, NULL);
+    struct agent_event event = {.type = AGENT_THREAD_UPDATED,
+                                .thread_id = thread->id,
+                                .turn_id = "",
+                                .item_id = "",
+                                .text = title,
+                                .name = str_from(thread->agent->model)};
+    agent_emit(thread->agent, &event);
+}
+
+enum status agent_turn_start(struct agent_thread *thread, const struct agent_input *input,
+                             char ret_turn_id[ID_BYTES], bool *ret_queued, struct err *err)
+{
+    if (str_trim(input->prompt).len == 0)
+        return err_set(err, STATUS_INVALID, "the prompt is empty: write what should be done");
+    if (thread->queue.len >= LIMIT_TURN_QUEUE_COUNT)
+        return err_set(err, STATUS_LIMIT, "%d prompts wait already: let some finish, or stop the turn",
+                       LIMIT_TURN_QUEUE_COUNT);
+    struct agent_turn *turn = turn_new(thread, input);
+    enum status status = journal_turn_create(thread->agent->env.journal, thread->id, turn->id, err);
+    if (status < 0) {
+        turn_free(turn);
+        return status;
+    }
+    *ret_queued = agent_thread_is_busy(thread);
+    memcpy(ret_turn_id, turn->id, ID_BYTES);
+    leave_list(thread); /* last used goes to the end */
+    vec_push(&thread->agent->threads, thread);
+    vec_push(&thread->queue, turn);
+    if (thread->title.len == 0)
+        set_title(thread, input->prompt);
+    thread_kick(thread);
+    return STATUS_OK;
+}
+
+enum status agent_turn_interrupt(struct agent_thread *thread, struct str turn_id, struct err *err)
+{
+    struct agent_turn *turn = thread->turn;
+    bool wanted = turn && !turn_is_over(turn) && (turn_id.len == 0 || str_eq_c(turn_id, turn->id));
+    if (!wanted)
+        return err_set(err, STATUS_NOT_FOUND, "no such turn is running in this thread");
+    turn_interrupt(turn);
+    return STATUS_OK;
+}

@@ -1,0 +1,280 @@
+/* A turn: ask, run the calls, send their outputs, until the model has answered. */
+#include "agent-internal.h"
+
+enum { BREAKS_MAX = 5 }; /* broken responses in a row without a call: the endpoint is not well */
+
+static const char interrupted_note[] =
+    "<turn_interrupted>The user stopped the previous turn. Commands that ran may have been cut off; "
+    "check before you rely on them.</turn_interrupted>";
+
+/* -- States ------------------------------------------------------------------------------------------ */
+
+static const unsigned moves[] = {
+    [TURN_QUEUED] = 1u << TURN_ASKING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
+    [TURN_ASKING] = 1u << TURN_TOOLING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
+    [TURN_TOOLING] = 1u << TURN_ASKING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
+    [TURN_SETTLING] = 1u << TURN_ENDED,
+    [TURN_ENDED] = 0,
+};
+
+static void set_state(struct agent_turn *turn, enum turn_state state)
+{
+    if (!(moves[turn->state] & 1u << state))
+        abort();
+    turn->state = state;
+}
+
+struct agent_turn *turn_new(struct agent_thread *thread, const struct agent_input *input)
+{
+    struct agent_turn *turn = mem_new(struct agent_turn);
+    turn->thread = thread;
+    turn->state = TURN_QUEUED;
+    buf_append(&turn->prompt, input->prompt);
+    struct buf text = {0};
+    context_append_user(&text, input);
+    history_format_message(&turn->user_json, "user", buf_str(&text));
+    buf_finish(&text);
+    return turn;
+}
+
+static void drop_calls(struct agent_turn *turn)
+{
+    for (size_t i = 0; i < turn->calls.len; i++)
+        call_free(turn->calls.ptr[i]);
+    vec_clear(&turn->calls);
+}
+
+void turn_free(struct agent_turn *turn)
+{
+    if (!turn)
+        return;
+    turn_drop_items(turn);
+    vec_finish(&turn->items);
+    drop_calls(turn);
+    vec_finish(&turn->calls);
+    buf_finish(&turn->prompt);
+    buf_finish(&turn->user_json);
+    buf_finish(&turn->error);
+    mem_free(turn);
+}
+
+bool turn_is_over(const struct agent_turn *turn)
+{
+    return turn->state == TURN_ENDED;
+}
+
+/* -- The end ------------------------------------------------------------------------------------------ */
+
+static void append_usage_json(const struct agent_turn *turn, struct buf *json)
+{
+    struct json_writer w;
+    json_writer_init(&w, json);
+    json_write_begin_object(&w);
+    json_write_field_int(&w, "inputTokens", turn->usage.input_tokens);
+    json_write_field_int(&w, "cachedTokens", turn->usage.cached_tokens);
+    json_write_field_int(&w, "outputTokens", turn->usage.output_tokens);
+    json_write_field_int(&w, "reasoningTokens", turn->usage.reasoning_tokens);
+    json_write_field_int(&w, "steps", (int64_t)turn->timing.steps);
+    json_write_end_object(&w);
+}
+
+/* Tells the world how it ended, once; the turn may still settle. */
+static void announce_end(struct agent_turn *turn, enum agent_turn_status outcome)
+{
+    if (turn->announced_end)
+        return;
+    turn->announced_end = true;
+    turn->outcome = outcome;
+    struct agent *agent = turn->thread->agent;
+    struct responses_status now;
+    responses_get_status(agent->env.responses, &now);
+    turn->timing.total_ms = loop_now_ms(agent->env.loop) - turn->began_ms;
+    turn->timing.frames_sent = now.counters.frames_sent - turn->before.counters.frames_sent;
+    turn->timing.frames_received = now.counters.frames_received - turn->before.counters.frames_received;
+
+    struct buf usage = {0};
+    append_usage_json(turn, &usage);
+    journal_turn_end(agent->env.journal, turn->id, agent_turn_status_name(outcome), buf_str(&usage),
+                     buf_str(&turn->error), NULL);
+    buf_finish(&usage);
+
+    struct agent_event event = agent_event_for(turn, AGENT_TURN_COMPLETED);
+    event.status = outcome;
+    event.text = buf_str(&turn->error);
+    event.usage = turn->usage;
+    event.timing = turn->timing;
+    agent_emit(agent, &event);
+}
+
+static void cancel_calls(struct agent_turn *turn)
+{
+    for (size_t i = 0; i < turn->calls.len; i++)
+        if (turn->calls.ptr[i]->call)
+            tools_call_cancel(turn->calls.ptr[i]->call);
+}
+
+static void end(struct agent_turn *turn, enum agent_turn_status outcome)
+{
+    set_state(turn, TURN_ENDED);
+    policy_end_turn(turn->thread->agent->env.policy);
+    announce_end(turn, outcome);
+    thread_kick(turn->thread);
+}
+
+static void fail(struct agent_turn *turn, const char *why)
+{
+    if (turn->error.len == 0)
+        buf_append_c(&turn->error, why);
+    struct agent_event event = agent_event_for(turn, AGENT_ITEM_COMPLETED);
+    event.item_type = AGENT_ERROR;
+    event.item_id = turn->id;
+    event.text = buf_str(&turn->error);
+    event.ok = false;
+    agent_emit(turn->thread->agent, &event);
+    turn->outcome = TURN_FAILED;
+    set_state(turn, TURN_SETTLING);
+    cancel_calls(turn);
+    turn_advance(turn);
+}
+
+/* -- Asking -------------------------------------------------------------------------------------------- */
+
+static void ask(struct agent_turn *turn)
+{
+    struct agent_thread *thread = turn->thread;
+    struct agent *agent = thread->agent;
+    if (turn->timing.steps >= LIMIT_TURN_STEPS_COUNT) {
+        fail(turn, "the turn was stopped after 500 steps: it seems to run in circles. Ask again with a "
+                   "smaller task, or tell it what to leave out.");
+        return;
+    }
+    set_state(turn, TURN_ASKING);
+    turn->timing.steps++;
+    turn->asked_ms = loop_now_ms(agent->env.loop);
+    turn_drop_items(turn);
+    drop_calls(turn);
+    struct responses_request request = {.model = str_from(agent->model),
+                                        .effort = str_from(agent->effort),
+                                        .tools = buf_str(&agent->tools_json),
+                                        .prompt_cache_key = str_from(thread->id),
+                                        .parallel_tool_calls = true,
+                                        .history = history_view(&thread->history)};
+    struct err err = {0};
+    turn->response = responses_create(thread->chain, &request, &turn_stream_handlers, turn, &err);
+    if (!turn->response)
+        fail(turn, err.text);
+}
+
+void turn_begin(struct agent_turn *turn)
+{
+    struct agent_thread *thread = turn->thread;
+    struct agent *agent = thread->agent;
+    turn->began_ms = loop_now_ms(agent->env.loop);
+    responses_get_status(agent->env.responses, &turn->before);
+
+    struct agent_event started = agent_event_for(turn, AGENT_TURN_STARTED);
+    started.text = context_title(buf_str(&turn->prompt));
+    agent_emit(agent, &started);
+    thread_append(thread, turn->id, "user", buf_str(&turn->user_json));
+    struct agent_event said = agent_event_for(turn, AGENT_ITEM_COMPLETED);
+    said.item_type = AGENT_USER_MESSAGE;
+    said.item_id = turn->id;
+    said.text = buf_str(&turn->prompt);
+    agent_emit(agent, &said);
+    ask(turn);
+}
+
+/* -- Going on ------------------------------------------------------------------------------------------- */
+
+/* Every call of the response has its output: into the history, in the order of the calls. */
+static void append_outputs(struct agent_turn *turn)
+{
+    struct journal *journal = turn->thread->agent->env.journal;
+    journal_begin(journal);
+    for (size_t i = 0; i < turn->calls.len; i++)
+        thread_append(turn->thread, turn->id, "tool", buf_str(&turn->calls.ptr[i]->output_json));
+    journal_commit(journal);
+}
+
+void turn_advance(struct agent_turn *turn)
+{
+    if (turn->response || turn->calls_running > 0)
+        return;
+    uint64_t now = loop_now_ms(turn->thread->agent->env.loop);
+    if (turn->state == TURN_SETTLING) {
+        append_outputs(turn);
+        if (turn->outcome == TURN_INTERRUPTED) {
+            struct buf note = {0};
+            history_format_message(&note, "user", STR(interrupted_note));
+            thread_append(turn->thread, turn->id, "context", buf_str(&note));
+            buf_finish(&note);
+        }
+        end(turn, turn->outcome);
+    } else if (turn->state == TURN_TOOLING) {
+        turn->timing.tools_ms += now - turn->tooling_ms;
+        append_outputs(turn);
+        ask(turn);
+    }
+}
+
+static void count(struct agent_turn *turn, const struct responses_result *result)
+{
+    turn->usage.input_tokens += result->usage.input_tokens;
+    turn->usage.cached_tokens += result->usage.cached_tokens;
+    turn->usage.output_tokens += result->usage.output_tokens;
+    turn->usage.reasoning_tokens += result->usage.reasoning_tokens;
+    turn->timing.bytes_sent += result->bytes_sent;
+    turn->timing.bytes_received += result->bytes_received;
+    turn->timing.full_inputs += !result->continued;
+    uint64_t now = loop_now_ms(turn->thread->agent->env.loop);
+    turn->timing.model_ms += now - turn->asked_ms;
+    if (turn->timing.first_output_ms == 0 && result->first_output_ms > 0)
+        turn->timing.first_output_ms = result->first_output_ms - result->queued_ms;
+}
+
+void turn_on_response_end(struct agent_turn *turn, const struct responses_result *result)
+{
+    turn->response = NULL;
+    count(turn, result);
+    if (turn->state == TURN_SETTLING) {
+        turn_advance(turn);
+        return;
+    }
+    bool has_calls = turn->calls.len > 0;
+    if (result->end == RESPONSE_FAILED) {
+        fail(turn, result->text);
+        return;
+    }
+    if (result->end == RESPONSE_BROKEN && !has_calls && ++turn->breaks > BREAKS_MAX) {
+        fail(turn, "the connection broke in the middle of the answer, five times in a row. Check the "
+                   "network or the endpoint, then ask again.");
+        return;
+    }
+    if (has_calls)
+        turn->breaks = 0;
+    if (has_calls || result->end == RESPONSE_BROKEN) {
+        turn->tooling_ms = loop_now_ms(turn->thread->agent->env.loop);
+        set_state(turn, TURN_TOOLING);
+        turn_advance(turn);
+        return;
+    }
+    if (result->end == RESPONSE_INCOMPLETE) {
+        struct agent_event event = agent_event_for(turn, AGENT_NOTICE);
+        event.text = str_from(result->text);
+        agent_emit(turn->thread->agent, &event);
+    }
+    end(turn, TURN_COMPLETED);
+}
+
+void turn_interrupt(struct agent_turn *turn)
+{
+    if (turn->state == TURN_SETTLING || turn->state == TURN_ENDED)
+        return;
+    set_state(turn, TURN_SETTLING);
+    turn->outcome = TURN_INTERRUPTED;
+    if (turn->response)
+        response_interrupt(turn->response);
+    cancel_calls(turn);
+    announce_end(turn, TURN_INTERRUPTED);
+    thread_kick(turn->thread);
+}
