@@ -1,6 +1,6 @@
 /* Inside of the agent. agent.c: the object and its events; thread.c: threads and their queue;
- * history.c: the items; turn.c: the turn's states; stream.c: what a response brings; call.c: the calls
- * of a turn; context.c: what the model is told. */
+ * history.c: the items; turn.c: the turn's states; stream.c: what a response brings; call.c: the
+ * calls of a turn; context.c: what the model is told. */
 #ifndef LANEBRIDGE_AGENT_INTERNAL_H
 #define LANEBRIDGE_AGENT_INTERNAL_H
 
@@ -11,27 +11,29 @@
 struct agent {
     struct agent_env env;
     char *model, *effort;
-    struct buf tools_json;                  /* byte-stable through all requests */
-    VEC(struct agent_thread *) threads;     /* open ones, last used at the end */
+    struct buf tools_json;              /* byte-stable through all requests */
+    VEC(struct agent_thread *) threads; /* open ones, last used at the end */
     struct loop_timer *lease_timer;
 };
 
-/* -- History: the thread's input items, each one JSON text ---------------------------------------- */
+/* -- History: the thread's input items, each one JSON text ----------------------------------------
+ */
 
 struct history {
-    VEC(struct str) items;                  /* owned text */
+    VEC(struct str) items; /* owned text */
     uint64_t generation;
 };
 
 void history_finish(struct history *history);
-void history_push(struct history *history, struct str json);     /* copies */
+void history_push(struct history *history, struct str json); /* copies */
 struct responses_history history_view(struct history *history);
 /* Appends `{"type":"message","role":ROLE,"content":[{"type":"input_text","text":…}]}`. */
 void history_format_message(struct buf *json, const char *role, struct str text);
 /* The output item that answers a call. */
 void history_format_output(struct buf *json, struct str call_id, bool is_custom, struct str text);
 
-/* -- Threads ----------------------------------------------------------------------------------------- */
+/* -- Threads
+ * ----------------------------------------------------------------------------------------- */
 
 struct agent_thread {
     struct agent *agent;
@@ -42,28 +44,31 @@ struct agent_thread {
     struct tools_thread *tools;
     struct responses_chain *chain;
     struct response *warming;
-    struct agent_turn *turn;                /* the running one */
+    struct agent_turn *turn; /* the running one */
     VEC(struct agent_turn *) queue;
-    struct loop_timer *kick;                /* advances on the next loop turn */
+    struct loop_timer *kick; /* advances on the next loop turn */
     bool warm_wanted;
 };
 
 /* Something ended or was queued: looks, on the next loop turn, at what is to be done. */
 void thread_kick(struct agent_thread *thread);
 /* Journals and keeps one item; kind as in journal_item_append. */
-void thread_append(struct agent_thread *thread, const char *turn_id, const char *kind, struct str json);
+void thread_append(struct agent_thread *thread, const char *turn_id, const char *kind,
+                   struct str json);
 
-/* -- Turns ----------------------------------------------------------------------------------------------- */
+/* -- Turns
+ * -----------------------------------------------------------------------------------------------
+ */
 
 enum turn_state {
-    TURN_QUEUED,      /* waits for the one before it */
-    TURN_ASKING,      /* a response runs; its calls may run already */
-    TURN_TOOLING,     /* the response has ended, calls still run */
-    TURN_SETTLING,    /* interrupted or failed: waits for the last callback of response and calls */
+    TURN_QUEUED,   /* waits for the one before it */
+    TURN_ASKING,   /* a response runs; its calls may run already */
+    TURN_TOOLING,  /* the response has ended, calls still run */
+    TURN_SETTLING, /* interrupted or failed: waits for the last callback of response and calls */
     TURN_ENDED,
 };
 
-struct turn_item {                          /* an output item while it streams */
+struct turn_item { /* an output item while it streams */
     size_t output_index;
     enum agent_item_type type;
     char id[96];
@@ -73,7 +78,7 @@ struct turn_item {                          /* an output item while it streams *
 
 struct turn_call {
     struct agent_turn *turn;
-    struct tools_call *call;                /* NULL once done */
+    struct tools_call *call; /* NULL once done */
     char *call_id, *name;
     struct buf title, output_json;
     enum agent_item_type type;
@@ -86,11 +91,11 @@ struct agent_turn {
     enum turn_state state;
     struct buf prompt, user_json;
     struct response *response;
-    struct responses_status before;         /* counters when it began */
-    VEC(struct turn_item *) items;          /* of the running response */
-    VEC(struct turn_call *) calls;          /* of the running response, in order */
+    struct responses_status before; /* counters when it began */
+    VEC(struct turn_item *) items;  /* of the running response */
+    VEC(struct turn_call *) calls;  /* of the running response, in order */
     size_t calls_running;
-    unsigned breaks;                        /* broken responses in a row that brought nothing */
+    unsigned breaks; /* broken responses in a row that brought nothing */
     enum agent_turn_status outcome;
     struct buf error;
     struct responses_usage usage;
@@ -115,7 +120,9 @@ void turn_drop_items(struct agent_turn *turn);
 void call_start(struct agent_turn *turn, const struct responses_item *item);
 void call_free(struct turn_call *call);
 
-/* -- Context ------------------------------------------------------------------------------------------------- */
+/* -- Context
+ * -------------------------------------------------------------------------------------------------
+ */
 
 struct str context_instructions(void);
 void context_append_environment(struct agent *agent, struct str root, struct buf *text);
@@ -123,7 +130,9 @@ void context_append_user(struct buf *text, const struct agent_input *input);
 /* First line of the prompt, at most 60 characters. */
 struct str context_title(struct str prompt);
 
-/* -- Events ---------------------------------------------------------------------------------------------------- */
+/* -- Events
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 struct agent_event agent_event_for(struct agent_turn *turn, enum agent_event_type type);
 void agent_emit(struct agent *agent, const struct agent_event *event);

@@ -2,8 +2,9 @@
 #include "agent-internal.h"
 
 static const enum agent_item_type type_of_kind[] = {
-    [TOOL_READ] = AGENT_TOOL_CALL, [TOOL_SEARCH] = AGENT_TOOL_CALL, [TOOL_EDIT] = AGENT_FILE_CHANGE,
-    [TOOL_COMMAND] = AGENT_COMMAND, [TOOL_PLAN] = AGENT_PLAN, [TOOL_OTHER] = AGENT_TOOL_CALL,
+    [TOOL_READ] = AGENT_TOOL_CALL,   [TOOL_SEARCH] = AGENT_TOOL_CALL,
+    [TOOL_EDIT] = AGENT_FILE_CHANGE, [TOOL_COMMAND] = AGENT_COMMAND,
+    [TOOL_PLAN] = AGENT_PLAN,        [TOOL_OTHER] = AGENT_TOOL_CALL,
 };
 
 void call_free(struct turn_call *call)
@@ -68,7 +69,8 @@ static void on_done(void *user, const struct tools_output *output)
     struct agent_turn *turn = call->turn;
     call->call = NULL;
     call->done = true;
-    history_format_output(&call->output_json, str_from(call->call_id), call->is_custom, output->text);
+    history_format_output(&call->output_json, str_from(call->call_id), call->is_custom,
+                          output->text);
     turn->calls_running--;
     turn->timing.waiting_ms += output->waited_ms;
 
@@ -85,8 +87,10 @@ static void on_done(void *user, const struct tools_output *output)
     turn_advance(turn);
 }
 
-static const struct tools_handlers handlers = {
-    .on_started = on_started, .on_waiting = on_waiting, .on_progress = on_progress, .on_done = on_done};
+static const struct tools_handlers handlers = {.on_started = on_started,
+                                               .on_waiting = on_waiting,
+                                               .on_progress = on_progress,
+                                               .on_done = on_done};
 
 void call_start(struct agent_turn *turn, const struct responses_item *item)
 {

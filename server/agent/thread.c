@@ -1,12 +1,13 @@
 /* Threads: opened from nothing or from the journal, one turn at a time. */
 #include "agent-internal.h"
 
-static const char unknown_output[] =
-    "The editor or Lanebridge ended while this ran: whether it finished is not known, and it was not run "
-    "again. Look at the files or run a check before you go on.";
+static const char unknown_output[] = "The editor or Lanebridge ended while this ran: whether it "
+                                     "finished is not known, and it was not run "
+                                     "again. Look at the files or run a check before you go on.";
 static const char not_run_output[] = "Not run: the turn ended before this call was started.";
 
-void thread_append(struct agent_thread *thread, const char *turn_id, const char *kind, struct str json)
+void thread_append(struct agent_thread *thread, const char *turn_id, const char *kind,
+                   struct str json)
 {
     struct err err = {0};
     if (journal_item_append(thread->agent->env.journal, thread->id, turn_id, kind, json, &err) < 0)
@@ -14,7 +15,8 @@ void thread_append(struct agent_thread *thread, const char *turn_id, const char 
     history_push(&thread->history, json);
 }
 
-/* -- Advancing ------------------------------------------------------------------------------------------ */
+/* -- Advancing
+ * ------------------------------------------------------------------------------------------ */
 
 static void on_warm_end(void *user, const struct responses_result *result)
 {
@@ -64,7 +66,8 @@ void thread_kick(struct agent_thread *thread)
     loop_timer_start(thread->kick, 0, 0);
 }
 
-/* -- Opening --------------------------------------------------------------------------------------------- */
+/* -- Opening
+ * --------------------------------------------------------------------------------------------- */
 
 static struct agent_thread *thread_new(struct agent *agent, struct str id, struct str root)
 {
@@ -104,12 +107,13 @@ struct agent_thread *agent_thread_start(struct agent *agent, struct str root_pat
     return thread;
 }
 
-/* -- Resuming -------------------------------------------------------------------------------------------- */
+/* -- Resuming
+ * -------------------------------------------------------------------------------------------- */
 
 struct resume {
     struct agent_thread *thread;
-    struct map open_calls;      /* call_id -> "c" for a custom call, "f" for a function call */
-    VEC(char *) order;          /* their ids, as they came */
+    struct map open_calls; /* call_id -> "c" for a custom call, "f" for a function call */
+    VEC(char *) order;     /* their ids, as they came */
     char root[4096];
 };
 
@@ -143,13 +147,13 @@ static void answer_open_call(struct resume *resume, struct str call_id, bool is_
 {
     struct agent_thread *thread = resume->thread;
     struct buf saved = {0}, json = {0};
-    struct str text = STR(not_run_output);
+    struct str text = str_from(not_run_output);
     enum journal_call_state state =
         journal_call_find(thread->agent->env.journal, thread->id, call_id, &saved);
     if (state == CALL_DONE)
         text = buf_str(&saved);
     else if (state == CALL_STARTED)
-        text = STR(unknown_output);
+        text = str_from(unknown_output);
     history_format_output(&json, call_id, is_custom, text);
     thread_append(thread, "", "tool", buf_str(&json));
     buf_finish(&saved);
@@ -217,7 +221,8 @@ struct agent_thread *agent_thread_resume(struct agent *agent, struct str id, str
         return open;
     struct journal *journal = agent->env.journal;
     struct resume resume = {0};
-    if (id.len == 0 || id.len >= ID_BYTES || journal_thread_get(journal, id, on_root, &resume, err) < 0) {
+    if (id.len == 0 || id.len >= ID_BYTES ||
+        journal_thread_get(journal, id, on_root, &resume, err) < 0) {
         err_set(err, STATUS_NOT_FOUND, "there is no thread " STR_FMT, STR_ARG(id));
         return NULL;
     }
@@ -296,7 +301,8 @@ void agent_thread_close(struct agent_thread *thread)
     mem_free(thread);
 }
 
-/* -- Turns from outside ------------------------------------------------------------------------------------ */
+/* -- Turns from outside
+ * ------------------------------------------------------------------------------------ */
 
 static void set_title(struct agent_thread *thread, struct str prompt)
 {
@@ -318,7 +324,8 @@ enum status agent_turn_start(struct agent_thread *thread, const struct agent_inp
     if (str_trim(input->prompt).len == 0)
         return err_set(err, STATUS_INVALID, "the prompt is empty: write what should be done");
     if (thread->queue.len >= LIMIT_TURN_QUEUE_COUNT)
-        return err_set(err, STATUS_LIMIT, "%d prompts wait already: let some finish, or stop the turn",
+        return err_set(err, STATUS_LIMIT,
+                       "%d prompts wait already: let some finish, or stop the turn",
                        LIMIT_TURN_QUEUE_COUNT);
     struct agent_turn *turn = turn_new(thread, input);
     enum status status = journal_turn_create(thread->agent->env.journal, thread->id, turn->id, err);

@@ -3,11 +3,12 @@
 
 enum { BREAKS_MAX = 5 }; /* broken responses in a row without a call: the endpoint is not well */
 
-static const char interrupted_note[] =
-    "<turn_interrupted>The user stopped the previous turn. Commands that ran may have been cut off; "
-    "check before you rely on them.</turn_interrupted>";
+static const char interrupted_note[] = "<turn_interrupted>The user stopped the previous turn. "
+                                       "Commands that ran may have been cut off; "
+                                       "check before you rely on them.</turn_interrupted>";
 
-/* -- States ------------------------------------------------------------------------------------------ */
+/* -- States
+ * ------------------------------------------------------------------------------------------ */
 
 static const unsigned moves[] = {
     [TURN_QUEUED] = 1u << TURN_ASKING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
@@ -63,7 +64,8 @@ bool turn_is_over(const struct agent_turn *turn)
     return turn->state == TURN_ENDED;
 }
 
-/* -- The end ------------------------------------------------------------------------------------------ */
+/* -- The end
+ * ------------------------------------------------------------------------------------------ */
 
 static void append_usage_json(const struct agent_turn *turn, struct buf *json)
 {
@@ -90,7 +92,8 @@ static void announce_end(struct agent_turn *turn, enum agent_turn_status outcome
     responses_get_status(agent->env.responses, &now);
     turn->timing.total_ms = loop_now_ms(agent->env.loop) - turn->began_ms;
     turn->timing.frames_sent = now.counters.frames_sent - turn->before.counters.frames_sent;
-    turn->timing.frames_received = now.counters.frames_received - turn->before.counters.frames_received;
+    turn->timing.frames_received =
+        now.counters.frames_received - turn->before.counters.frames_received;
 
     struct buf usage = {0};
     append_usage_json(turn, &usage);
@@ -137,15 +140,17 @@ static void fail(struct agent_turn *turn, const char *why)
     turn_advance(turn);
 }
 
-/* -- Asking -------------------------------------------------------------------------------------------- */
+/* -- Asking
+ * -------------------------------------------------------------------------------------------- */
 
 static void ask(struct agent_turn *turn)
 {
     struct agent_thread *thread = turn->thread;
     struct agent *agent = thread->agent;
     if (turn->timing.steps >= LIMIT_TURN_STEPS_COUNT) {
-        fail(turn, "the turn was stopped after 500 steps: it seems to run in circles. Ask again with a "
-                   "smaller task, or tell it what to leave out.");
+        fail(turn,
+             "the turn was stopped after 500 steps: it seems to run in circles. Ask again with a "
+             "smaller task, or tell it what to leave out.");
         return;
     }
     set_state(turn, TURN_ASKING);
@@ -184,7 +189,8 @@ void turn_begin(struct agent_turn *turn)
     ask(turn);
 }
 
-/* -- Going on ------------------------------------------------------------------------------------------- */
+/* -- Going on
+ * ------------------------------------------------------------------------------------------- */
 
 /* Every call of the response has its output: into the history, in the order of the calls. */
 static void append_outputs(struct agent_turn *turn)
@@ -205,7 +211,7 @@ void turn_advance(struct agent_turn *turn)
         append_outputs(turn);
         if (turn->outcome == TURN_INTERRUPTED) {
             struct buf note = {0};
-            history_format_message(&note, "user", STR(interrupted_note));
+            history_format_message(&note, "user", str_from(interrupted_note));
             thread_append(turn->thread, turn->id, "context", buf_str(&note));
             buf_finish(&note);
         }
@@ -246,8 +252,9 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
         return;
     }
     if (result->end == RESPONSE_BROKEN && !has_calls && ++turn->breaks > BREAKS_MAX) {
-        fail(turn, "the connection broke in the middle of the answer, five times in a row. Check the "
-                   "network or the endpoint, then ask again.");
+        fail(turn,
+             "the connection broke in the middle of the answer, five times in a row. Check the "
+             "network or the endpoint, then ask again.");
         return;
     }
     if (has_calls)
