@@ -110,9 +110,12 @@ struct agent_thread *agent_thread_start(struct agent *agent, struct str root_pat
 /* -- Resuming
  * -------------------------------------------------------------------------------------------- */
 
+/* What open_calls holds. */
+static char function_mark[] = "f", custom_mark[] = "c";
+
 struct resume {
     struct agent_thread *thread;
-    struct map open_calls; /* call_id -> "c" for a custom call, "f" for a function call */
+    struct map open_calls; /* call_id -> one of the marks */
     VEC(char *) order;     /* their ids, as they came */
     char root[4096];
 };
@@ -125,7 +128,8 @@ static void note_item(struct resume *resume, struct str json)
         json_raw_member(json, "call_id", &call_id) == STATUS_OK && json_raw_decode(call_id, &id)) {
         struct str name = buf_str(&text);
         if (str_eq_c(name, "function_call") || str_eq_c(name, "custom_tool_call")) {
-            map_set(&resume->open_calls, buf_str(&id), str_eq_c(name, "function_call") ? "f" : "c");
+            map_set(&resume->open_calls, buf_str(&id),
+                    str_eq_c(name, "function_call") ? function_mark : custom_mark);
             vec_push(&resume->order, str_dup_c(buf_str(&id)));
         } else if (str_ends_with(name, STR("_output"))) {
             map_remove(&resume->open_calls, buf_str(&id));
@@ -166,7 +170,7 @@ static void answer_open_calls(struct resume *resume)
         struct str call_id = str_from(resume->order.ptr[i]);
         const char *kind = map_remove(&resume->open_calls, call_id);
         if (kind)
-            answer_open_call(resume, call_id, kind[0] == 'c');
+            answer_open_call(resume, call_id, kind == custom_mark);
         mem_free(resume->order.ptr[i]);
     }
     vec_finish(&resume->order);
