@@ -22,7 +22,8 @@ void buf_append_c(struct buf *buf, const char *text);
 void buf_append_byte(struct buf *buf, char byte);
 void buf_append_repeat(struct buf *buf, char byte, size_t count);
 void buf_append_fmt(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void buf_append_vfmt(struct buf *buf, const char *format, va_list args);
+void buf_append_vfmt(struct buf *buf, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 void buf_truncate(struct buf *buf, size_t len);     /* len must not exceed buf->len */
 void buf_remove_front(struct buf *buf, size_t count);
 struct str buf_str(const struct buf *buf);          /* borrows; invalid after the next append */
