@@ -2,7 +2,8 @@
  *
  * Invariants: a document is keyed by its canonical path and, when the file exists, by (device,
  * inode): two spellings are one document; the client's own URI is kept to be used back verbatim.
- * Versions are what the client sent, 0 and jumps included. */
+ * Versions are what the client sent, 0 and jumps included. Texts above LIMIT_DOCUMENT_BYTES are not
+ * kept: the document is then "open, text unknown". Observers look; they change no document. */
 #ifndef LANEBRIDGE_DOCUMENT_H
 #define LANEBRIDGE_DOCUMENT_H
 
@@ -12,7 +13,7 @@
 struct documents;
 
 struct document {
-    char *uri;             /* as the client wrote it */
+    char *uri;             /* as the client wrote it, the latest if it used several */
     char *path;            /* canonical, absolute; empty for a URI that is no file (untitled:) */
     char *language_id;
     uint64_t device, inode;/* 0, 0 when the file does not exist */
@@ -34,17 +35,27 @@ struct document_change {
 struct documents *documents_new(void);
 void documents_free(struct documents *documents);
 
-/* Opening what is open already (same file) replaces the text and keeps both URIs known.
+/* Opening what is open already (same file) replaces the text and keeps both URIs known. A file with
+ * one link needs no (device, inode): its canonical path says enough, and a number that the disk has
+ * since given to another file would make one document of two. Give 0, 0 then.
  * `text` is borrowed (a reference is taken); NULL with a reason when it could not be read. */
 struct document *document_open(struct documents *documents, struct str uri, struct str path,
                                uint64_t device, uint64_t inode, struct str language_id,
                                int64_t version, struct text *text, struct str unknown_reason);
-/* Errors: STATUS_NOT_FOUND when not open; STATUS_INVALID when start/end do not fit. */
+/* Errors: STATUS_NOT_FOUND when not open; STATUS_INVALID when start/end do not fit; STATUS_LIMIT when
+ * the text grew too large and was dropped; STATUS_UNSUPPORTED when the text was unknown already (the
+ * version is taken all the same). */
 enum status document_change(struct documents *documents, struct str uri, int64_t version,
                             size_t start, size_t end, struct str with, struct err *err);
 /* Marks the text unknown, e.g. after a change that could not be read. */
 void document_lose_text(struct documents *documents, struct str uri, struct str reason);
+/* A document that the client opened under two URIs stays open until both are closed. */
 enum status document_close(struct documents *documents, struct str uri, struct err *err);
+/* After a save the path may be another file: (device, inode) as they are now. Not open: nothing. */
+void document_set_identity(struct documents *documents, struct str uri, uint64_t device,
+                           uint64_t inode);
+/* The user is here: makes it the latest in order of use. Opening and changing do so by themselves. */
+void document_touch(struct documents *documents, struct str uri);
 
 /* Borrowed; NULL when not open. */
 struct document *document_find_uri(const struct documents *documents, struct str uri);
@@ -62,7 +73,8 @@ struct document_observer *document_observe(struct documents *documents, document
                                            void *user);
 void document_unobserve(struct document_observer *observer);
 
-/* A frozen view for worker threads: refcounted texts by path. */
+/* A frozen view for worker threads: refcounted texts by path, in order of opening. Documents without
+ * a path are left out; one that was opened under two paths (hard links) has an entry for each. */
 struct document_snapshot {
     struct document_snapshot_entry {
         char *path;

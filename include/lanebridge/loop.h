@@ -43,23 +43,26 @@ struct loop_stream;
 struct loop_stream_handlers {
     /* Bytes borrowed for the call. */
     void (*on_data)(void *user, struct str bytes);
-    /* End of input, or an error (status < 0 but not STATUS_CLOSED). Comes once; writing may go on. */
+    /* STATUS_CLOSED at the end of input, else the error. Comes once; writing may go on. */
     void (*on_end)(void *user, enum status status);
-    /* Optional: everything queued has been written. */
+    /* Optional: everything that had to wait has been written, or dropped because the other side is
+     * gone (then the next write says so). Does not come when nothing had to wait. */
     void (*on_drain)(void *user);
 };
 /* The descriptors are duplicated (F_DUPFD_CLOEXEC), the caller keeps its own; either may be -1, and
- * both may be the same socket. Kinds are told apart by the kind of descriptor, so a regular file or
- * /dev/null as stdin works (read in the pool). queue_limit_bytes bounds what waits to be written.
- * Errors: STATUS_INVALID for a closed descriptor, a sentence for a terminal where refuse_tty. */
+ * both may be the same socket. Kinds are told apart by the kind of descriptor, so a regular file,
+ * /dev/null or a terminal as stdin works (files are read in the pool; who wants no terminal asks
+ * isatty first). Pipes and terminals are opened anew where that is possible, so that the parent's
+ * stay blocking. queue_limit_bytes bounds what waits to be written.
+ * Errors: STATUS_INVALID for a closed descriptor or one that is no stream (a folder). */
 struct loop_stream *loop_stream_new(struct loop *loop, int read_fd, int write_fd,
                                     size_t queue_limit_bytes,
                                     const struct loop_stream_handlers *handlers, void *user,
                                     struct err *err);
 void loop_stream_read_start(struct loop_stream *stream);
 void loop_stream_read_stop(struct loop_stream *stream);
-/* Takes the bytes (buf is left empty). Order is kept. STATUS_LIMIT when the queue would exceed its
- * limit (nothing is queued), STATUS_CLOSED when the other side is gone. */
+/* Takes the bytes (buf is left empty; untouched on failure). Order is kept. STATUS_LIMIT when the
+ * queue would exceed its limit (nothing is queued), STATUS_CLOSED when the other side is gone. */
 enum status loop_stream_write(struct loop_stream *stream, struct buf *bytes);
 size_t loop_stream_queued(const struct loop_stream *stream);
 /* Ends the output once the queue is written. */
@@ -69,11 +72,12 @@ void loop_stream_free(struct loop_stream *stream);   /* drops what is queued */
 /* -- Child processes ---------------------------------------------------------------------------- */
 struct loop_process;
 struct loop_process_fd {
-    int child_fd;     /* number in the child, >= 3 */
+    int child_fd;     /* number in the child, 3 to 1023 */
     int fd;           /* ours, borrowed; handed down */
 };
 struct loop_process_options {
-    char *const *argv;                  /* NULL-terminated, argv[0] looked up in PATH of `env` */
+    char *const *argv;                  /* NULL-terminated, argv[0] looked up in PATH of `env`,
+                                           whose relative entries are skipped */
     char *const *env;                   /* NULL-terminated, complete: nothing is inherited */
     const char *cwd;                    /* NULL: ours */
     bool pipe_stdin;                    /* else /dev/null */
@@ -103,6 +107,7 @@ void loop_process_free(struct loop_process *process);
 
 /* -- Signals and blocking work ------------------------------------------------------------------ */
 struct loop_signal;
+/* Does not by itself keep the loop running. NULL for a signal that cannot be caught. */
 struct loop_signal *loop_signal_new(struct loop *loop, int signal, void (*on_signal)(void *user),
                                     void *user);
 void loop_signal_free(struct loop_signal *signal);
@@ -116,7 +121,7 @@ struct loop_work *loop_work_start(struct loop *loop, void (*work)(void *data),
 void loop_work_cancel(struct loop_work *work);
 
 /* Called once by main before anything else: ignores SIGPIPE, sizes the pool to 8, opens /dev/null
- * on closed standard descriptors. */
+ * on closed standard descriptors, hides what else we inherited from our children (CLOEXEC). */
 void loop_prepare_process(void);
 
 #endif

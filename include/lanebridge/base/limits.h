@@ -9,6 +9,8 @@
 /* Editor side */
 #define LIMIT_LSP_HEADER_BYTES (8 * KIB)   /* two short headers are usual */
 #define LIMIT_LSP_BODY_BYTES (64 * MIB)    /* didOpen of a 10 MiB file, escaped, several times over */
+#define LIMIT_LSP_SKIP_BYTES (1024 * MIB)  /* a length beyond is a broken header, not a body */
+#define LIMIT_LSP_HEAD_BYTES (64 * KIB)    /* of a skipped body: enough for method and URI */
 #define LIMIT_LSP_QUEUE_BYTES (64 * MIB)   /* unread output before we call the editor dead */
 #define LIMIT_JSONRPC_PENDING_COUNT 4096   /* requests of either side in flight */
 #define LIMIT_JSON_DEPTH_COUNT 128         /* deeper is an attack, not a message */
@@ -47,6 +49,8 @@
 #define LIMIT_EXEC_MODEL_BYTES (40 * KIB)  /* of one command's output shown to the model */
 #define LIMIT_EXEC_FOREGROUND_MS (10 * 60 * 1000)
 #define LIMIT_EXEC_KILL_GRACE_MS 2000      /* SIGTERM to SIGKILL */
+#define LIMIT_PROCESS_QUIET_MS 100         /* after exit: silence that ends what a grandchild holds */
+#define LIMIT_PROCESS_DRAIN_MS 2000        /* after exit: a grandchild that keeps talking is cut off */
 #define LIMIT_PLAN_STEPS_COUNT 50
 #define LIMIT_AGENTS_MD_BYTES (32 * KIB)
 
