@@ -257,13 +257,22 @@ static enum status open_pipe(struct pipes *pipes, int which, struct err *err)
     return STATUS_OK;
 }
 
+/* The caller hands down a descriptor of its own as this one: no pipe of ours then. */
+static bool is_given(const struct loop_process_options *options, int number)
+{
+    for (size_t i = 0; i < options->fd_count; i++)
+        if (options->fds[i].child_fd == number)
+            return true;
+    return false;
+}
+
 static enum status open_pipes(struct pipes *pipes, const struct loop_process_options *options,
                               struct err *err)
 {
     enum status status = STATUS_OK;
-    if (options->pipe_stdin)
+    if (options->pipe_stdin && !is_given(options, 0))
         status = open_pipe(pipes, 0, err);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && !is_given(options, 1))
         status = open_pipe(pipes, 1, err);
     if (status == STATUS_OK && !options->merge_stderr && !options->inherit_stderr)
         status = open_pipe(pipes, 2, err);
@@ -282,7 +291,7 @@ static int count_slots(const struct loop_process_options *options)
     int count = 3;
     for (size_t i = 0; i < options->fd_count; i++) {
         int number = options->fds[i].child_fd;
-        if (number < 3 || number > CHILD_FD_MAX)
+        if (number < 0 || number == 2 || number > CHILD_FD_MAX)
             return -1;
         if (number >= count)
             count = number + 1;
@@ -311,7 +320,8 @@ static enum status spawn(struct loop_process *process, const struct loop_process
     int slot_count = count_slots(options);
     if (slot_count < 0)
         return err_set(err, STATUS_INVALID,
-                       "A command can be given descriptors 3 to %d only: choose other numbers",
+                       "A command can be given descriptors 0, 1 and 3 to %d only: choose other "
+                       "numbers",
                        CHILD_FD_MAX);
     uv_stdio_container_t *slots = make_slots(options, pipes, slot_count);
     uv_process_options_t uv_options = {
