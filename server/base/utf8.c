@@ -1,5 +1,6 @@
 #include <lanebridge/base/utf8.h>
 
+#include <endian.h>
 #include <string.h>
 
 enum { REPLACEMENT = 0xFFFD };
@@ -45,6 +46,19 @@ static size_t char_length(const unsigned char *p, size_t len)
     return need;
 }
 
+/* Most text that is not ASCII is made of these, so they have a shorter way than char_length. */
+static bool is_three_byte_char(const unsigned char *p, size_t len)
+{
+    if (len < 4)
+        return false; /* a word is read */
+    uint32_t word;
+    memcpy(&word, p, 4);
+    word = le32toh(word);
+    /* These bits tell overlong forms (E0 80..9F: all clear) and surrogates (ED A0..BF). */
+    uint32_t range = word & 0x200F;
+    return (word & 0x00C0C0F0) == 0x008080E0 && range != 0 && range != 0x200D;
+}
+
 bool utf8_is_valid(struct str s, size_t *ret_offset)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
@@ -52,6 +66,10 @@ bool utf8_is_valid(struct str s, size_t *ret_offset)
     while (i < s.len) {
         if (p[i] < 0x80) {
             i += ascii_length(p + i, s.len - i);
+            continue;
+        }
+        if (is_three_byte_char(p + i, s.len - i)) {
+            i += 3;
             continue;
         }
         size_t len = char_length(p + i, s.len - i);
@@ -165,10 +183,28 @@ static size_t escape_length(struct str s)
     return i < s.len && s.ptr[i] >= 0x30 && s.ptr[i] <= 0x7E ? i + 1 : i;
 }
 
+/* Of the front that stays as it is: printable ASCII, tab, newline, characters from U+00A0 on. */
+static size_t printable_length(struct str s)
+{
+    const unsigned char *p = (const unsigned char *)s.ptr;
+    size_t i = 0;
+    while (i < s.len) {
+        if ((p[i] >= 0x20 && p[i] < 0x7F) || p[i] == '\n' || p[i] == '\t') {
+            i++;
+            continue;
+        }
+        size_t len = p[i] < 0x80 ? 0 : char_length(p + i, s.len - i);
+        if (len == 0 || (p[i] == 0xC2 && p[i + 1] < 0xA0))
+            break;
+        i += len;
+    }
+    return i;
+}
+
 void utf8_append_printable(struct buf *buf, struct str s)
 {
     while (s.len) {
-        size_t plain = skip_range(s, 0, 0x20, 0x7E);
+        size_t plain = printable_length(s);
         buf_append(buf, str_slice(s, 0, plain));
         s = str_skip(s, plain);
         if (s.len == 0)
@@ -177,10 +213,11 @@ void utf8_append_printable(struct buf *buf, struct str s)
             s = str_skip(s, escape_length(s));
             continue;
         }
+        /* A control character goes, an ill-formed byte is replaced. */
         uint32_t code;
         size_t len = utf8_decode(s, &code);
-        if (code == '\t' || code == '\n' || code >= 0xA0)
-            utf8_append(buf, code);
+        if (code == REPLACEMENT)
+            utf8_append(buf, REPLACEMENT);
         s = str_skip(s, len);
     }
 }

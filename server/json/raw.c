@@ -7,37 +7,57 @@
 /* -- Strings --------------------------------------------------------------------------------------
  */
 
-/* The escape at p, known to be well-formed; gives its length. */
-static size_t append_unescaped(struct buf *buf, const char *p, const char *end)
+/* The code point of the escape at p, which is known to be well-formed; gives its length. */
+static size_t decode_escape(const char *p, const char *end, uint32_t *ret_code_point)
 {
     static const char letters[] = {
         ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t', ['u'] = 0};
     if (p[1] != 'u') {
         char plain = letters[(unsigned char)p[1]];
-        buf_append_byte(buf, plain ? plain : p[1]);
+        *ret_code_point = (unsigned char)(plain ? plain : p[1]);
         return 2;
     }
-    uint32_t code;
-    if (scan_surrogate_pair(p, end, &code)) {
-        utf8_append(buf, code);
+    if (scan_surrogate_pair(p, end, ret_code_point))
         return 12;
-    }
-    utf8_append(buf, (uint32_t)scan_hex4(p + 2));
+    *ret_code_point = (uint32_t)scan_hex4(p + 2);
     return 6;
 }
 
-/* `inside` is what stands between the quotes of a string that the scanner accepted. */
+/* Decoded text is never longer than its escapes, so room is looked after once. */
+static void decode_plainly(struct str inside, struct buf *buf)
+{
+    const char *p = inside.ptr, *end = inside.ptr + inside.len;
+    buf_reserve(buf, inside.len);
+    while (p < end) {
+        size_t plain = scan_plain_length(p, (size_t)(end - p));
+        memcpy(buf->ptr + buf->len, p, plain);
+        buf->len += plain;
+        p += plain;
+        if (p == end)
+            break;
+        uint32_t code_point;
+        p += decode_escape(p, end, &code_point);
+        if (code_point < 0x80)
+            buf->ptr[buf->len++] = (char)code_point;
+        else
+            utf8_append(buf, code_point);
+    }
+    buf->ptr[buf->len] = '\0';
+}
+
+/* `inside` is what stands between the quotes of a string that the scanner accepted. A decoded
+ * escape is a whole character, so it cannot complete the ill-formed bytes beside it, and repairing
+ * may come last. */
 static void decode_inside(struct str inside, struct buf *buf)
 {
-    for (;;) {
-        size_t escape = str_find_byte(inside, '\\', 0);
-        if (escape == STR_NONE)
-            break;
-        utf8_append_repaired(buf, str_slice(inside, 0, escape));
-        const char *p = inside.ptr + escape;
-        inside = str_skip(inside, escape + append_unescaped(buf, p, inside.ptr + inside.len));
+    if (utf8_is_valid(inside, NULL)) {
+        decode_plainly(inside, buf);
+        return;
     }
-    utf8_append_repaired(buf, inside);
+    struct buf decoded = {0};
+    decode_plainly(inside, &decoded);
+    utf8_append_repaired(buf, buf_str(&decoded));
+    buf_finish(&decoded);
 }
 
 bool json_raw_decode(struct str span, struct buf *buf)

@@ -1,5 +1,6 @@
 #include "scan-internal.h"
 
+#include <endian.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,10 +71,18 @@ bool scan_byte(struct scan *s, char byte, const char *expected)
 
 #define EVERY(byte) (0x0101010101010101u * (uint64_t)(byte))
 
-/* Nonzero if any byte of the word is zero. */
-static uint64_t zero_byte(uint64_t word)
+/* The top bit of the first byte that is zero, and perhaps of later ones. */
+static uint64_t zero_bytes(uint64_t word)
 {
     return (word - EVERY(1)) & ~word & EVERY(0x80);
+}
+
+/* The top bit of the bytes that need an escape. A borrow may also mark bytes behind the first such
+ * one, never before it, and only the first is looked at. */
+static uint64_t special_bytes(uint64_t word)
+{
+    uint64_t control = (word - EVERY(0x20)) & ~word & EVERY(0x80);
+    return control | zero_bytes(word ^ EVERY('"')) | zero_bytes(word ^ EVERY('\\'));
 }
 
 size_t scan_plain_length(const char *p, size_t len)
@@ -82,9 +91,9 @@ size_t scan_plain_length(const char *p, size_t len)
     for (; len - i >= 8; i += 8) {
         uint64_t word;
         memcpy(&word, p + i, 8);
-        uint64_t control = (word - EVERY(0x20)) & ~word & EVERY(0x80);
-        if (control | zero_byte(word ^ EVERY('"')) | zero_byte(word ^ EVERY('\\')))
-            break;
+        uint64_t special = special_bytes(htole64(word));
+        if (special)
+            return i + (size_t)__builtin_ctzll(special) / 8;
     }
     while (i < len && (unsigned char)p[i] >= 0x20 && p[i] != '"' && p[i] != '\\')
         i++;

@@ -5,35 +5,51 @@
 
 #include "scan-internal.h"
 
+enum { ESCAPE_BYTES = 6, CHUNK_BYTES = 1024 };
+
 /* -- Strings --------------------------------------------------------------------------------------
  */
 
-static void append_escape(struct buf *buf, unsigned char byte)
+/* Writes the escape of a byte that scan_plain_length stops at; gives its length. */
+static size_t put_escape(char *out, unsigned char byte)
 {
     static const char digits[] = "0123456789abcdef";
     static const char letters[] = {['"'] = '"',  ['\\'] = '\\', ['\b'] = 'b', ['\f'] = 'f',
                                    ['\n'] = 'n', ['\r'] = 'r',  ['\t'] = 't'};
-    char escape[6] = {'\\', letters[byte]};
+    out[0] = '\\';
     if (letters[byte]) {
-        buf_append(buf, (struct str){escape, 2});
-        return;
+        out[1] = letters[byte];
+        return 2;
     }
-    memcpy(escape + 1, "u00", 3);
-    escape[4] = digits[byte >> 4];
-    escape[5] = digits[byte & 15];
-    buf_append(buf, (struct str){escape, 6});
+    memcpy(out + 1, "u00", 3);
+    out[4] = digits[byte >> 4];
+    out[5] = digits[byte & 15];
+    return ESCAPE_BYTES;
+}
+
+/* Code has an escape every few bytes, so room is looked after once a chunk and not once an escape.
+ */
+static void append_chunk(struct buf *buf, struct str s)
+{
+    buf_reserve(buf, s.len * ESCAPE_BYTES);
+    char *out = buf->ptr + buf->len;
+    for (size_t i = 0;;) {
+        size_t plain = scan_plain_length(s.ptr + i, s.len - i);
+        memcpy(out, s.ptr + i, plain);
+        out += plain;
+        i += plain;
+        if (i == s.len)
+            break;
+        out += put_escape(out, (unsigned char)s.ptr[i++]);
+    }
+    *out = '\0';
+    buf->len = (size_t)(out - buf->ptr);
 }
 
 static void append_escaped(struct buf *buf, struct str s)
 {
-    for (;;) {
-        size_t plain = s.len ? scan_plain_length(s.ptr, s.len) : 0;
-        buf_append(buf, str_slice(s, 0, plain));
-        if (plain == s.len)
-            return;
-        append_escape(buf, (unsigned char)s.ptr[plain]);
-        s = str_skip(s, plain + 1);
-    }
+    for (; s.len; s = str_skip(s, CHUNK_BYTES))
+        append_chunk(buf, str_slice(s, 0, CHUNK_BYTES));
 }
 
 void json_append_quoted(struct buf *buf, struct str s)

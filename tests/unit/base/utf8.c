@@ -35,7 +35,10 @@ Test(utf8, every_scalar_value_goes_there_and_back)
         buf_clear(&text);
         utf8_append(&text, code);
         uint32_t back;
-        if (utf8_decode(buf_str(&text), &back) != text.len || back != code)
+        size_t len = utf8_decode(buf_str(&text), &back);
+        bool same = len == text.len && back == code;
+        buf_append_c(&text, "end");
+        if (!same || !utf8_is_valid(buf_str(&text), NULL))
             cr_assert(false, "U+%04X", (unsigned)code);
     }
     buf_finish(&text);
@@ -65,7 +68,10 @@ Test(utf8, all_lead_and_second_bytes_agree_with_the_reference)
                     struct str s = {(const char *)bytes, len};
                     uint32_t code;
                     size_t got = utf8_decode(s, &code);
-                    if (got != (expected ? expected : 1) || (expected == 0 && code != 0xFFFD))
+                    size_t bad = len;
+                    utf8_is_valid(s, &bad);
+                    if ((bad > 0) != (expected > 0) || bad < expected ||
+                        got != (expected ? expected : 1) || (expected == 0 && code != 0xFFFD))
                         cr_assert(false, "%02x %02x %02x, %zu bytes", lead, second, thirds[t], len);
                 }
 }
