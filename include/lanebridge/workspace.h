@@ -37,13 +37,17 @@ struct workspace_root *workspace_root_at(const struct workspace *workspace, size
 
 /* -- Paths ------------------------------------------------------------------------------------------- */
 
-/* A path inside a root. `relative` is clean and never climbs; `display` is what the model and the user
- * see: relative, with "name/" in front when there are several roots. */
+/* A path inside a root. `relative` is clean, never climbs, and has the links of its folders expanded
+ * (so what is shown, checked and opened is one path), the last component as it stands; "." is the root
+ * itself. `display` is what the model and the user see: relative, with "name/" in front when there are
+ * several roots. The root stays valid until workspace_free, also when it was removed: every access is
+ * then refused. */
 struct workspace_path {
     const struct workspace_root *root;
     char *relative;
     char *absolute;
     char *display;
+    bool exact;      /* made by workspace_pin: reading follows no link any more */
 };
 void workspace_path_finish(struct workspace_path *path);
 
@@ -63,18 +67,25 @@ struct workspace_stat {
 };
 enum status workspace_stat(const struct workspace_path *path, struct workspace_stat *ret_stat,
                            struct err *err);
-/* Follows links beneath the root; the canonical absolute path of what exists. For policy checks. */
+/* Follows links beneath the root; appends the canonical absolute path, what does not exist yet as it
+ * stands. For policy checks. Errors: DENIED when a link leads outside. */
 enum status workspace_canonical(const struct workspace_path *path, struct buf *ret_absolute,
                                 struct err *err);
+/* The canonical path as one to be opened: a link put in its way afterwards is refused, so what policy
+ * looked at is what is read. */
+enum status workspace_pin(const struct workspace *workspace, const struct workspace_path *path,
+                          struct workspace_path *ret_path, struct err *err);
 /* Reads a regular file whole. Blocking: for files up to a few hundred KiB on the loop, else in work.
  * Errors: NOT_FOUND, DENIED (outside, permission), UNSUPPORTED (FIFO, device, folder), LIMIT. */
 enum status workspace_read(const struct workspace_path *path, size_t limit_bytes,
                            struct buf *ret_bytes, struct workspace_stat *ret_stat, struct err *err);
 /* Temp file in the same folder, fsync, rename; keeps the mode of what it replaces (else 0644), makes
- * missing parent folders. Refuses links, non-regular files and nlink > 1. `expect`, if not NULL, is
- * the stat the caller decided on: STATUS_CONFLICT when (size, mtime, inode) differ. */
+ * missing parent folders. Refuses links, read-only and non-regular files and nlink > 1, and above
+ * LIMIT_EDIT_FILE_BYTES. `expect`, if not NULL, is the stat the caller decided on (of what did not
+ * exist, too): STATUS_CONFLICT when (size, mtime, inode) differ. */
 enum status workspace_write(const struct workspace_path *path, struct str bytes,
                             const struct workspace_stat *expect, struct err *err);
+/* Files, links (not what they name) and empty folders. */
 enum status workspace_remove(const struct workspace_path *path, struct err *err);
 enum status workspace_rename(const struct workspace_path *from, const struct workspace_path *to,
                              struct err *err);   /* never replaces: STATUS_EXISTS */

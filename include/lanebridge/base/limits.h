@@ -30,6 +30,14 @@
 #define LIMIT_TURN_QUEUE_COUNT 32          /* prompts waiting behind a running turn */
 #define LIMIT_ITEM_BYTES (64 * MIB)
 
+/* Workspace */
+#define LIMIT_ROOTS_COUNT 64               /* folders open at once; each holds a descriptor */
+#define LIMIT_TRUST_FILE_BYTES MIB         /* thousands of remembered folders */
+#define LIMIT_WALK_DEPTH_COUNT 100         /* folders within folders; each holds a descriptor */
+#define LIMIT_WALK_ENTRIES_COUNT 100000    /* names of one folder, which are sorted in memory */
+#define LIMIT_IGNORE_FILE_BYTES (256 * KIB)
+#define LIMIT_GREP_TEXT_BYTES (4 * MIB)    /* of all matching lines of one search */
+
 /* Tools */
 #define LIMIT_PATCH_BYTES MIB
 #define LIMIT_PATCH_OPS_COUNT 100
