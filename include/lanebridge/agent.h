@@ -69,7 +69,8 @@ struct agent_env {
     bool warm;                        /* warm up at thread start */
     /* Appends what the model should know of the place: folders, the user's AGENTS.md with where it
      * came from. Called once, when a thread starts. Optional. */
-    void (*environment)(void *user, struct str root_path, struct buf *text);
+    void (*environment)(void *environment_user, struct str root_path, struct buf *text);
+    void *environment_user;
     agent_event_fn *on_event;
     void *user;
 };

@@ -43,7 +43,7 @@ void context_append_environment(struct agent *agent, struct str root, struct buf
     buf_append_fmt(text, "folder: " STR_FMT "\n", STR_ARG(root));
     buf_append_c(text, "shell: /bin/bash\n</environment>");
     if (agent->env.environment)
-        agent->env.environment(agent->env.user, root, text);
+        agent->env.environment(agent->env.environment_user, root, text);
 }
 
 void context_append_user(struct buf *text, const struct agent_input *input)

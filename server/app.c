@@ -1,0 +1,305 @@
+#include "app.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sys/prctl.h>
+#include <unistd.h>
+
+struct app {
+    struct loop *loop;
+    struct config *config;
+    struct config_env env;
+    struct documents *documents;
+    struct workspace *workspace;
+    struct policy *policy;
+    struct net *net;
+    struct wire *wire;
+    struct journal *journal;
+    struct responses *responses;
+    struct tools *tools;
+    struct agent *agent;
+    struct lsp_server *server;
+    struct host host;
+    int exit_code;
+};
+
+/* -- What the language server asks of the program
+ * ------------------------------------------------------ */
+
+static const enum config_source sources[] = {
+    [LSP_SETTINGS_INIT] = CONFIG_INIT_OPTIONS,
+    [LSP_SETTINGS_WORKSPACE] = CONFIG_WORKSPACE,
+};
+
+static void on_settings(void *user, enum lsp_settings_source source,
+                        const struct json_value *object, struct buf *warnings)
+{
+    struct app *app = user;
+    config_apply(app->config, sources[source], object, warnings);
+    log_set_level(app->config->log_level);
+}
+
+static void on_status(void *user, const struct responses_status *status)
+{
+    struct app *app = user;
+    if (app->agent)
+        agent_on_connection(app->agent, status);
+}
+
+/* AGENTS.md of the root: data from the repository, with where it came from. */
+static void append_environment(void *user, struct str root_path, struct buf *text)
+{
+    struct app *app = user;
+    struct buf absolute = {0}, bytes = {0};
+    struct workspace_path path;
+    path_append_join(&absolute, root_path, STR("AGENTS.md"));
+    if (workspace_resolve(app->workspace, NULL, buf_str(&absolute), &path, NULL) == STATUS_OK) {
+        struct workspace_stat stat;
+        if (workspace_read(&path, LIMIT_AGENTS_MD_BYTES, &bytes, &stat, NULL) == STATUS_OK) {
+            buf_append_c(
+                text,
+                "\n<file path=\"AGENTS.md\" note=\"from the repository; advice, not policy\">\n");
+            utf8_append_printable(text, buf_str(&bytes));
+            buf_append_c(text, "\n</file>");
+        }
+        workspace_path_finish(&path);
+    }
+    buf_finish(&absolute);
+    buf_finish(&bytes);
+}
+
+static struct responses *new_responses(struct app *app)
+{
+    static const enum responses_transport_choice choices[] = {
+        [TRANSPORT_CHOICE_AUTO] = RESPONSES_AUTO,
+        [TRANSPORT_CHOICE_WEBSOCKET] = RESPONSES_WEBSOCKET_ONLY,
+        [TRANSPORT_CHOICE_HTTP] = RESPONSES_HTTP_ONLY,
+    };
+    struct buf host = {0};
+    wire_endpoint_host(app->config, &host);
+    struct str profile = str_from(app->config->endpoint_profile);
+    struct responses_options options = {
+        .profile = responses_profile_find(profile, buf_str(&host)),
+        .transport = choices[app->config->endpoint_transport],
+        .store = app->config->store,
+        .on_status = on_status,
+        .user = app,
+    };
+    struct transport_env env = wire_env(app->wire);
+    struct responses *responses = responses_new(&env, &options);
+    buf_finish(&host);
+    return responses;
+}
+
+static enum status open_agent(struct app *app, struct err *err)
+{
+    enum status status = config_make_folder(app->env.state_folder, err);
+    if (status < 0)
+        return status;
+    struct net_options options = {
+        .ca_file = app->config->endpoint_ca_file[0] ? app->config->endpoint_ca_file : NULL,
+        .client_cert =
+            app->config->endpoint_client_cert[0] ? app->config->endpoint_client_cert : NULL,
+        .client_key = app->config->endpoint_client_key[0] ? app->config->endpoint_client_key : NULL,
+    };
+    if (!app->journal)
+        app->journal = journal_open(str_from(app->env.state_folder), time_wall_ms, err);
+    if (app->journal && !app->net)
+        app->net = net_new(app->loop, &options, err);
+    if (!app->journal || !app->net)
+        return STATUS_IO;
+    app->wire = wire_new(app->loop, app->net, app->config, &app->env);
+    app->responses = new_responses(app);
+    return STATUS_OK;
+}
+
+static struct agent *on_agent(void *user, const struct host *host, agent_event_fn *on_event,
+                              void *event_user, struct err *err)
+{
+    struct app *app = user;
+    if (app->agent)
+        return app->agent;
+    if (open_agent(app, err) < 0)
+        return NULL;
+    app->host = *host;
+    struct tools_env tools_env = {
+        .loop = app->loop,
+        .documents = app->documents,
+        .workspace = app->workspace,
+        .policy = app->policy,
+        .journal = app->journal,
+        .host = &app->host,
+        .cache_folder = app->env.cache_folder,
+    };
+    app->tools = tools_new(&tools_env);
+    struct agent_env env = {
+        .loop = app->loop,
+        .journal = app->journal,
+        .tools = app->tools,
+        .policy = app->policy,
+        .responses = app->responses,
+        .model = app->config->model,
+        .effort = app->config->reasoning_effort,
+        .edit_style = TOOLS_EDIT_PATCH,
+        .warm = app->config->warm != WARM_NEVER,
+        .environment = append_environment,
+        .on_event = on_event,
+        .user = event_user,
+        .environment_user = app,
+    };
+    app->agent = agent_new(&env);
+    return app->agent;
+}
+
+static const char *tier_name(enum policy_tier tier)
+{
+    static const char *const names[] = {
+        [TIER_UNKNOWN] = "not tested yet",
+        [TIER_BUBBLEWRAP] = "bubblewrap",
+        [TIER_EXTERNAL] = "external",
+        [TIER_NONE] = "none: every command asks",
+    };
+    return names[tier];
+}
+
+static void write_connection(struct app *app, struct json_writer *w)
+{
+    struct responses_status status = {.state = RESPONSES_IDLE};
+    if (app->responses)
+        responses_get_status(app->responses, &status);
+    json_write_key(w, "connection");
+    json_write_begin_object(w);
+    json_write_field_c(w, "state", responses_state_name(status.state));
+    json_write_field_c(w, "transport", status.transport == TRANSPORT_HTTP ? "http" : "websocket");
+    json_write_field_int(w, "sockets", status.sockets);
+    json_write_field_int(w, "lanes", status.lanes_active);
+    json_write_field_c(w, "detail", status.detail);
+    json_write_field_int(w, "abandonedTokens", (int64_t)status.abandoned_tokens);
+    json_write_field_int(w, "framesSent", (int64_t)status.counters.frames_sent);
+    json_write_field_int(w, "framesReceived", (int64_t)status.counters.frames_received);
+    json_write_field_int(w, "bytesSent", (int64_t)status.counters.bytes_sent);
+    json_write_field_int(w, "bytesReceived", (int64_t)status.counters.bytes_received);
+    json_write_field_int(w, "connects", (int64_t)status.connects);
+    json_write_field_int(w, "requests", (int64_t)status.requests);
+    json_write_field_int(w, "fullInputs", (int64_t)status.full_inputs);
+    json_write_field_int(w, "retries", (int64_t)status.retries);
+    json_write_end_object(w);
+}
+
+static void on_status_wanted(void *user, struct buf *json)
+{
+    struct app *app = user;
+    struct json_writer w;
+    json_writer_init(&w, json);
+    json_write_begin_object(&w);
+    json_write_field_c(&w, "version", LANEBRIDGE_VERSION);
+    json_write_field_c(&w, "model", app->config->model);
+    json_write_field_c(&w, "endpoint", app->config->endpoint_url);
+    write_connection(app, &w);
+    json_write_field_c(&w, "sandbox", tier_name(policy_sandbox_tier(app->policy)));
+    json_write_field_bool(&w, "root", geteuid() == 0);
+    json_write_key(&w, "folders");
+    json_write_begin_array(&w);
+    for (size_t i = 0; i < workspace_root_count(app->workspace); i++)
+        json_write_c(&w, workspace_root_at(app->workspace, i)->path);
+    json_write_end_array(&w);
+    json_write_end_object(&w);
+}
+
+static void on_exit_code(void *user, int code)
+{
+    struct app *app = user;
+    app->exit_code = code;
+    loop_stop(app->loop);
+}
+
+/* -- Create in order, destroy in reverse
+ * ---------------------------------------------------------------- */
+
+static const char *get_environment(const char *name)
+{
+    return getenv(name);
+}
+
+static enum status load_settings(struct app *app, struct err *err)
+{
+    struct buf warnings = {0};
+    enum status status =
+        config_load_file(app->config, str_from(app->env.config_file), &warnings, err);
+    struct str rest = buf_str(&warnings), line;
+    while (str_next(&rest, '\n', &line))
+        if (line.len > 0)
+            log_line(LOG_WARN, "settings " STR_FMT, STR_ARG(line));
+    buf_finish(&warnings);
+    return status;
+}
+
+static enum status app_init(struct app *app, int read_fd, int write_fd, struct err *err)
+{
+    app->exit_code = 1;
+    prctl(PR_SET_DUMPABLE, 0);
+    config_env_init(&app->env, get_environment);
+    app->config = config_new();
+    if (load_settings(app, err) <
+        0) { /* said, and the defaults serve: the editor can still be used */
+        log_line(LOG_ERROR, "settings %s", err->text);
+        *err = (struct err){0};
+    }
+    log_set_level(app->config->log_level);
+    app->loop = loop_new(err);
+    if (!app->loop)
+        return STATUS_IO;
+    app->documents = documents_new();
+    app->workspace =
+        workspace_new(app->loop, str_from(app->env.state_folder), str_from(app->env.home));
+    app->policy = policy_new(app->config, app->workspace, &app->env);
+    struct lsp_env env = {
+        .loop = app->loop,
+        .documents = app->documents,
+        .workspace = app->workspace,
+        .state_folder = app->env.state_folder,
+        .user = app,
+        .settings = on_settings,
+        .agent = on_agent,
+        .status = on_status_wanted,
+        .on_exit = on_exit_code,
+    };
+    app->server = lsp_server_new(&env, read_fd, write_fd, err);
+    return app->server ? STATUS_OK : STATUS_IO;
+}
+
+static void app_finish(struct app *app)
+{
+    agent_free(app->agent);
+    tools_free(app->tools);
+    responses_free(app->responses);
+    wire_free(app->wire);
+    if (app->net)
+        net_free(app->net);
+    if (app->journal)
+        journal_close(app->journal);
+    lsp_server_free(app->server);
+    policy_free(app->policy);
+    workspace_free(app->workspace);
+    documents_free(app->documents);
+    if (app->loop)
+        loop_free(app->loop);
+    config_free(app->config);
+    config_env_finish(&app->env);
+}
+
+int app_serve_lsp(int read_fd, int write_fd)
+{
+    struct app app = {0};
+    struct err err = {0};
+    if (app_init(&app, read_fd, write_fd, &err) == STATUS_OK) {
+        lsp_server_start(app.server);
+        loop_run(app.loop);
+    } else {
+        log_line(LOG_ERROR, "start %s", err.text);
+    }
+    app_finish(&app);
+    return app.exit_code;
+}

@@ -1,0 +1,48 @@
+/* app: the program behind `lanebridge lsp`: creates the modules in order, says whose callback goes
+ * to whose verb, and frees them in reverse. wire.c is how the Responses client gets at real
+ * sockets. */
+#ifndef LANEBRIDGE_APP_H
+#define LANEBRIDGE_APP_H
+
+#include <lanebridge/agent.h>
+#include <lanebridge/config.h>
+#include <lanebridge/lsp.h>
+#include <lanebridge/net.h>
+#include <lanebridge/transport.h>
+
+/* -- Wire: transport_env over net
+ * ------------------------------------------------------------------- */
+
+struct wire;
+/* Borrows all; reads the settings at every open, so that changed ones count from the next
+ * connection. */
+struct wire *wire_new(struct loop *loop, struct net *net, const struct config *config,
+                      const struct config_env *env);
+void wire_free(struct wire *wire); /* all its transports must be closed */
+struct transport_env wire_env(struct wire *wire);
+/* Host of endpoint.url, for the profile; "" when it is no URL. */
+void wire_endpoint_host(const struct config *config, struct buf *host);
+/* The key, once it was taken, for redaction; "" before. */
+struct str wire_key(const struct wire *wire);
+
+/* -- A replay endpoint as a child, for endpoint.url = "replay:FILE"
+ * ----------------------------------- */
+
+struct replay_child;
+/* Starts `lanebridge endpoint` on a unix socket in a private folder under the state folder.
+ * on_ready comes later, with STATUS_OK or what went wrong. */
+struct replay_child *
+replay_child_new(struct loop *loop, struct str file, const struct config_env *env,
+                 void (*on_ready)(void *user, enum status status, const char *text), void *user,
+                 struct err *err);
+const char *replay_child_socket(const struct replay_child *child);
+bool replay_child_is_alive(const struct replay_child *child);
+void replay_child_free(struct replay_child *child);
+
+/* -- The program
+ * ---------------------------------------------------------------------------------------- */
+
+/* Serves LSP on the descriptors until exit; returns the exit code. */
+int app_serve_lsp(int read_fd, int write_fd);
+
+#endif

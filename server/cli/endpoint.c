@@ -1,0 +1,205 @@
+/* lanebridge endpoint: serves until SIGINT or SIGTERM. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <lanebridge/endpoint.h>
+
+#include "cli.h"
+
+struct serving {
+    struct loop *loop;
+    struct net *net;
+    struct endpoint *endpoint;
+    struct loop_signal *on_int, *on_term;
+    struct loop_stream *parent;
+};
+
+struct endpoint_arguments {
+    const char *listen, *engine, *token_file;
+    int64_t age_limit;
+    bool without_lanes, without_warm_up, with_parent;
+};
+
+static void on_stop(void *user)
+{
+    struct serving *serving = user;
+    loop_stop(serving->loop);
+}
+
+static void on_parent_data(void *user, struct str bytes)
+{
+    (void)user;
+    (void)bytes;
+}
+
+static void on_parent_end(void *user, enum status status)
+{
+    (void)status;
+    on_stop(user);
+}
+
+static bool read_file(const char *path, struct buf *bytes)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    char chunk[16384];
+    ssize_t got;
+    while ((got = read(fd, chunk, sizeof(chunk))) > 0)
+        buf_append(bytes, (struct str){chunk, (size_t)got});
+    close(fd);
+    return got == 0;
+}
+
+/* "127.0.0.1:8080", "[::1]:8080" or "unix:/path". */
+static bool parse_listen(const char *text, struct buf *address, struct endpoint_options *options)
+{
+    if (strncmp(text, "unix:", 5) == 0) {
+        options->unix_path = text + 5;
+        return text[5] != '\0';
+    }
+    struct str all = str_from(text);
+    size_t colon = str_rfind_byte(all, ':');
+    int64_t port;
+    if (colon == STR_NONE || !str_to_int64(str_skip(all, colon + 1), &port) || port < 0 ||
+        port > 65535)
+        return false;
+    struct str host = str_slice(all, 0, colon);
+    if (str_starts_with(host, STR("[")) && str_ends_with(host, STR("]")))
+        host = str_slice(host, 1, host.len - 1);
+    buf_append(address, host);
+    options->address = address->ptr;
+    options->port = (unsigned)port;
+    return host.len > 0;
+}
+
+/* "replay" or "replay:FILE". */
+static bool load_engine(const char *engine, struct buf *replay, struct endpoint_options *options)
+{
+    if (strcmp(engine, "replay") == 0)
+        return true;
+    if (strncmp(engine, "replay:", 7) != 0) {
+        cli_complain("endpoint", "there is no engine \"%s\"; use replay or replay:FILE", engine);
+        return false;
+    }
+    options->replay_name = engine + 7;
+    if (!read_file(options->replay_name, replay)) {
+        cli_complain("endpoint", "cannot read the replay file %s: %s", options->replay_name,
+                     strerror(errno));
+        return false;
+    }
+    options->replay = buf_str(replay);
+    if (options->replay.len == 0) {
+        cli_complain("endpoint", "the replay file %s is empty", options->replay_name);
+        return false;
+    }
+    return true;
+}
+
+static void announce(const struct endpoint_options *options, unsigned port)
+{
+    if (options->unix_path)
+        printf("unix:%s\n", options->unix_path);
+    else if (strchr(options->address, ':'))
+        printf("ws://[%s]:%u/v1/responses\n", options->address, port);
+    else
+        printf("ws://%s:%u/v1/responses\n", options->address, port);
+    fflush(stdout);
+}
+
+static int serve(const struct endpoint_options *options, bool with_parent)
+{
+    static const struct loop_stream_handlers parent_handlers = {.on_data = on_parent_data,
+                                                                .on_end = on_parent_end};
+    struct serving serving = {0};
+    struct err err = {0};
+    int code = EXIT_FAILED;
+    serving.loop = loop_new(&err);
+    if (!serving.loop)
+        goto out;
+    serving.net = net_new(serving.loop, &(struct net_options){0}, &err);
+    if (!serving.net)
+        goto out;
+    serving.endpoint = endpoint_new(serving.loop, serving.net, options, &err);
+    if (!serving.endpoint)
+        goto out;
+    serving.on_int = loop_signal_new(serving.loop, SIGINT, on_stop, &serving);
+    serving.on_term = loop_signal_new(serving.loop, SIGTERM, on_stop, &serving);
+    if (with_parent) {
+        serving.parent =
+            loop_stream_new(serving.loop, STDIN_FILENO, -1, KIB, &parent_handlers, &serving, &err);
+        if (serving.parent)
+            loop_stream_read_start(serving.parent);
+    }
+    announce(options, endpoint_port(serving.endpoint));
+    loop_run(serving.loop);
+    code = EXIT_OK;
+out:
+    if (code != EXIT_OK)
+        cli_complain("endpoint", "%s", err.text);
+    if (serving.parent)
+        loop_stream_free(serving.parent);
+    if (serving.on_int)
+        loop_signal_free(serving.on_int);
+    if (serving.on_term)
+        loop_signal_free(serving.on_term);
+    if (serving.endpoint)
+        endpoint_free(serving.endpoint);
+    if (serving.net)
+        net_free(serving.net);
+    if (serving.loop)
+        loop_free(serving.loop);
+    return code;
+}
+
+static int serve_with(const struct endpoint_arguments *args)
+{
+    struct buf address = {0}, replay = {0}, token = {0};
+    struct endpoint_options options = {.without_lanes = args->without_lanes,
+                                       .without_warm_up = args->without_warm_up,
+                                       .age_limit_ms = (uint64_t)args->age_limit * 1000};
+    int code = EXIT_USAGE;
+    if (!parse_listen(args->listen, &address, &options)) {
+        cli_complain("endpoint", "--listen wants ADDRESS:PORT, such as 127.0.0.1:0, not \"%s\"",
+                     args->listen);
+    } else if (args->token_file && !read_file(args->token_file, &token)) {
+        cli_complain("endpoint", "cannot read the token file %s: %s", args->token_file,
+                     strerror(errno));
+    } else if (load_engine(args->engine, &replay, &options)) {
+        if (args->token_file) {
+            buf_truncate(&token, str_trim_end(buf_str(&token)).len);
+            token.ptr[token.len] = '\0';
+            options.token = token.ptr;
+        }
+        code = serve(&options, args->with_parent);
+    }
+    buf_finish(&address);
+    buf_finish(&replay);
+    buf_finish(&token);
+    return code;
+}
+
+int cli_endpoint(int argc, char **argv)
+{
+    struct endpoint_arguments args = {.listen = "127.0.0.1:0", .engine = "replay"};
+    const struct cli_option options[] = {
+        {"--listen", CLI_TEXT, &args.listen},
+        {"--engine", CLI_TEXT, &args.engine},
+        {"--token-file", CLI_TEXT, &args.token_file},
+        {"--age-limit", CLI_NUMBER, &args.age_limit},
+        {"--without-lanes", CLI_FLAG, &args.without_lanes},
+        {"--without-warm-up", CLI_FLAG, &args.without_warm_up},
+        {"--exit-with-stdin", CLI_FLAG, &args.with_parent},
+    };
+    if (!cli_options_take("endpoint", &argc, argv, options, array_count(options)))
+        return EXIT_USAGE;
+    if (argc > 1) {
+        cli_complain("endpoint", "\"%s\" is one word too many; see lanebridge --help", argv[1]);
+        return EXIT_USAGE;
+    }
+    return serve_with(&args);
+}

@@ -1,0 +1,141 @@
+/* What the server asks of an editor: edits, questions, saving, settings. */
+#include "client-internal.h"
+
+static void respond_applied(struct client *client, struct str id, bool applied, struct str why)
+{
+    struct buf result = {0};
+    struct json_writer w;
+    json_writer_init(&w, &result);
+    json_write_begin_object(&w);
+    json_write_field_bool(&w, "applied", applied);
+    if (!applied && why.len > 0)
+        json_write_field_str(&w, "failureReason", why);
+    json_write_end_object(&w);
+    jsonrpc_respond(client->peer, id, buf_str(&result));
+    buf_finish(&result);
+}
+
+static void serve_apply(struct client *client, const struct jsonrpc_message *message)
+{
+    struct buf why = {0};
+    bool wanted = !client->quirks.decline_edits;
+    if (wanted && client->handlers.on_apply)
+        wanted = client->handlers.on_apply(client->user, message->params);
+    client->holding = !client->quirks.change_before_answer;
+    bool applied = wanted && apply_workspace_edit(client, json_get(message->params, "edit"), &why);
+    if (!applied && client->quirks.refuse_stale_with_error)
+        jsonrpc_respond_error(client->peer, message->id, JSONRPC_INTERNAL_ERROR, "%s",
+                              why.len > 0 ? why.ptr : "not applied");
+    else
+        respond_applied(client, message->id, applied || client->quirks.answer_applied_always,
+                        buf_str(&why));
+    client_release_held(client);
+    buf_finish(&why);
+}
+
+static int ask(struct client *client, const struct jsonrpc_message *message, struct str text,
+               bool is_approval)
+{
+    struct client_question question = {
+        .message = text, .params = message->params, .is_approval = is_approval};
+    return client->handlers.on_question ? client->handlers.on_question(client->user, &question)
+                                        : -1;
+}
+
+static void serve_message_request(struct client *client, const struct jsonrpc_message *message)
+{
+    int choice = ask(client, message, json_get_str(message->params, "message"), false);
+    const struct json_value *action = json_first(json_get(message->params, "actions"));
+    for (int i = 0; action && i < choice; i++)
+        action = json_next(action);
+    struct buf result = {0};
+    if (choice >= 0 && action)
+        json_append(&result, action);
+    jsonrpc_respond(client->peer, message->id, buf_str(&result));
+    buf_finish(&result);
+}
+
+static void serve_approval(struct client *client, const struct jsonrpc_message *message)
+{
+    int choice = ask(client, message, json_get_str(message->params, "show"), true);
+    jsonrpc_respond(client->peer, message->id,
+                    choice == 0 ? STR("{\"decision\":\"accept\"}")
+                                : STR("{\"decision\":\"decline\"}"));
+}
+
+static void serve_save(struct client *client, const struct jsonrpc_message *message)
+{
+    const struct json_value *uri = json_first(json_get(message->params, "uris"));
+    for (; uri; uri = json_next(uri)) {
+        struct buf path = {0};
+        struct err err = {0};
+        struct buffer *buffer = NULL;
+        if (uri_to_path(json_str(uri), &path, &err) == STATUS_OK)
+            buffer = buffer_find(client, buf_str(&path));
+        enum status status = buffer ? buffer_save(client, buffer, &err) : STATUS_NOT_FOUND;
+        buf_finish(&path);
+        if (status < 0) {
+            jsonrpc_respond_error(client->peer, message->id, JSONRPC_REQUEST_FAILED,
+                                  "not saved: " STR_FMT, STR_ARG(json_str(uri)));
+            return;
+        }
+    }
+    jsonrpc_respond(client->peer, message->id, STR("{}"));
+}
+
+static void serve_configuration(struct client *client, const struct jsonrpc_message *message)
+{
+    struct buf result = {0};
+    struct json_writer w;
+    json_writer_init(&w, &result);
+    json_write_begin_array(&w);
+    for (size_t i = json_count(json_get(message->params, "items")); i > 0; i--)
+        json_write_null(&w);
+    json_write_end_array(&w);
+    jsonrpc_respond(client->peer, message->id, buf_str(&result));
+    buf_finish(&result);
+}
+
+static void serve_show_document(struct client *client, const struct jsonrpc_message *message)
+{
+    jsonrpc_respond(client->peer, message->id, STR("{\"success\":true}"));
+}
+
+static void serve_nothing(struct client *client, const struct jsonrpc_message *message)
+{
+    jsonrpc_respond(client->peer, message->id, STR(""));
+}
+
+static const struct {
+    const char *method;
+    void (*serve)(struct client *client, const struct jsonrpc_message *message);
+} methods[] = {
+    {"workspace/applyEdit", serve_apply},
+    {"window/showMessageRequest", serve_message_request},
+    {"window/showDocument", serve_show_document},
+    {"window/workDoneProgress/create", serve_nothing},
+    {"client/registerCapability", serve_nothing},
+    {"client/unregisterCapability", serve_nothing},
+    {"workspace/configuration", serve_configuration},
+    {"lanebridge/approval/request", serve_approval},
+    {"lanebridge/editor/save", serve_save},
+};
+
+void serve_request(void *user, const struct jsonrpc_message *message)
+{
+    struct client *client = user;
+    for (size_t i = 0; i < array_count(methods); i++)
+        if (str_eq_c(message->method, methods[i].method)) {
+            methods[i].serve(client, message);
+            return;
+        }
+    jsonrpc_respond_error(client->peer, message->id, JSONRPC_METHOD_NOT_FOUND,
+                          "this client has no " STR_FMT, STR_ARG(message->method));
+}
+
+void serve_notification(void *user, const struct jsonrpc_message *message)
+{
+    struct client *client = user;
+    if (client->handlers.on_notification)
+        client->handlers.on_notification(client->user, message->method, message->params);
+}

@@ -1,0 +1,486 @@
+/* transport_env over net: WebSocket connections and HTTP exchanges to the configured endpoint. */
+#include <stdio.h>
+#include <string.h>
+
+#include <lanebridge/json.h>
+
+#include "app.h"
+
+enum { HEADERS_MAX = 32, ERROR_BODY_BYTES = 64 * 1024 };
+
+struct wire {
+    struct loop *loop;
+    struct net *net;
+    const struct config *config;
+    const struct config_env *env;
+    struct buf key;
+    struct replay_child *replay;
+    VEC(struct link *) waiting; /* for the replay endpoint to be ready */
+    bool replay_ready;
+};
+
+struct link {
+    struct transport transport; /* first: a transport is its link */
+    struct wire *wire;
+    enum transport_kind kind;
+    struct transport_handlers handlers;
+    void *user;
+    struct loop_timer *later; /* what must not happen before open() has returned */
+    struct net_ws *ws;
+    struct net_http *http;
+    struct net_sse *sse;
+    struct buf error_body; /* an answer that is no event stream */
+    int http_status;
+    bool opened;
+    struct err failure;
+};
+
+/* -- Where to and with what
+ * ---------------------------------------------------------------------------- */
+
+static bool is_replay(const struct config *config)
+{
+    return strncmp(config->endpoint_url, "replay:", 7) == 0;
+}
+
+static bool is_loopback(const struct net_url *url)
+{
+    return !url->tls; /* plain schemes go to loopback alone */
+}
+
+void wire_endpoint_host(const struct config *config, struct buf *host)
+{
+    struct net_url url;
+    if (!is_replay(config) &&
+        net_url_parse(str_from(config->endpoint_url), &url, NULL) == STATUS_OK)
+        buf_append_c(host, url.host);
+}
+
+struct str wire_key(const struct wire *wire)
+{
+    return buf_str(&wire->key);
+}
+
+struct target {
+    struct net_target net;
+    struct net_header headers[HEADERS_MAX];
+    struct buf key_header;
+    struct buf texts[HEADERS_MAX];
+};
+
+static void target_finish(struct target *target)
+{
+    buf_finish(&target->key_header);
+    for (size_t i = 0; i < HEADERS_MAX; i++)
+        buf_finish(&target->texts[i]);
+}
+
+static void target_add(struct target *target, const char *name, const char *value)
+{
+    if (target->net.header_count < HEADERS_MAX)
+        target->headers[target->net.header_count++] = (struct net_header){name, value};
+}
+
+/* "name: value" of endpoint.headers. */
+static void target_add_configured(struct target *target, const struct config *config)
+{
+    for (size_t i = 0; i < config->endpoint_headers.count && i + 4 < HEADERS_MAX; i++) {
+        struct str line = str_from(config->endpoint_headers.ptr[i]);
+        size_t colon = str_find_byte(line, ':', 0);
+        if (colon == STR_NONE)
+            continue;
+        struct buf *text = &target->texts[i];
+        buf_append(text, str_trim(str_slice(line, 0, colon)));
+        buf_append_byte(text, '\0');
+        size_t value = text->len;
+        buf_append(text, str_trim(str_skip(line, colon + 1)));
+        for (char *c = text->ptr; *c; c++)
+            if (*c >= 'A' && *c <= 'Z')
+                *c = (char)(*c - 'A' + 'a');
+        target_add(target, text->ptr, text->ptr + value);
+    }
+}
+
+static enum status target_add_key(struct target *target, struct wire *wire, struct err *err)
+{
+    if (wire->key.len == 0) {
+        enum status status = config_key_take(wire->config, &wire->key, err);
+        if (status < 0)
+            return is_loopback(&target->net.url) ? STATUS_OK
+                                                 : status; /* a local model needs none */
+    }
+    const struct responses_profile *profile = responses_profile_find(
+        str_from(wire->config->endpoint_profile), str_from(target->net.url.host));
+    bool bearer = strcmp(profile->key_header, "authorization") == 0;
+    buf_append_fmt(&target->key_header, "%s%s", bearer ? "Bearer " : "", wire->key.ptr);
+    target_add(target, profile->key_header, target->key_header.ptr);
+    return STATUS_OK;
+}
+
+static enum status target_init(struct target *target, struct wire *wire, enum transport_kind kind,
+                               struct err *err)
+{
+    const struct config *config = wire->config;
+    *target = (struct target){.net.headers = NULL};
+    target->net.headers = target->headers;
+    target->net.max_message_bytes = (size_t)config->endpoint_max_event_bytes;
+    if (is_replay(config)) {
+        net_url_parse(STR("ws://127.0.0.1/v1/responses"), &target->net.url, NULL);
+        target->net.unix_path = replay_child_socket(wire->replay);
+        return STATUS_OK;
+    }
+    enum status status = net_url_parse(str_from(config->endpoint_url), &target->net.url, err);
+    if (status < 0) {
+        err_prefix(err, "endpoint.url");
+        return status;
+    }
+    target_add_configured(target, config);
+    status = target_add_key(target, wire, err);
+    if (status == STATUS_OK && kind == TRANSPORT_HTTP)
+        target->net.url.websocket = false;
+    return status;
+}
+
+/* on_closed on the next loop turn: nothing calls back before open() or send() has returned. */
+static void fail_later(struct link *link, enum status status, const char *text)
+{
+    link->failure = (struct err){.status = status};
+    snprintf(link->failure.text, sizeof(link->failure.text), "%s", text);
+    loop_timer_start(link->later, 0, 0);
+}
+
+/* -- Callbacks of net
+ * ------------------------------------------------------------------------------------ */
+
+static void on_closed(void *user, const struct net_close *closed)
+{
+    struct link *link = user;
+    struct transport_close out = {.status = closed->status,
+                                  .was_open = closed->was_open,
+                                  .http_status = closed->http_status,
+                                  .close_code = closed->close_code,
+                                  .retry_after_ms = closed->retry_after_ms};
+    memcpy(out.request_id, closed->request_id, sizeof(out.request_id));
+    memcpy(out.text, closed->text, sizeof(out.text));
+    link->handlers.on_closed(link->user, &out);
+}
+
+static void on_ws_open(void *user)
+{
+    struct link *link = user;
+    link->opened = true;
+    link->handlers.on_open(link->user);
+}
+
+static void on_ws_message(void *user, struct str text)
+{
+    struct link *link = user;
+    link->transport.counters.frames_received++;
+    link->transport.counters.bytes_received += text.len;
+    link->handlers.on_message(link->user, text);
+}
+
+static void on_ws_alive(void *user)
+{
+    struct link *link = user;
+    link->handlers.on_alive(link->user);
+}
+
+static const struct net_ws_handlers ws_handlers = {.on_open = on_ws_open,
+                                                   .on_message = on_ws_message,
+                                                   .on_alive = on_ws_alive,
+                                                   .on_closed = on_closed};
+
+static void on_sse_event(void *user, struct str event, struct str data)
+{
+    struct link *link = user;
+    (void)event;
+    if (str_eq_c(data, "[DONE]"))
+        return;
+    link->transport.counters.frames_received++;
+    link->transport.counters.bytes_received += data.len;
+    link->handlers.on_message(link->user, data);
+}
+
+static void on_http_head(void *user, int status, struct str content_type)
+{
+    struct link *link = user;
+    link->http_status = status;
+    if (status == 200 && str_starts_with(content_type, STR("text/event-stream")))
+        link->sse =
+            net_sse_new((size_t)link->wire->config->endpoint_max_event_bytes, on_sse_event, link);
+}
+
+static void on_http_body(void *user, struct str bytes)
+{
+    struct link *link = user;
+    if (link->sse)
+        net_sse_push(link->sse, bytes);
+    else if (link->error_body.len + bytes.len <= ERROR_BODY_BYTES)
+        buf_append(&link->error_body, bytes);
+    link->handlers.on_alive(link->user);
+}
+
+/* An HTTP error's body carries the same error object as an error event does: make it one. */
+static void deliver_error_body(struct link *link)
+{
+    struct str error;
+    if (json_raw_member(buf_str(&link->error_body), "error", &error) != STATUS_OK)
+        return;
+    struct buf event = {0};
+    struct json_writer w;
+    json_writer_init(&w, &event);
+    json_write_begin_object(&w);
+    json_write_field_c(&w, "type", "error");
+    json_write_field_int(&w, "status", link->http_status);
+    json_write_field_raw(&w, "error", error);
+    json_write_end_object(&w);
+    link->handlers.on_message(link->user, buf_str(&event));
+    buf_finish(&event);
+}
+
+static void on_http_closed(void *user, const struct net_close *closed)
+{
+    struct link *link = user;
+    struct net_close out = *closed;
+    out.was_open = link->http_status == 200;
+    if (!link->sse && link->http_status != 0) {
+        /* The owner may free the link when it hears of the error, so the close is told later. */
+        char text[128];
+        snprintf(text, sizeof(text),
+                 "the endpoint answered HTTP %d without an event stream; check endpoint.url",
+                 link->http_status);
+        fail_later(link, STATUS_PROTOCOL, text);
+        deliver_error_body(link);
+        return;
+    }
+    on_closed(link, &out);
+}
+
+static const struct net_http_handlers http_handlers = {
+    .on_head = on_http_head, .on_body = on_http_body, .on_closed = on_http_closed};
+
+/* -- Opening
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void start_ws(struct link *link)
+{
+    struct target target;
+    struct err err = {0};
+    if (target_init(&target, link->wire, link->kind, &err) == STATUS_OK)
+        link->ws = net_ws_open(link->wire->net, &target.net, &ws_handlers, link, &err);
+    if (!link->ws)
+        fail_later(link, err.status, err.text);
+    target_finish(&target);
+}
+
+static void on_later(void *user)
+{
+    struct link *link = user;
+    if (link->failure.status == STATUS_OK) {
+        link->opened = true; /* an HTTP exchange begins with its body: it is open at once */
+        link->handlers.on_open(link->user);
+        return;
+    }
+    struct net_close closed = {
+        .status = link->failure.status, .http_status = link->http_status, .retry_after_ms = -1};
+    snprintf(closed.text, sizeof(closed.text), "%.*s", (int)sizeof(closed.text) - 1,
+             link->failure.text);
+    on_closed(link, &closed);
+}
+
+static enum status link_send(struct transport *transport, struct buf *message)
+{
+    struct link *link = (struct link *)transport;
+    size_t len = message->len;
+    enum status status = STATUS_CLOSED;
+    struct err err = {0};
+    if (link->ws) {
+        status = net_ws_send(link->ws, message);
+    } else if (link->kind == TRANSPORT_HTTP && !link->http) {
+        struct target target;
+        status = target_init(&target, link->wire, link->kind, &err);
+        if (status == STATUS_OK) {
+            target_add(&target, "accept", "text/event-stream");
+            link->http = net_http_open(link->wire->net, "POST", &target.net, message,
+                                       &http_handlers, link, &err);
+        }
+        if (!link->http)
+            fail_later(link, err.status, err.text);
+        status = STATUS_OK; /* a failure is told by on_closed */
+        target_finish(&target);
+    }
+    if (status == STATUS_OK) {
+        link->transport.counters.frames_sent++;
+        link->transport.counters.bytes_sent += len;
+    }
+    return status;
+}
+
+static void link_ping(struct transport *transport)
+{
+    struct link *link = (struct link *)transport;
+    if (link->ws)
+        net_ws_ping(link->ws);
+}
+
+static void link_close(struct transport *transport, unsigned code, const char *reason)
+{
+    struct link *link = (struct link *)transport;
+    if (link->ws)
+        net_ws_free(link->ws, code, reason);
+    if (link->http)
+        net_http_free(link->http);
+    if (link->sse)
+        net_sse_free(link->sse);
+    for (size_t i = 0; i < link->wire->waiting.len; i++)
+        if (link->wire->waiting.ptr[i] == link)
+            vec_remove(&link->wire->waiting, i--);
+    loop_timer_free(link->later);
+    buf_finish(&link->error_body);
+    mem_free(link);
+}
+
+static const struct transport_ops link_ops = {
+    .send = link_send, .ping = link_ping, .close = link_close};
+
+static void start(struct link *link)
+{
+    if (link->kind == TRANSPORT_WEBSOCKET)
+        start_ws(link);
+    else
+        loop_timer_start(link->later, 0, 0);
+}
+
+static void on_replay_ready(void *user, enum status status, const char *text)
+{
+    struct wire *wire = user;
+    wire->replay_ready = status == STATUS_OK;
+    while (wire->waiting.len > 0) {
+        struct link *link = vec_pop(&wire->waiting);
+        if (status < 0)
+            fail_later(link, status, text);
+        else
+            start(link);
+    }
+}
+
+/* The replay endpoint's child, started at the first open and again when it has died. */
+static enum status need_replay(struct wire *wire, struct err *err)
+{
+    if (wire->replay && !replay_child_is_alive(wire->replay)) {
+        replay_child_free(wire->replay);
+        wire->replay = NULL;
+    }
+    if (wire->replay)
+        return STATUS_OK;
+    wire->replay_ready = false;
+    wire->replay = replay_child_new(wire->loop, str_from(wire->config->endpoint_url + 7), wire->env,
+                                    on_replay_ready, wire, err);
+    return wire->replay ? STATUS_OK : STATUS_IO;
+}
+
+/* What can be known at once is said at once: a bad URL, a missing key. */
+static enum status check(struct wire *wire, enum transport_kind kind, struct err *err)
+{
+    if (is_replay(wire->config))
+        return need_replay(wire, err);
+    struct target probe;
+    enum status status = target_init(&probe, wire, kind, err);
+    target_finish(&probe);
+    return status;
+}
+
+static struct transport *wire_open(void *user, enum transport_kind kind,
+                                   const struct transport_handlers *handlers, void *handlers_user,
+                                   struct err *err)
+{
+    struct wire *wire = user;
+    if (check(wire, kind, err) < 0)
+        return NULL;
+    struct link *link = mem_new(struct link);
+    link->transport.ops = &link_ops;
+    link->wire = wire;
+    link->kind = kind;
+    link->handlers = *handlers;
+    link->user = handlers_user;
+    link->later = loop_timer_new(wire->loop, on_later, link);
+    if (is_replay(wire->config) && !wire->replay_ready)
+        vec_push(&wire->waiting, link);
+    else
+        start(link);
+    return &link->transport;
+}
+
+/* -- The rest of the environment
+ * ------------------------------------------------------------------------------ */
+
+static uint64_t wire_now_ms(void *user)
+{
+    struct wire *wire = user;
+    return loop_now_ms(wire->loop);
+}
+
+static uint32_t wire_random(void *user)
+{
+    (void)user;
+    return (uint32_t)hash_bytes((struct str){(const char *)&(uint64_t){time_mono_ns()}, 8});
+}
+
+static struct transport_timer *wire_timer_new(void *user, void (*on_fire)(void *fire_user),
+                                              void *fire_user)
+{
+    struct wire *wire = user;
+    return (struct transport_timer *)loop_timer_new(wire->loop, on_fire, fire_user);
+}
+
+static void wire_timer_start(struct transport_timer *timer, uint64_t after_ms)
+{
+    loop_timer_start((struct loop_timer *)timer, after_ms, 0);
+}
+
+static void wire_timer_stop(struct transport_timer *timer)
+{
+    loop_timer_stop((struct loop_timer *)timer);
+}
+
+static void wire_timer_free(struct transport_timer *timer)
+{
+    loop_timer_free((struct loop_timer *)timer);
+}
+
+struct wire *wire_new(struct loop *loop, struct net *net, const struct config *config,
+                      const struct config_env *env)
+{
+    struct wire *wire = mem_new(struct wire);
+    wire->loop = loop;
+    wire->net = net;
+    wire->config = config;
+    wire->env = env;
+    return wire;
+}
+
+void wire_free(struct wire *wire)
+{
+    if (!wire)
+        return;
+    replay_child_free(wire->replay);
+    vec_finish(&wire->waiting);
+    if (wire->key.len > 0)
+        explicit_bzero(wire->key.ptr, wire->key.len);
+    buf_finish(&wire->key);
+    mem_free(wire);
+}
+
+struct transport_env wire_env(struct wire *wire)
+{
+    return (struct transport_env){.user = wire,
+                                  .open = wire_open,
+                                  .now_ms = wire_now_ms,
+                                  .random = wire_random,
+                                  .timer_new = wire_timer_new,
+                                  .timer_start = wire_timer_start,
+                                  .timer_stop = wire_timer_stop,
+                                  .timer_free = wire_timer_free};
+}
