@@ -72,7 +72,7 @@ void loop_stream_free(struct loop_stream *stream);   /* drops what is queued */
 /* -- Child processes ---------------------------------------------------------------------------- */
 struct loop_process;
 struct loop_process_fd {
-    int child_fd;     /* number in the child, 3 to 1023 */
+    int child_fd;     /* number in the child, to 1023; 0, 1 or 2 replace its stdin, stdout, stderr */
     int fd;           /* ours, borrowed; handed down */
 };
 struct loop_process_options {

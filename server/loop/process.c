@@ -257,25 +257,18 @@ static enum status open_pipe(struct pipes *pipes, int which, struct err *err)
     return STATUS_OK;
 }
 
-/* The caller hands down a descriptor of its own as this one: no pipe of ours then. */
-static bool is_given(const struct loop_process_options *options, int number)
-{
-    for (size_t i = 0; i < options->fd_count; i++)
-        if (options->fds[i].child_fd == number)
-            return true;
-    return false;
-}
-
 static enum status open_pipes(struct pipes *pipes, const struct loop_process_options *options,
                               struct err *err)
 {
+    bool wanted[3] = {options->pipe_stdin, true,
+                      !options->merge_stderr && !options->inherit_stderr};
+    for (size_t i = 0; i < options->fd_count; i++)
+        if (options->fds[i].child_fd < 3)
+            wanted[options->fds[i].child_fd] = false;
     enum status status = STATUS_OK;
-    if (options->pipe_stdin && !is_given(options, 0))
-        status = open_pipe(pipes, 0, err);
-    if (status == STATUS_OK && !is_given(options, 1))
-        status = open_pipe(pipes, 1, err);
-    if (status == STATUS_OK && !options->merge_stderr && !options->inherit_stderr)
-        status = open_pipe(pipes, 2, err);
+    for (int i = 0; i < 3 && status == STATUS_OK; i++)
+        if (wanted[i])
+            status = open_pipe(pipes, i, err);
     return status;
 }
 
@@ -285,17 +278,13 @@ static void pass_fd(uv_stdio_container_t *slot, int fd)
     slot->data.fd = fd;
 }
 
-/* How many numbers the child's table has; negative when one is out of range. */
+/* How many numbers the child's table has. */
 static int count_slots(const struct loop_process_options *options)
 {
     int count = 3;
-    for (size_t i = 0; i < options->fd_count; i++) {
-        int number = options->fds[i].child_fd;
-        if (number < 0 || number == 2 || number > CHILD_FD_MAX)
-            return -1;
-        if (number >= count)
-            count = number + 1;
-    }
+    for (size_t i = 0; i < options->fd_count; i++)
+        if (options->fds[i].child_fd >= count)
+            count = options->fds[i].child_fd + 1;
     return count;
 }
 
@@ -318,11 +307,6 @@ static enum status spawn(struct loop_process *process, const struct loop_process
                          const char *program, const struct pipes *pipes, struct err *err)
 {
     int slot_count = count_slots(options);
-    if (slot_count < 0)
-        return err_set(err, STATUS_INVALID,
-                       "A command can be given descriptors 0, 1 and 3 to %d only: choose other "
-                       "numbers",
-                       CHILD_FD_MAX);
     uv_stdio_container_t *slots = make_slots(options, pipes, slot_count);
     uv_process_options_t uv_options = {
         .exit_cb = on_uv_exit,
@@ -365,6 +349,16 @@ static void start_parts(struct loop_process *process, struct loop *loop, struct 
     process->tick_timer = loop_timer_new(loop, on_tick, process);
 }
 
+static enum status check_numbers(const struct loop_process_options *options, struct err *err)
+{
+    for (size_t i = 0; i < options->fd_count; i++)
+        if (options->fds[i].child_fd < 0 || options->fds[i].child_fd > CHILD_FD_MAX)
+            return err_set(err, STATUS_INVALID,
+                           "A command can be given descriptors 0 to %d only: choose other numbers",
+                           CHILD_FD_MAX);
+    return STATUS_OK;
+}
+
 /* libuv reports a missing folder and a missing program alike. */
 static enum status check_folder(const char *cwd, struct err *err)
 {
@@ -379,7 +373,9 @@ static enum status start(struct loop_process *process, const struct loop_process
                          struct pipes *pipes, struct err *err)
 {
     struct buf program = {0};
-    enum status status = check_folder(options->cwd, err);
+    enum status status = check_numbers(options, err);
+    if (status == STATUS_OK)
+        status = check_folder(options->cwd, err);
     if (status == STATUS_OK)
         status = loop_program_find(options->argv[0], options->env, options->cwd, &program, err);
     if (status == STATUS_OK)

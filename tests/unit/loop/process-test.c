@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -282,7 +283,7 @@ Test(process, descriptors_are_handed_down_by_number_and_no_others)
 
 Test(process, a_descriptor_number_out_of_range_is_refused)
 {
-    static const int numbers[] = {-1, 2, 100000};
+    static const int numbers[] = {-1, 1024, 100000};
     struct loop *loop = loop_new(NULL);
     char *argv[] = {(char[]){"true"}, NULL};
     for (size_t i = 0; i < array_count(numbers); i++) {
@@ -294,6 +295,26 @@ Test(process, a_descriptor_number_out_of_range_is_refused)
         cr_assert_eq(err.status, STATUS_INVALID);
     }
     loop_free(loop);
+}
+
+Test(process, a_socket_can_replace_stdin_and_stdout)
+{
+    int fds[2];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    struct loop_process_fd list[] = {{0, fds[0]}, {1, fds[0]}};
+    struct run run = {0};
+    cr_assert_eq(write(fds[1], "hello\n", 6), 6);
+    run_shell(&run, "read line; echo got $line; echo err >&2",
+              (struct loop_process_options){
+                  .fds = list, .fd_count = array_count(list), .pipe_stdin = true});
+    char text[16] = {0};
+    cr_assert_eq(read(fds[1], text, sizeof text), 10);
+    cr_assert_str_eq(text, "got hello\n");
+    assert_text(run.err, "err\n");
+    cr_assert_eq(run.out.len, 0);
+    finish(&run);
+    close(fds[0]);
+    close(fds[1]);
 }
 
 Test(process, the_child_leads_its_own_session)
