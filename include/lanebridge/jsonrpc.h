@@ -54,12 +54,15 @@ struct jsonrpc_handlers {
     /* Answer now or later with jsonrpc_respond*(peer, id, …), where id is a copy of message->id. */
     void (*on_request)(void *user, const struct jsonrpc_message *message);
     void (*on_notification)(void *user, const struct jsonrpc_message *message);
-    /* A body over the cap, or one that holds \u0000: method and the first "uri" in it, as far as
-     * found. If it was a request it has been answered with an error. */
+    /* A body over the cap, one that holds \u0000, or one that is no JSON: method and the first "uri"
+     * in it, as far as found. If it was a request it has been answered with an error. */
     void (*on_unreadable)(void *user, struct str method, struct str uri, const struct err *err);
-    /* The stream ended or failed. Pending answers have been delivered as STATUS_CLOSED before. */
+    /* Once: the stream ended (STATUS_CLOSED) or failed, or the other side reads nothing any more
+     * (STATUS_LIMIT). Pending answers have been delivered as STATUS_CLOSED before. After the end of
+     * input, what is written still goes out. */
     void (*on_closed)(void *user, enum status status);
-    /* Optional: sees every message verbatim, outgoing ones too. For traces and tests. */
+    /* Optional: sees every message verbatim, outgoing ones too. For traces and tests. It must not
+     * use or free the peer. */
     void (*on_traffic)(void *user, bool outgoing, struct str body);
 };
 /* result is NULL unless status is STATUS_OK; error_code and error_text describe an error answer
@@ -87,6 +90,7 @@ int64_t jsonrpc_request(struct jsonrpc_peer *peer, const char *method, struct st
 /* Forgets a request of ours: sends $/cancelRequest, and its answer is dropped when it comes. */
 void jsonrpc_request_drop(struct jsonrpc_peer *peer, int64_t id);
 void jsonrpc_notify(struct jsonrpc_peer *peer, const char *method, struct str params);
+/* An id can be answered once: what comes after is dropped with a log line. */
 void jsonrpc_respond(struct jsonrpc_peer *peer, struct str id, struct str result); /* "" = null */
 void jsonrpc_respond_error(struct jsonrpc_peer *peer, struct str id, int code, const char *format,
                            ...) __attribute__((format(printf, 4, 5)));

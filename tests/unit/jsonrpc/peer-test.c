@@ -1,0 +1,709 @@
+/* Two real peers, or one and a raw socket, over a socket pair. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <lanebridge/jsonrpc.h>
+
+static void prepare(void)
+{
+    loop_prepare_process();
+    log_set_level(LOG_ERROR); /* what is refused here is refused on purpose */
+}
+
+TestSuite(peer, .timeout = 20, .init = prepare);
+
+/* One end: notes every call as text, and does to the peer what a test asks for. */
+struct side {
+    struct loop *loop;
+    struct jsonrpc_peer *peer;
+    struct buf calls, traffic;
+    struct buf open_id; /* of the last request */
+    bool answer_at_once, free_in_call;
+    int closed;
+    enum status closed_status;
+};
+
+static void note(struct side *side, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void note(struct side *side, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    buf_append_vfmt(&side->calls, format, args);
+    va_end(args);
+    if (side->free_in_call) {
+        jsonrpc_peer_free(side->peer);
+        side->peer = NULL;
+    }
+}
+
+static void on_request(void *user, const struct jsonrpc_message *message)
+{
+    struct side *side = user;
+    cr_expect_eq(message->params == NULL, message->raw_params.len == 0);
+    buf_clear(&side->open_id);
+    buf_append(&side->open_id, message->id);
+    struct str params = message->raw_params;
+    note(side, "request<" STR_FMT " " STR_FMT " " STR_FMT "> ", STR_ARG(message->id),
+         STR_ARG(message->method), STR_ARG(params));
+    if (side->answer_at_once && side->peer)
+        jsonrpc_respond(side->peer, message->id, params);
+}
+
+static void on_notification(void *user, const struct jsonrpc_message *message)
+{
+    cr_expect_eq(message->id.len, 0);
+    note(user, "notification<" STR_FMT " " STR_FMT "> ", STR_ARG(message->method),
+         STR_ARG(message->raw_params));
+}
+
+static void on_unreadable(void *user, struct str method, struct str uri, const struct err *err)
+{
+    cr_expect_lt(err->status, 0);
+    note(user, "unreadable<" STR_FMT " " STR_FMT "> ", STR_ARG(method), STR_ARG(uri));
+}
+
+static void on_closed(void *user, enum status status)
+{
+    struct side *side = user;
+    side->closed++;
+    side->closed_status = status;
+    note(side, "closed ");
+}
+
+static void on_traffic(void *user, bool outgoing, struct str body)
+{
+    struct side *side = user;
+    buf_append_fmt(&side->traffic, "%s" STR_FMT "\n", outgoing ? ">" : "<", STR_ARG(body));
+}
+
+static void on_answer(void *user, const struct jsonrpc_answer *answer)
+{
+    cr_expect_eq(answer->result != NULL, answer->status == STATUS_OK);
+    note(user, "answer<%s %d " STR_FMT STR_FMT "> ", status_name(answer->status),
+         answer->error_code, STR_ARG(answer->raw_result), STR_ARG(answer->error_text));
+}
+
+static const struct jsonrpc_handlers handlers = {on_request, on_notification, on_unreadable,
+                                                 on_closed, on_traffic};
+
+static void open_side(struct side *side, struct loop *loop, int fd)
+{
+    struct err err = {0};
+    side->loop = loop;
+    side->peer = jsonrpc_peer_new(loop, fd, fd, &handlers, side, &err);
+    cr_assert_not_null(side->peer, "%s", err.text);
+    jsonrpc_peer_start(side->peer);
+    close(fd);
+}
+
+static void finish_side(struct side *side)
+{
+    jsonrpc_peer_free(side->peer);
+    buf_finish(&side->calls);
+    buf_finish(&side->traffic);
+    buf_finish(&side->open_id);
+}
+
+/* -- Against raw bytes ---------------------------------------------------------------------------
+ */
+
+/* The loop runs until the peer has seen the end of input, so all of it has been handled. */
+static void run_raw(struct side *side, struct str input, size_t piece, struct buf *output)
+{
+    int fds[2];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    struct loop *loop = loop_new(NULL);
+    open_side(side, loop, fds[0]);
+    while (input.len > 0) {
+        struct str part = str_slice(input, 0, piece ? piece : input.len);
+        cr_assert_eq(send(fds[1], part.ptr, part.len, 0), (ssize_t)part.len);
+        input = str_skip(input, part.len);
+    }
+    shutdown(fds[1], SHUT_WR);
+    loop_run(loop);
+    if (!side->free_in_call)
+        cr_assert_eq(side->closed, 1);
+    jsonrpc_peer_free(side->peer);
+    side->peer = NULL;
+    char buffer[4096];
+    for (ssize_t n; (n = recv(fds[1], buffer, sizeof buffer, MSG_DONTWAIT)) > 0;)
+        buf_append(output, (struct str){buffer, (size_t)n});
+    close(fds[1]);
+    loop_free(loop);
+}
+
+static void append_frame(struct buf *buf, const char *body)
+{
+    buf_append_fmt(buf, "Content-Length: %zu\r\n\r\n%s", strlen(body), body);
+}
+
+/* What is called, and how the answer begins ("" is none). */
+static const struct {
+    const char *name, *body, *calls, *answer;
+} cases[] = {
+    {"request", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":{\"a\":1}}",
+     "request<1 m {\"a\":1}> ", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"a\":1}}"},
+    {"no params", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}", "request<1 m > ",
+     "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":null}"},
+    {"null params", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":null}",
+     "request<1 m > ", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":null}"},
+    {"array params", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\",\"params\":[ 1 ]}",
+     "request<1 m [ 1 ]> ", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":[ 1 ]}"},
+    {"any order", "{ \"params\" : {} , \"method\":\"m\", \"id\" : 1 , \"jsonrpc\":\"2.0\" }",
+     "request<1 m {}> ", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}"},
+    {"string id", "{\"jsonrpc\":\"2.0\",\"id\":\"a-\\u00e9\\\"\",\"method\":\"m\"}",
+     "request<\"a-\\u00e9\\\"\" m > ", "{\"jsonrpc\":\"2.0\",\"id\":\"a-\\u00e9\\\"\",\"result\""},
+    {"id beyond 2^53", "{\"jsonrpc\":\"2.0\",\"id\":9007199254740993,\"method\":\"m\"}",
+     "request<9007199254740993 m > ", "{\"jsonrpc\":\"2.0\",\"id\":9007199254740993,\"result\""},
+    {"id beyond 2^64",
+     "{\"jsonrpc\":\"2.0\",\"id\":123456789012345678901234567890,\"method\":\"m\"}",
+     "request<123456789012345678901234567890 m > ",
+     "{\"jsonrpc\":\"2.0\",\"id\":123456789012345678901234567890,\"result\""},
+    {"float id", "{\"jsonrpc\":\"2.0\",\"id\":1.50,\"method\":\"m\"}", "request<1.50 m > ",
+     "{\"jsonrpc\":\"2.0\",\"id\":1.50,\"result\""},
+    {"negative id", "{\"jsonrpc\":\"2.0\",\"id\":-0,\"method\":\"m\"}", "request<-0 m > ",
+     "{\"jsonrpc\":\"2.0\",\"id\":-0,\"result\""},
+    {"empty string id", "{\"jsonrpc\":\"2.0\",\"id\":\"\",\"method\":\"m\"}", "request<\"\" m > ",
+     "{\"jsonrpc\":\"2.0\",\"id\":\"\",\"result\""},
+    {"$/ request goes up", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"$/x\"}", "request<1 $/x > ",
+     "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":null}"},
+    {"escaped names", "{\"jsonrpc\":\"2.0\",\"\\u0069d\":1,\"m\\u0065thod\":\"\\u006d\"}",
+     "request<1 m > ", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":null}"},
+    {"first of duplicates",
+     "{\"jsonrpc\":\"2.0\",\"id\":1,\"id\":2,\"method\":\"m\",\"method\":\"n\"}", "request<1 m > ",
+     "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":null}"},
+    {"notification", "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"params\":{}}", "notification<m {}> ",
+     ""},
+    {"$/ notification",
+     "{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\",\"params\":{\"id\":1}}",
+     "notification<$/cancelRequest {\"id\":1}> ", ""},
+    {"null id", "{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"m\"}", "",
+     "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"},
+    {"object id", "{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"m\"}", "",
+     "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"},
+    {"true id", "{\"jsonrpc\":\"2.0\",\"id\":true,\"method\":\"m\"}", "",
+     "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"},
+    {"no method", "{\"jsonrpc\":\"2.0\",\"id\":7}", "",
+     "{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{\"code\":-32600,"},
+    {"method is no string", "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":1}", "",
+     "{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{\"code\":-32600,"},
+    {"neither", "{}", "", "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"},
+    {"no version", "{\"id\":7,\"method\":\"m\"}", "",
+     "{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{\"code\":-32600,"},
+    {"wrong version", "{\"jsonrpc\":\"1.0\",\"id\":7,\"method\":\"m\"}", "",
+     "{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{\"code\":-32600,"},
+    {"version as number", "{\"jsonrpc\":2.0,\"id\":7,\"method\":\"m\"}", "",
+     "{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{\"code\":-32600,"},
+    {"params are text", "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"m\",\"params\":\"x\"}", "",
+     "{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{\"code\":-32602,"},
+    {"batch", "[{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"m\"}]", "",
+     "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"},
+    {"empty batch", "[]", "", "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"},
+    {"scalar", "5", "", "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"},
+    {"no JSON", "{\"jsonrpc\":\"2.0\",", "unreadable< > ",
+     "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700,"},
+    {"empty body", "", "unreadable< > ",
+     "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700,"},
+    {"two values", "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"m\"}{}", "unreadable<m > ",
+     "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700,"},
+    {"bad UTF-8 in a change",
+     "{\"jsonrpc\":\"2.0\",\"method\":\"textDocument/didChange\",\"params\":{\"textDocument\":"
+     "{\"uri\":\"file:///a\"},\"text\":\"\xff\"}}",
+     "unreadable<textDocument/didChange file:///a> ",
+     "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700,"},
+    {"NUL in a change",
+     "{\"jsonrpc\":\"2.0\",\"method\":\"textDocument/"
+     "didChange\",\"params\":{\"text\":\"a\\u0000\\\""
+     "uri\\\":1\",\"textDocument\":{\"uri\" : \"file:///a%20\\u0062\"}}}",
+     "unreadable<textDocument/didChange file:///a%20b> ", ""},
+    {"NUL in a request",
+     "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"m\",\"params\":{\"text\":\"\\u0000\"}}",
+     "unreadable<m > ", "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"error\":{\"code\":-32803,"},
+    {"response to nothing", "{\"jsonrpc\":\"2.0\",\"id\":99,\"result\":1}", "", ""},
+    {"error to nothing", "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700}}", "", ""},
+    {"response of a wrong version", "{\"id\":1,\"result\":1}", "", ""},
+};
+
+static struct str answer_body(const struct buf *output)
+{
+    size_t end = str_find(buf_str(output), STR("\r\n\r\n"), 0);
+    return end == STR_NONE ? STR("") : str_skip(buf_str(output), end + 4);
+}
+
+static void check_case(size_t i, size_t piece)
+{
+    struct side side = {.answer_at_once = true};
+    struct buf input = {0}, output = {0}, calls = {0};
+    append_frame(&input, cases[i].body);
+    run_raw(&side, buf_str(&input), piece, &output);
+    buf_append_fmt(&calls, "%sclosed ", cases[i].calls);
+    cr_assert(str_eq(buf_str(&side.calls), buf_str(&calls)), "%s: " STR_FMT, cases[i].name,
+              STR_ARG(side.calls));
+    struct str answer = answer_body(&output), wanted = str_from(cases[i].answer);
+    cr_assert(str_starts_with(answer, wanted) && (wanted.len > 0 || output.len == 0),
+              "%s: " STR_FMT, cases[i].name, STR_ARG(output));
+    /* One answer, whole, whose length is what its header says. */
+    if (answer.len > 0) {
+        struct buf again = {0};
+        buf_append_fmt(&again, "Content-Length: %zu\r\n\r\n" STR_FMT, answer.len, STR_ARG(answer));
+        cr_assert(str_eq(buf_str(&again), buf_str(&output)), STR_FMT, STR_ARG(output));
+        struct json_value *parsed = NULL;
+        cr_assert_eq(json_parse(answer, &parsed, NULL), STATUS_OK, STR_FMT, STR_ARG(answer));
+        json_free(parsed);
+        buf_finish(&again);
+    }
+    buf_finish(&input);
+    buf_finish(&output);
+    buf_finish(&calls);
+    finish_side(&side);
+}
+
+Test(peer, each_message_is_told_apart_and_answered_once)
+{
+    for (size_t i = 0; i < array_count(cases); i++)
+        check_case(i, 0);
+}
+
+Test(peer, the_same_in_single_bytes)
+{
+    for (size_t i = 0; i < array_count(cases); i++)
+        check_case(i, 1);
+}
+
+Test(peer, the_peer_may_be_freed_in_each_call)
+{
+    for (size_t i = 0; i < array_count(cases); i++) {
+        struct side side = {.free_in_call = true};
+        struct buf input = {0}, output = {0};
+        append_frame(&input, cases[i].body);
+        append_frame(&input, "{\"jsonrpc\":\"2.0\",\"method\":\"after\"}");
+        run_raw(&side, buf_str(&input), 0, &output);
+        size_t first = str_find(buf_str(&side.calls), STR("> "), 0);
+        cr_assert_eq(first + 2, side.calls.len, "%s: " STR_FMT, cases[i].name, STR_ARG(side.calls));
+        buf_finish(&input);
+        buf_finish(&output);
+        finish_side(&side);
+    }
+}
+
+Test(peer, a_bad_header_is_answered_and_survived)
+{
+    struct side side = {.answer_at_once = true};
+    struct buf input = {0}, output = {0};
+    buf_append_c(&input, "Content-Length: -1\r\n\r\n{}");
+    append_frame(&input, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
+    run_raw(&side, buf_str(&input), 7, &output);
+    cr_assert_str_eq(side.calls.ptr, "request<1 m > closed ");
+    cr_assert_not_null(strstr(output.ptr, "\"id\":null,\"error\":{\"code\":-32700"));
+    cr_assert_not_null(strstr(output.ptr, "\"id\":1,\"result\":null"));
+    buf_finish(&input);
+    buf_finish(&output);
+    finish_side(&side);
+}
+
+Test(peer, an_overlong_id_is_refused)
+{
+    struct side side = {0};
+    struct buf input = {0}, body = {0}, output = {0};
+    buf_append_c(&body, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"id\":\"");
+    buf_append_repeat(&body, 'x', 2000);
+    buf_append_c(&body, "\"}");
+    append_frame(&input, body.ptr);
+    run_raw(&side, buf_str(&input), 0, &output);
+    cr_assert_str_eq(side.calls.ptr, "closed ");
+    cr_assert_not_null(strstr(output.ptr, "\"id\":null,\"error\":{\"code\":-32600"));
+    buf_finish(&input);
+    buf_finish(&body);
+    buf_finish(&output);
+    finish_side(&side);
+}
+
+Test(peer, too_deep_a_request_is_answered)
+{
+    struct side side = {0};
+    struct buf input = {0}, body = {0}, output = {0};
+    buf_append_c(&body, "{\"jsonrpc\":\"2.0\",\"method\":\"m\",\"id\":4,\"params\":");
+    buf_append_repeat(&body, '[', 1000);
+    buf_append_repeat(&body, ']', 1000);
+    buf_append_c(&body, "}");
+    append_frame(&input, body.ptr);
+    run_raw(&side, buf_str(&input), 0, &output);
+    cr_assert_str_eq(side.calls.ptr, "unreadable<m > closed ");
+    cr_assert_not_null(strstr(output.ptr, "\"id\":4,\"error\":{\"code\":-32803"));
+    buf_finish(&input);
+    buf_finish(&body);
+    buf_finish(&output);
+    finish_side(&side);
+}
+
+/* -- Two peers -----------------------------------------------------------------------------------
+ */
+
+struct pair {
+    struct loop *loop;
+    struct side left, right;
+};
+
+static void open_pair(struct pair *pair)
+{
+    int fds[2];
+    *pair = (struct pair){.loop = loop_new(NULL)};
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    open_side(&pair->left, pair->loop, fds[0]);
+    open_side(&pair->right, pair->loop, fds[1]);
+}
+
+static void close_pair(struct pair *pair)
+{
+    finish_side(&pair->left);
+    finish_side(&pair->right);
+    loop_free(pair->loop);
+}
+
+static void stop(void *user)
+{
+    loop_stop(user);
+}
+
+/* Runs until nothing is said any more: a message crosses in one turn of the loop or two. */
+static void settle(struct pair *pair)
+{
+    for (int i = 0; i < 30; i++) {
+        loop_defer(pair->loop, stop, pair->loop);
+        loop_run(pair->loop);
+    }
+}
+
+Test(peer, requests_are_answered_each_to_its_asker)
+{
+    struct pair pair;
+    open_pair(&pair);
+    pair.right.answer_at_once = true;
+    int64_t first = jsonrpc_request(pair.left.peer, "a", STR("{\"n\":1}"), on_answer, &pair.left);
+    int64_t second = jsonrpc_request(pair.left.peer, "b", STR(""), on_answer, &pair.left);
+    cr_assert_gt(first, 0);
+    cr_assert_gt(second, first);
+    cr_assert_eq(pair.left.calls.len, 0);
+    settle(&pair);
+    cr_assert_str_eq(pair.left.calls.ptr, "answer<ok 0 {\"n\":1}> answer<ok 0 null> ");
+    close_pair(&pair);
+}
+
+Test(peer, answers_may_come_later_and_once)
+{
+    struct pair pair;
+    open_pair(&pair);
+    jsonrpc_request(pair.left.peer, "a", STR(""), on_answer, &pair.left);
+    settle(&pair);
+    cr_assert_eq(pair.left.calls.len, 0);
+    struct str id = buf_str(&pair.right.open_id);
+    jsonrpc_respond_error(pair.right.peer, id, JSONRPC_METHOD_NOT_FOUND, "no \"%s\"", "a");
+    jsonrpc_respond(pair.right.peer, id, STR("1"));
+    settle(&pair);
+    cr_assert_str_eq(pair.left.calls.ptr, "answer<invalid -32601 no \"a\"> ");
+    cr_assert_null(strstr(pair.right.traffic.ptr, "result"));
+    close_pair(&pair);
+}
+
+Test(peer, an_id_that_is_still_open_is_refused_and_free_again_after_its_answer)
+{
+    struct side side = {.answer_at_once = false};
+    struct buf input = {0}, output = {0};
+    for (int i = 0; i < 2; i++)
+        append_frame(&input, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
+    run_raw(&side, buf_str(&input), 0, &output);
+    cr_assert_str_eq(side.calls.ptr, "request<1 m > closed ");
+    cr_assert_not_null(strstr(output.ptr, "\"id\":1,\"error\":{\"code\":-32600"));
+    finish_side(&side);
+    buf_clear(&output);
+    struct side again = {.answer_at_once = true};
+    run_raw(&again, buf_str(&input), 0, &output);
+    cr_assert_str_eq(again.calls.ptr, "request<1 m > request<1 m > closed ");
+    finish_side(&again);
+    buf_finish(&input);
+    buf_finish(&output);
+}
+
+Test(peer, open_requests_of_either_side_are_bounded)
+{
+    struct pair pair;
+    open_pair(&pair);
+    for (int i = 0; i < LIMIT_JSONRPC_PENDING_COUNT; i++)
+        cr_assert_gt(jsonrpc_request(pair.left.peer, "m", STR(""), on_answer, &pair.left), 0);
+    cr_assert_eq(jsonrpc_request(pair.left.peer, "m", STR(""), on_answer, &pair.left), 0);
+    while (!pair.right.calls.ptr || !strstr(pair.right.calls.ptr, "request<4096 "))
+        settle(&pair);
+    buf_clear(&pair.right.calls);
+    struct buf frame = {0};
+    append_frame(&frame, "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"m\"}");
+    jsonrpc_write_raw(pair.left.peer, buf_str(&frame));
+    buf_finish(&frame);
+    settle(&pair);
+    cr_assert_eq(pair.right.calls.len, 0, "one too many was let in: " STR_FMT,
+                 STR_ARG(pair.right.calls));
+    cr_assert_not_null(
+        strstr(pair.left.traffic.ptr, "<{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"error\""));
+    close_pair(&pair);
+}
+
+Test(peer, a_dropped_request_is_cancelled_and_its_answer_ignored)
+{
+    struct pair pair;
+    open_pair(&pair);
+    int64_t id = jsonrpc_request(pair.left.peer, "a", STR(""), on_answer, &pair.left);
+    jsonrpc_request_drop(pair.left.peer, id);
+    jsonrpc_request_drop(pair.left.peer, id);
+    jsonrpc_request_drop(pair.left.peer, 77);
+    settle(&pair);
+    cr_assert_str_eq(pair.right.calls.ptr,
+                     "request<1 a > notification<$/cancelRequest {\"id\":1}> ");
+    jsonrpc_respond(pair.right.peer, buf_str(&pair.right.open_id), STR("1"));
+    settle(&pair);
+    cr_assert_eq(pair.left.calls.len, 0);
+    close_pair(&pair);
+}
+
+static const struct {
+    const char *response, *answer;
+} responses[] = {
+    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":null}", "answer<ok 0 null> "},
+    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":null,\"result\":2}", "answer<ok 0 2> "},
+    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":null,\"error\":{\"code\":5,\"message\":\"no\"}}",
+     "answer<invalid 5 no> "},
+    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":\"text\"}", "answer<invalid -32603 > "},
+    {"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"\\u0000\"}", "answer<invalid -32603 "},
+    {"{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"result\":2}", NULL},
+    {"{\"jsonrpc\":\"2.0\",\"id\":1.0,\"result\":2}", NULL},
+    {"{\"jsonrpc\":\"2.0\",\"result\":2}", NULL},
+};
+
+Test(peer, responses_of_all_shapes_are_taken_or_ignored)
+{
+    for (size_t i = 0; i < array_count(responses); i++) {
+        struct pair pair;
+        open_pair(&pair);
+        jsonrpc_request(pair.left.peer, "a", STR(""), on_answer, &pair.left);
+        struct buf frame = {0};
+        append_frame(&frame, responses[i].response);
+        jsonrpc_write_raw(pair.right.peer, buf_str(&frame));
+        settle(&pair);
+        struct str calls = buf_str(&pair.left.calls);
+        if (responses[i].answer)
+            cr_assert(str_starts_with(calls, str_from(responses[i].answer)), "%zu: " STR_FMT, i,
+                      STR_ARG(calls));
+        else
+            cr_assert_eq(calls.len, 0, "%zu: " STR_FMT, i, STR_ARG(calls));
+        buf_finish(&frame);
+        close_pair(&pair);
+    }
+}
+
+Test(peer, what_is_pending_is_answered_when_the_other_side_goes)
+{
+    struct pair pair;
+    open_pair(&pair);
+    for (int i = 0; i < 3; i++)
+        jsonrpc_request(pair.left.peer, "a", STR(""), on_answer, &pair.left);
+    settle(&pair);
+    jsonrpc_peer_free(pair.right.peer);
+    pair.right.peer = NULL;
+    settle(&pair);
+    cr_assert_eq(pair.left.closed, 1);
+    cr_assert_eq(pair.left.closed_status, STATUS_CLOSED);
+    const char *calls = pair.left.calls.ptr;
+    for (int i = 0; i < 3; i++) {
+        cr_assert(str_starts_with(str_from(calls), STR("answer<closed 0 ")), "%s", calls);
+        calls = strstr(calls, "> ") + 2;
+    }
+    cr_assert_str_eq(calls, "closed ");
+    cr_assert_eq(jsonrpc_request(pair.left.peer, "a", STR(""), on_answer, &pair.left), 0);
+    jsonrpc_notify(pair.left.peer, "into the void", STR(""));
+    settle(&pair);
+    cr_assert_eq(pair.left.closed, 1);
+    close_pair(&pair);
+}
+
+Test(peer, the_peer_may_be_freed_while_its_pending_answers_are_given)
+{
+    struct pair pair;
+    open_pair(&pair);
+    for (int i = 0; i < 3; i++)
+        jsonrpc_request(pair.left.peer, "a", STR(""), on_answer, &pair.left);
+    pair.left.free_in_call = true;
+    jsonrpc_peer_free(pair.right.peer);
+    pair.right.peer = NULL;
+    settle(&pair);
+    cr_assert_null(pair.left.peer);
+    cr_assert_eq(str_find(buf_str(&pair.left.calls), STR("> "), 0) + 2, pair.left.calls.len);
+    close_pair(&pair);
+}
+
+Test(peer, a_reader_that_reads_nothing_ends_the_peer)
+{
+    int fds[2];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    struct loop *loop = loop_new(NULL);
+    struct side side = {0};
+    open_side(&side, loop, fds[0]);
+    struct buf params = {0};
+    buf_append_c(&params, "\"");
+    buf_append_repeat(&params, 'x', MIB);
+    buf_append_c(&params, "\"");
+    for (size_t i = 0; i < LIMIT_LSP_QUEUE_BYTES / MIB + 1; i++)
+        jsonrpc_notify(side.peer, "m", buf_str(&params));
+    cr_assert_eq(side.closed, 0, "called back before the call returned");
+    loop_defer(loop, stop, loop);
+    loop_run(loop);
+    cr_assert_eq(side.closed, 1);
+    cr_assert_eq(side.closed_status, STATUS_LIMIT);
+    buf_finish(&params);
+    finish_side(&side);
+    close(fds[1]);
+    loop_free(loop);
+}
+
+static void count_flush(void *user)
+{
+    ++*(int *)user;
+}
+
+Test(peer, flush_waits_for_what_was_written)
+{
+    struct pair pair;
+    open_pair(&pair);
+    int flushed = 0;
+    jsonrpc_flush(pair.left.peer, count_flush, &flushed);
+    cr_assert_eq(flushed, 0);
+    settle(&pair);
+    cr_assert_eq(flushed, 1);
+
+    struct buf params = {0};
+    buf_append_c(&params, "[\"");
+    buf_append_repeat(&params, 'x', 3 * MIB);
+    buf_append_c(&params, "\"]");
+    jsonrpc_notify(pair.left.peer, "m", buf_str(&params));
+    jsonrpc_flush(pair.left.peer, count_flush, &flushed);
+    jsonrpc_flush(pair.left.peer, count_flush, &flushed);
+    cr_assert_eq(flushed, 1);
+    for (int i = 0; i < 100 && flushed < 3; i++)
+        settle(&pair);
+    cr_assert_eq(flushed, 3);
+    settle(&pair);
+    cr_assert_gt(pair.right.calls.len, 3 * MIB);
+    buf_finish(&params);
+    close_pair(&pair);
+}
+
+Test(peer, flush_ends_when_the_stream_dies_and_is_silent_after_free)
+{
+    struct pair pair;
+    open_pair(&pair);
+    int flushed = 0;
+    struct buf params = {0};
+    buf_append_repeat(&params, '1', 3 * MIB);
+    jsonrpc_notify(pair.left.peer, "m", buf_str(&params));
+    jsonrpc_flush(pair.left.peer, count_flush, &flushed);
+    jsonrpc_peer_free(pair.right.peer);
+    pair.right.peer = NULL;
+    settle(&pair);
+    cr_assert_eq(flushed, 1);
+    jsonrpc_flush(pair.left.peer, count_flush, &flushed);
+    jsonrpc_peer_free(pair.left.peer);
+    pair.left.peer = NULL;
+    settle(&pair);
+    cr_assert_eq(flushed, 1);
+    buf_finish(&params);
+    close_pair(&pair);
+}
+
+Test(peer, answers_written_after_the_end_of_input_still_go_out)
+{
+    struct side side = {0};
+    int fds[2];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    struct loop *loop = loop_new(NULL);
+    open_side(&side, loop, fds[0]);
+    struct buf input = {0};
+    append_frame(&input, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"m\"}");
+    cr_assert_eq(send(fds[1], input.ptr, input.len, 0), (ssize_t)input.len);
+    shutdown(fds[1], SHUT_WR);
+    loop_run(loop);
+    cr_assert_eq(side.closed, 1);
+    jsonrpc_respond(side.peer, buf_str(&side.open_id), STR("42"));
+    char buffer[200] = {0};
+    cr_assert_gt(recv(fds[1], buffer, sizeof buffer - 1, MSG_DONTWAIT), 0);
+    cr_assert_not_null(strstr(buffer, "\"result\":42}"));
+    buf_finish(&input);
+    finish_side(&side);
+    close(fds[1]);
+    loop_free(loop);
+}
+
+Test(peer, a_closed_descriptor_is_refused)
+{
+    struct loop *loop = loop_new(NULL);
+    struct err err = {0};
+    cr_assert_null(jsonrpc_peer_new(loop, 900, 1, &handlers, NULL, &err));
+    cr_assert_eq(err.status, STATUS_INVALID);
+    jsonrpc_peer_free(NULL);
+    loop_free(loop);
+}
+
+/* -- A body over the cap -------------------------------------------------------------------------
+ */
+
+/* Feeds head, filler and tail as one body over the cap, through a thread-free writer: the other
+ * peer, whose queue is as long as the cap. */
+static void send_oversize(struct pair *pair, const char *head, const char *tail)
+{
+    size_t filler = LIMIT_LSP_BODY_BYTES + 10, sent = 0;
+    struct buf piece = {0};
+    buf_append_fmt(&piece, "Content-Length: %zu\r\n\r\n%s", strlen(head) + filler + strlen(tail),
+                   head);
+    while (sent < filler) {
+        size_t count = filler - sent < 8 * MIB ? filler - sent : 8 * MIB;
+        buf_append_repeat(&piece, 'x', count);
+        sent += count;
+        jsonrpc_write_raw(pair->left.peer, buf_str(&piece));
+        buf_clear(&piece);
+        int flushed = 0;
+        jsonrpc_flush(pair->left.peer, count_flush, &flushed);
+        while (!flushed)
+            settle(pair);
+    }
+    jsonrpc_write_raw(pair->left.peer, str_from(tail));
+    buf_finish(&piece);
+    settle(pair);
+}
+
+Test(peer, a_body_over_the_cap_is_skipped_scanned_and_answered)
+{
+    static const struct {
+        const char *head, *calls, *answer;
+    } heads[] = {
+        {"{\"jsonrpc\":\"2.0\",\"method\":\"textDocument/didOpen\",\"params\":{\"textDocument\":"
+         "{\"uri\":\"file:///big\",\"text\":\"",
+         "unreadable<textDocument/didOpen file:///big> ", NULL},
+        {"{\"jsonrpc\":\"2.0\",\"id\":\"r\",\"method\":\"m\",\"params\":{\"text\":\"",
+         "unreadable<m > ", "<{\"jsonrpc\":\"2.0\",\"id\":\"r\",\"error\":{\"code\":-32803,"},
+    };
+    for (size_t i = 0; i < array_count(heads); i++) {
+        struct pair pair;
+        open_pair(&pair);
+        send_oversize(&pair, heads[i].head, "\"}}}");
+        cr_assert_str_eq(pair.right.calls.ptr, heads[i].calls);
+        const char *traffic = pair.left.traffic.ptr;
+        if (heads[i].answer)
+            cr_assert_not_null(strstr(traffic, heads[i].answer), "%s", traffic);
+        else
+            cr_assert_null(traffic);
+        jsonrpc_notify(pair.left.peer, "after", STR(""));
+        settle(&pair);
+        cr_assert_not_null(strstr(pair.right.calls.ptr, "notification<after > "));
+        close_pair(&pair);
+    }
+}
