@@ -62,6 +62,7 @@ struct responses_status {
     uint64_t abandoned_tokens;       /* output tokens of interrupted or repeated responses */
     struct transport_counters counters;   /* of all connections so far */
     uint64_t connects, requests, full_inputs, retries;
+    uint64_t strays;                 /* events dropped: duplicates, unknown lanes, what had ended */
     char detail[256];
 };
 

@@ -1,0 +1,106 @@
+/* Chains: what the server holds of a conversation, and whether what is asked next extends it. */
+#include "responses-internal.h"
+
+#include <string.h>
+
+/* Forgets everything but what a store still knows. */
+void responses_chain_lose_cache(struct responses_chain *chain)
+{
+    chain->hold.is_cached = false;
+    if (!responses_client_has_stored_ids(chain->client))
+        chain->hold.response_id[0] = '\0';
+}
+
+void responses_chain_keep(struct responses_chain *chain, const struct response *response)
+{
+    const struct responses_history *history = &response->request.request.history;
+    memcpy(chain->hold.response_id, response->result.response_id, RESPONSE_ID_BYTES);
+    chain->hold.sent = history->count;
+    chain->hold.produced = response->result.items_done;
+    chain->hold.produced_key = response->produced_key;
+    chain->hold.generation = history->generation;
+    chain->hold.tools_hash = response->sent_tools_hash;
+    chain->hold.is_cached = response->lane && response->lane == chain->lane;
+}
+
+/* What the server made must stand in the history just as it came: anything else (an output put
+ * between two calls, an item left out) is no extension of what it holds. */
+static bool produced_is_kept(const struct responses_chain *chain,
+                             const struct responses_history *history)
+{
+    uint64_t key = 0;
+    for (size_t i = 0; i < chain->hold.produced; i++) {
+        struct str item = history->item(history->user, chain->hold.sent + i);
+        key = responses_item_fold_raw_key(key, item);
+    }
+    return key == chain->hold.produced_key;
+}
+
+size_t responses_chain_covered(const struct responses_chain *chain,
+                               const struct responses_request *request, const struct lane *lane)
+{
+    const struct responses_history *history = &request->history;
+    size_t covered = chain->hold.sent + chain->hold.produced;
+    bool is_cached = chain->hold.is_cached && chain->lane == lane &&
+                     lane->connection->kind == TRANSPORT_WEBSOCKET;
+    if (!chain->hold.response_id[0] ||
+        !(is_cached || responses_client_has_stored_ids(chain->client)))
+        return 0;
+    if (chain->hold.generation != history->generation || covered >= history->count)
+        return 0;
+    bool tools_ride_in_chain = chain->client->profile.additional_tools;
+    if (tools_ride_in_chain && chain->hold.tools_hash != hash_bytes(request->tools))
+        return 0;
+    return produced_is_kept(chain, history) ? covered : 0;
+}
+
+struct responses_chain *responses_chain_new(struct responses *responses,
+                                            enum responses_priority priority)
+{
+    if (responses->chains.len >= CHAINS_COUNT)
+        return NULL;
+    struct responses_chain *chain = mem_new(struct responses_chain);
+    chain->client = responses;
+    chain->priority = priority;
+    vec_push(&responses->chains, chain);
+    return chain;
+}
+
+void responses_chain_reset(struct responses_chain *chain)
+{
+    memset(&chain->hold, 0, sizeof(chain->hold));
+    if (chain->response)
+        chain->response->must_be_forgotten = true;
+}
+
+static void forget_socket(struct responses_chain *chain)
+{
+    for (size_t i = 0; i < chain->client->connections.len; i++) {
+        struct connection *connection = chain->client->connections.ptr[i];
+        if (connection->chain == chain)
+            connection->chain = NULL;
+    }
+}
+
+void responses_chain_free(struct responses_chain *chain)
+{
+    if (!chain)
+        return;
+    struct responses *client = chain->client;
+    struct response *response = chain->response;
+    if (response) {
+        response_interrupt(response);
+        response_free(response);
+    }
+    if (chain->lane)
+        responses_lane_forget_chain(chain->lane);
+    forget_socket(chain);
+    for (size_t i = 0; i < client->chains.len; i++) {
+        if (client->chains.ptr[i] == chain) {
+            vec_remove(&client->chains, i);
+            break;
+        }
+    }
+    mem_free(chain);
+    responses_client_defer(client);
+}

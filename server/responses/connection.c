@@ -1,0 +1,550 @@
+/* One connection: opened, watched, its messages brought to the lane they belong to, closed. */
+#include "responses-internal.h"
+
+#include <string.h>
+
+static const struct transport_handlers transport_handlers;
+
+unsigned responses_connection_active(const struct connection *connection)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < connection->lane_count; i++)
+        count += connection->lanes[i].state != LANE_FREE;
+    return count;
+}
+
+unsigned responses_connection_busy(const struct connection *connection)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < connection->lane_count; i++)
+        count += connection->lanes[i].state == LANE_BUSY;
+    return count;
+}
+
+/* -- Opening and closing ------------------------------------------------------------------------
+ */
+
+struct connection *responses_connection_open(struct responses *client, enum transport_kind kind,
+                                             struct err *err)
+{
+    bool is_socket = kind == TRANSPORT_WEBSOCKET;
+    bool is_named = is_socket && client->profile.lanes;
+    unsigned lane_count = is_named ? LIMIT_LANE_NAMES_COUNT : 1;
+    struct connection *connection =
+        mem_alloc(sizeof(*connection) + lane_count * sizeof(connection->lanes[0]));
+    connection->client = client;
+    connection->kind = kind;
+    connection->state = is_socket ? CONNECTION_CONNECTING : CONNECTION_OPEN;
+    connection->is_named = is_named;
+    connection->is_retiring = !is_socket; /* carries one request */
+    connection->lane_count = lane_count;
+    for (unsigned i = 0; i < lane_count; i++)
+        connection->lanes[i].connection = connection;
+    connection->opened_ms = connection->heard_ms = connection->used_ms = responses_now(client);
+    connection->transport =
+        client->env.open(client->env.user, kind, &transport_handlers, connection, err);
+    if (!connection->transport) {
+        mem_free(connection);
+        return NULL;
+    }
+    vec_push(&client->connections, connection);
+    client->is_unsettled = true;
+    return connection;
+}
+
+static void count_abandoned(struct lane *lane, int64_t output_tokens)
+{
+    uint64_t tokens = (lane->before_bytes + lane->drained_bytes) / BYTES_PER_TOKEN;
+    if (output_tokens > 0)
+        tokens = (uint64_t)output_tokens;
+    lane->connection->client->told.abandoned_tokens += tokens;
+}
+
+static void add_counters(struct transport_counters *sum, const struct transport_counters *counters)
+{
+    sum->frames_sent += counters->frames_sent;
+    sum->frames_received += counters->frames_received;
+    sum->bytes_sent += counters->bytes_sent;
+    sum->bytes_received += counters->bytes_received;
+}
+
+/* Nothing is on its lanes any more but what drains. */
+static void close_connection(struct connection *connection, unsigned code, const char *reason)
+{
+    struct responses *client = connection->client;
+    for (unsigned i = 0; i < connection->lane_count; i++) {
+        struct lane *lane = &connection->lanes[i];
+        if (lane->state == LANE_DRAINING)
+            count_abandoned(lane, 0);
+        responses_lane_forget_chain(lane);
+    }
+    for (size_t i = 0; i < client->connections.len; i++) {
+        if (client->connections.ptr[i] == connection) {
+            vec_remove(&client->connections, i);
+            break;
+        }
+    }
+    add_counters(&client->told.counters, &connection->transport->counters);
+    connection->transport->ops->close(connection->transport, code, reason);
+    connection->transport = NULL;
+    connection->dead = true;
+    client->is_unsettled = true;
+    responses_client_bury(client, connection);
+}
+
+void responses_connection_lose(struct connection *connection, const struct failure *failure)
+{
+    struct response *lost[LIMIT_LANE_NAMES_COUNT];
+    unsigned count = 0;
+    for (unsigned i = 0; i < connection->lane_count; i++) {
+        struct lane *lane = &connection->lanes[i];
+        if (lane->state != LANE_BUSY)
+            continue;
+        lost[count++] = lane->response;
+        responses_lane_end(lane);
+    }
+    close_connection(connection, 1000, "");
+    for (unsigned i = 0; i < count; i++)
+        responses_recover(lost[i], failure);
+}
+
+void responses_connection_sweep(struct responses *client)
+{
+    for (size_t i = client->connections.len; i-- > 0;) {
+        struct connection *connection = client->connections.ptr[i];
+        bool is_waited_for =
+            connection->state == CONNECTION_CONNECTING ||
+            responses_connection_busy(connection) > 0 ||
+            (responses_connection_active(connection) > 0 && !connection->drain_spent);
+        if (connection->is_retiring && !is_waited_for)
+            close_connection(connection, 1000, "");
+    }
+}
+
+void responses_connection_close_idle(struct connection *connection)
+{
+    close_connection(connection, 1000, "");
+}
+
+/* -- Time ---------------------------------------------------------------------------------------
+ */
+
+static uint64_t rotation_due(const struct connection *connection)
+{
+    uint64_t life = connection->client->profile.life_minutes;
+    uint64_t margin = life >= 24 ? life / 12 : 1;
+    if (life < 2 || connection->kind != TRANSPORT_WEBSOCKET)
+        return NEVER;
+    return connection->opened_ms + (life - margin) * 60 * 1000;
+}
+
+bool responses_connection_is_aged(const struct connection *connection, uint64_t now_ms)
+{
+    return now_ms >= rotation_due(connection);
+}
+
+static uint64_t min_of(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* When the silence must be looked into; a pong or any frame moves it. */
+static uint64_t silence_due(const struct connection *connection)
+{
+    const struct responses_deadlines *deadlines = &connection->client->deadlines;
+    if (connection->kind != TRANSPORT_WEBSOCKET || responses_connection_active(connection) == 0)
+        return NEVER;
+    if (connection->was_pinged)
+        return connection->ping_ms + deadlines->pong;
+    uint64_t since =
+        connection->heard_ms > connection->used_ms ? connection->heard_ms : connection->used_ms;
+    return since + deadlines->silence;
+}
+
+static uint64_t drain_due(const struct connection *connection)
+{
+    uint64_t due = NEVER;
+    if (connection->drain_spent)
+        return due;
+    for (unsigned i = 0; i < connection->lane_count; i++) {
+        const struct lane *lane = &connection->lanes[i];
+        if (lane->state == LANE_DRAINING)
+            due = min_of(due, lane->drain_since_ms + connection->client->deadlines.drain);
+    }
+    return due;
+}
+
+/* NEVER for a connection that is idle: it is left to close. */
+static uint64_t rotate_at(const struct connection *connection)
+{
+    uint64_t due = rotation_due(connection);
+    bool is_used = connection->used_ms + ROTATE_USED_MS >= due;
+    bool can = connection->is_named && !connection->is_retiring && !connection->is_rotating;
+    return due != NEVER && can && is_used ? due : NEVER;
+}
+
+uint64_t responses_connection_deadline(const struct connection *connection)
+{
+    if (connection->state == CONNECTION_CONNECTING)
+        return connection->opened_ms + connection->client->deadlines.connect;
+    uint64_t due = min_of(silence_due(connection), drain_due(connection));
+    return min_of(due, rotate_at(connection));
+}
+
+static void handle_connect_failure(struct connection *connection, const struct failure *failure)
+{
+    responses_recover_connect(connection, failure);
+    close_connection(connection, 1000, "");
+}
+
+static void handle_silence(struct connection *connection, uint64_t now_ms)
+{
+    if (!connection->was_pinged) {
+        connection->was_pinged = true;
+        connection->ping_ms = now_ms;
+        connection->transport->ops->ping(connection->transport);
+        return;
+    }
+    struct failure failure = {
+        .code = STR("connection_lost"),
+        .message = STR("the server did not answer a ping: the connection is dead"),
+        .retry_after_ms = -1,
+        .is_lost = true,
+    };
+    responses_connection_lose(connection, &failure);
+}
+
+static void spend_drain(struct connection *connection)
+{
+    connection->drain_spent = true;
+    connection->is_retiring = true;
+    connection->client->is_unsettled = true;
+}
+
+void responses_connection_tick(struct connection *connection, uint64_t now_ms)
+{
+    if (responses_connection_deadline(connection) > now_ms)
+        return;
+    if (connection->state == CONNECTION_CONNECTING) {
+        struct failure failure = {
+            .code = STR("timeout"),
+            .message = STR("the connection could not be made in time"),
+            .retry_after_ms = -1,
+            .is_lost = true,
+        };
+        handle_connect_failure(connection, &failure);
+        return;
+    }
+    if (drain_due(connection) <= now_ms)
+        spend_drain(connection);
+    if (rotate_at(connection) <= now_ms) {
+        connection->is_rotating = true;
+        responses_connection_open(connection->client, TRANSPORT_WEBSOCKET, NULL);
+    }
+    if (silence_due(connection) <= now_ms)
+        handle_silence(connection, now_ms);
+}
+
+/* -- Messages -----------------------------------------------------------------------------------
+ */
+
+static void count_stray(struct connection *connection)
+{
+    connection->client->told.strays++;
+}
+
+static void handle_draining(struct lane *lane, const struct responses_event *event)
+{
+    if (event->is_terminal || event->is_error) {
+        struct responses_usage usage = {0};
+        responses_usage_read(event->response, &usage);
+        count_abandoned(lane, usage.output_tokens);
+        responses_lane_end(lane);
+        return;
+    }
+    lane->drained_bytes += event->delta.len;
+    if (lane->drained_bytes > DRAIN_TOKENS_COUNT * BYTES_PER_TOKEN &&
+        !lane->connection->drain_spent)
+        spend_drain(lane->connection);
+}
+
+/* Whether the event belongs to what runs on the lane: by the response's id where one is told, else
+ * by order, where the server is known to announce each response. */
+static bool lane_accepts(struct lane *lane, const struct responses_event *event)
+{
+    if (lane->state == LANE_FREE)
+        return false;
+    if (event->response_id.len == 0) {
+        bool is_early = lane->connection->sends_created && !lane->response_id[0];
+        return event->is_error || !is_early;
+    }
+    if (lane->response_id[0])
+        return str_eq_c(event->response_id, lane->response_id);
+    if (responses_lane_has_ended(lane, event->response_id))
+        return false;
+    return responses_copy_id(lane->response_id, RESPONSE_ID_BYTES, event->response_id);
+}
+
+static void bring_to_lane(struct lane *lane, const struct event_type *type,
+                          const struct responses_event *event, struct str message)
+{
+    struct connection *connection = lane->connection;
+    if (!lane_accepts(lane, event)) {
+        count_stray(connection);
+        return;
+    }
+    if (type->kind == EVENT_CREATED && event->response_id.len > 0)
+        connection->sends_created = true;
+    if (lane->state == LANE_DRAINING)
+        handle_draining(lane, event);
+    else
+        response_handle_event(lane->response, type, event, message);
+}
+
+/* An event without stream_id where we asked for one: whose can it be? */
+static struct lane *find_unnamed(struct connection *connection, const struct responses_event *event)
+{
+    struct lane *oldest = NULL, *same = NULL, *running = NULL;
+    for (unsigned i = 0; i < connection->lane_count; i++) {
+        struct lane *lane = &connection->lanes[i];
+        if (lane->state == LANE_FREE)
+            continue;
+        if (event->response_id.len > 0 && str_eq_c(event->response_id, lane->response_id))
+            same = lane;
+        if (lane->response_id[0] && (!running || lane->used < running->used))
+            running = lane;
+        if (!lane->response_id[0] && (!oldest || lane->used < oldest->used))
+            oldest = lane;
+    }
+    if (same)
+        return same;
+    if (event->response_id.len > 0)
+        return oldest ? oldest : running;
+    return running ? running : oldest;
+}
+
+/* The server does not know lanes and did not say so. */
+static void give_up_names(struct connection *connection, const struct lane *lane)
+{
+    struct responses *client = connection->client;
+    client->refused |= OPTION_LANES;
+    client->profile.lanes = false;
+    if (lane == connection->lanes && responses_connection_active(connection) == 1) {
+        connection->is_named = false;
+        connection->lane_count = 1;
+        connection->chain = lane->chain;
+    } else {
+        connection->is_retiring = true;
+    }
+    client->is_unsettled = true;
+}
+
+static void handle_unnamed(struct connection *connection, const struct event_type *type,
+                           const struct responses_event *event, struct str message)
+{
+    unsigned active = responses_connection_active(connection);
+    struct lane *lane = find_unnamed(connection, event);
+    if (event->is_error &&
+        (active != 1 || responses_option_find(event->error_param) == OPTION_LANES)) {
+        struct failure failure = {event->error_code,   event->error_message,  event->error_param,
+                                  event->error_status, event->retry_after_ms, false};
+        responses_recover_connection_error(connection, &failure);
+        return;
+    }
+    if (!lane || type->kind == EVENT_UNKNOWN) {
+        count_stray(connection);
+        return;
+    }
+    if (!event->is_error && !responses_lane_has_ended(lane, event->response_id))
+        give_up_names(connection, lane);
+    bring_to_lane(lane, type, event, message);
+}
+
+static void handle_event(struct connection *connection, const struct responses_event *event,
+                         struct str message)
+{
+    const struct event_type *type = responses_event_type(event->type);
+    bool is_limit =
+        event->is_error && str_eq_c(event->error_code, "websocket_connection_limit_reached");
+    if (is_limit) {
+        struct failure failure = {event->error_code,   event->error_message,  event->error_param,
+                                  event->error_status, event->retry_after_ms, false};
+        responses_recover_connection_error(connection, &failure);
+        return;
+    }
+    if (!connection->is_named) {
+        bring_to_lane(connection->lanes, type, event, message);
+        return;
+    }
+    if (event->lane.len == 0) {
+        handle_unnamed(connection, type, event, message);
+        return;
+    }
+    struct lane *lane = responses_lane_find(connection, event->lane);
+    if (lane)
+        bring_to_lane(lane, type, event, message);
+    else
+        count_stray(connection);
+}
+
+/* json refuses \u0000, which a model can well write: for the tree it becomes U+FFFD, the verbatim
+ * text keeps it. */
+static struct str replace_nul_escapes(struct str message, struct buf *buf)
+{
+    buf_clear(buf);
+    buf_append(buf, message);
+    for (size_t i = 0; i + 1 < buf->len; i++) {
+        if (buf->ptr[i] != '\\')
+            continue;
+        if (i + 6 <= buf->len && memcmp(buf->ptr + i, "\\u0000", 6) == 0)
+            memcpy(buf->ptr + i, "\\ufffd", 6);
+        i++; /* the escaped character */
+    }
+    return buf_str(buf);
+}
+
+static enum status parse_message(struct responses *client, struct str message,
+                                 struct json_value **ret_value, struct err *err)
+{
+    enum status status = json_parse(message, ret_value, err);
+    if (status != STATUS_UNSUPPORTED)
+        return status;
+    return json_parse(replace_nul_escapes(message, &client->scratch), ret_value, err);
+}
+
+static void lose_to_nonsense(struct connection *connection, const struct err *err)
+{
+    struct failure failure = {
+        .code = STR("protocol"),
+        .message = str_from(err->text),
+        .retry_after_ms = -1,
+        .is_lost = true,
+    };
+    responses_connection_lose(connection, &failure);
+}
+
+static void handle_message(struct connection *connection, struct str message)
+{
+    struct responses *client = connection->client;
+    struct json_value *value = NULL;
+    struct responses_event event;
+    struct err err = {0};
+    enum status status = parse_message(client, message, &value, &err);
+    if (status == STATUS_OK && !json_is(value, JSON_OBJECT))
+        status = err_set(&err, STATUS_PROTOCOL, "The server sent JSON that is no object.");
+    if (status == STATUS_OK) {
+        status = responses_event_read(value, &event, &err);
+        if (status < 0 && responses_event_read_refusal(value, &event))
+            status = STATUS_OK;
+    }
+    if (status == STATUS_OK)
+        handle_event(connection, &event, message);
+    else
+        lose_to_nonsense(connection, &err);
+    json_free(value);
+}
+
+static void note_heard(struct connection *connection)
+{
+    connection->heard_ms = responses_now(connection->client);
+    connection->was_pinged = false;
+}
+
+/* -- Callbacks of the transport -----------------------------------------------------------------
+ */
+
+static void on_open(void *user)
+{
+    struct connection *connection = user;
+    struct responses *client = connection->client;
+    if (connection->kind != TRANSPORT_WEBSOCKET)
+        return;
+    responses_client_enter(client);
+    connection->state = CONNECTION_OPEN;
+    connection->opened_ms = responses_now(client);
+    note_heard(connection);
+    client->told.connects++;
+    client->http_until_ms = 0;
+    client->reprobe_ms = 0;
+    for (size_t i = 0; i < client->connections.len; i++) {
+        struct connection *other = client->connections.ptr[i];
+        other->is_retiring |= other->is_rotating;
+    }
+    client->is_unsettled = true;
+    responses_client_leave(client);
+}
+
+static void on_message(void *user, struct str message)
+{
+    struct connection *connection = user;
+    struct responses *client = connection->client;
+    responses_client_enter(client);
+    note_heard(connection);
+    if (!connection->was_heard && connection->kind == TRANSPORT_WEBSOCKET) {
+        connection->was_heard = true;
+        client->connect_failures = 0;
+        client->connect_not_before_ms = 0;
+    }
+    handle_message(connection, message);
+    responses_client_leave(client);
+}
+
+static void on_alive(void *user)
+{
+    note_heard(user);
+}
+
+/* What a transport's end means, before anything is known about the response. */
+static struct failure failure_of_close(const struct transport_close *close)
+{
+    static const struct {
+        enum status status;
+        struct str code;
+    } codes[] = {
+        {STATUS_AUTH, STR_INIT("auth")},
+        {STATUS_TIMEOUT, STR_INIT("timeout")},
+        {STATUS_PROTOCOL, STR_INIT("protocol")},
+        {STATUS_LIMIT, STR_INIT("too_large")},
+    };
+    struct failure failure = {
+        .code = STR("connection_lost"),
+        .message = str_from(close->text),
+        .status = close->http_status >= 400 ? close->http_status : 0,
+        .retry_after_ms = close->retry_after_ms,
+        .is_lost = close->http_status < 400,
+    };
+    for (size_t i = 0; i < array_count(codes); i++) {
+        if (codes[i].status == close->status)
+            failure.code = codes[i].code;
+    }
+    if (close->close_code == 1009)
+        failure.code = STR("too_large");
+    if (failure.message.len == 0)
+        failure.message = STR("the connection was closed before the answer was complete");
+    return failure;
+}
+
+static void on_closed(void *user, const struct transport_close *close)
+{
+    struct connection *connection = user;
+    struct responses *client = connection->client;
+    struct transport_close copy = *close;
+    struct failure failure = failure_of_close(&copy);
+    responses_client_enter(client);
+    if (connection->state == CONNECTION_CONNECTING) {
+        handle_connect_failure(connection, &failure);
+    } else {
+        if (connection->kind == TRANSPORT_WEBSOCKET && !connection->was_heard &&
+            responses_connection_busy(connection) > 0)
+            responses_recover_connect(connection, &failure);
+        responses_connection_lose(connection, &failure);
+    }
+    responses_client_leave(client);
+}
+
+static const struct transport_handlers transport_handlers = {
+    .on_open = on_open,
+    .on_message = on_message,
+    .on_alive = on_alive,
+    .on_closed = on_closed,
+};

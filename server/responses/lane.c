@@ -1,0 +1,144 @@
+/* Lanes: names of one connection, and what the server keeps under each. */
+#include "responses-internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+bool responses_lane_name_is_valid(struct str name)
+{
+    if (name.len < 1 || name.len > 256)
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        bool is_alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!is_alnum && c != '_' && c != '.' && c != '-')
+            return false;
+    }
+    return true;
+}
+
+unsigned responses_lane_number(const struct lane *lane)
+{
+    return (unsigned)(lane - lane->connection->lanes);
+}
+
+struct str responses_lane_name(const struct lane *lane, char buffer[LANE_NAME_BYTES])
+{
+    if (!lane->connection->is_named)
+        return (struct str){0};
+    int length = snprintf(buffer, LANE_NAME_BYTES, "l%u", responses_lane_number(lane));
+    return (struct str){buffer, (size_t)length};
+}
+
+/* Ours are "l0" to "l31", without leading zeros. */
+struct lane *responses_lane_find(struct connection *connection, struct str name)
+{
+    if (!connection->is_named || name.len < 2 || name.len > 3 || name.ptr[0] != 'l')
+        return NULL;
+    unsigned number = 0;
+    for (size_t i = 1; i < name.len; i++) {
+        if (name.ptr[i] < '0' || name.ptr[i] > '9')
+            return NULL;
+        number = number * 10 + (unsigned)(name.ptr[i] - '0');
+    }
+    if ((name.len == 3 && name.ptr[1] == '0') || number >= connection->lane_count)
+        return NULL;
+    struct lane *lane = &connection->lanes[number];
+    return lane->was_used ? lane : NULL;
+}
+
+void responses_lane_forget_chain(struct lane *lane)
+{
+    struct responses_chain *chain = lane->chain;
+    lane->chain = NULL;
+    if (!chain)
+        return;
+    chain->lane = NULL;
+    responses_chain_lose_cache(chain);
+}
+
+/* How much a lane is worth keeping: lower goes first. */
+static uint64_t lane_rank(const struct lane *lane)
+{
+    if (lane->was_used && !lane->chain)
+        return 0;
+    return lane->was_used ? 1 + lane->used + 1 : 1;
+}
+
+struct lane *responses_lane_take(struct connection *connection, struct responses_chain *chain)
+{
+    if (chain->lane && chain->lane->connection == connection && chain->lane->state == LANE_FREE)
+        return chain->lane;
+    if (responses_connection_active(connection) >= LIMIT_LANES_ACTIVE_COUNT)
+        return NULL;
+    struct lane *best = NULL;
+    for (unsigned i = 0; i < connection->lane_count; i++) {
+        struct lane *lane = &connection->lanes[i];
+        bool is_beyond = connection->is_named && i >= connection->client->lane_limit;
+        if (lane->state != LANE_FREE || is_beyond)
+            continue;
+        if (!best || lane_rank(lane) < lane_rank(best))
+            best = lane;
+    }
+    return best;
+}
+
+void responses_lane_start(struct lane *lane, struct response *response)
+{
+    struct responses_chain *chain = response->chain;
+    assert(lane->state == LANE_FREE);
+    if (lane->chain != chain) {
+        responses_lane_forget_chain(lane);
+        if (chain->lane)
+            responses_lane_forget_chain(chain->lane);
+        lane->chain = chain;
+        chain->lane = lane;
+    }
+    lane->state = LANE_BUSY;
+    lane->was_used = true;
+    lane->used = ++response->client->uses;
+    lane->response = response;
+    lane->response_id[0] = '\0';
+    response->lane = lane;
+}
+
+static void take_response_off(struct lane *lane)
+{
+    if (lane->response)
+        lane->response->lane = NULL;
+    lane->response = NULL;
+}
+
+void responses_lane_end(struct lane *lane)
+{
+    take_response_off(lane);
+    if (lane->response_id[0]) {
+        memcpy(lane->ended[lane->ended_next], lane->response_id, RESPONSE_ID_BYTES);
+        lane->ended_next = (lane->ended_next + 1) % LANE_ENDED_COUNT;
+    }
+    lane->response_id[0] = '\0';
+    lane->state = LANE_FREE;
+    lane->connection->client->is_unsettled = true;
+}
+
+void responses_lane_drain(struct lane *lane, uint64_t now_ms)
+{
+    assert(lane->state == LANE_BUSY);
+    lane->before_bytes = lane->response->delta_bytes;
+    take_response_off(lane);
+    responses_lane_forget_chain(lane);
+    lane->state = LANE_DRAINING;
+    lane->drain_since_ms = now_ms;
+    lane->drained_bytes = 0;
+    lane->connection->client->is_unsettled = true;
+}
+
+bool responses_lane_has_ended(const struct lane *lane, struct str response_id)
+{
+    for (unsigned i = 0; i < LANE_ENDED_COUNT; i++) {
+        if (lane->ended[i][0] && str_eq_c(response_id, lane->ended[i]))
+            return true;
+    }
+    return false;
+}

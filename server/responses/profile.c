@@ -1,0 +1,76 @@
+/* What endpoints can do: the table we start from. Probed, not trusted: what an endpoint refuses is
+ * dropped at run time (recover.c). */
+#include "responses-internal.h"
+
+static const struct responses_profile profiles[] = {
+    {.name = "openai",
+     .key_header = "authorization",
+     .lanes = true,
+     .warm_up = true,
+     .steer = true,
+     .stored_ids = true,
+     .context_management = true,
+     .life_minutes = 60},
+    {.name = "azure", .key_header = "api-key", .stored_ids = true, .life_minutes = 60},
+    {.name = "xai", .key_header = "authorization", .stored_ids = true, .life_minutes = 25},
+    {.name = "vercel", .key_header = "authorization"},
+    {.name = "lanebridge",
+     .key_header = "authorization",
+     .lanes = true,
+     .warm_up = true,
+     .steer = true,
+     .stored_ids = true,
+     .context_management = true},
+    {.name = "generic", .key_header = "authorization", .life_minutes = 60},
+};
+
+/* A host matches when it is the suffix or ends in "." and the suffix. */
+static const struct {
+    struct str suffix;
+    const char *name;
+} hosts[] = {
+    {STR_INIT("openai.com"), "openai"},
+    {STR_INIT("openai.azure.com"), "azure"},
+    {STR_INIT("services.ai.azure.com"), "azure"},
+    {STR_INIT("cognitiveservices.azure.com"), "azure"},
+    {STR_INIT("x.ai"), "xai"},
+    {STR_INIT("ai-gateway.vercel.sh"), "vercel"},
+};
+
+const struct responses_deadlines responses_deadlines_default = {
+    .connect = 10000,
+    .first_event = 30000,
+    .silence = 20000,
+    .pong = 10000,
+    .thinking = 600000,
+    .drain = 10000,
+    .backoff_first = 250,
+    .backoff_max = 30000,
+    .attempts = 5,
+};
+
+static const struct responses_profile *find_name(struct str name)
+{
+    for (size_t i = 0; i < array_count(profiles); i++) {
+        if (str_eq_c(name, profiles[i].name))
+            return &profiles[i];
+    }
+    return NULL;
+}
+
+static bool host_matches(struct str host, struct str suffix)
+{
+    if (host.len < suffix.len || !str_eq_nocase(str_skip(host, host.len - suffix.len), suffix))
+        return false;
+    return host.len == suffix.len || host.ptr[host.len - suffix.len - 1] == '.';
+}
+
+const struct responses_profile *responses_profile_find(struct str name, struct str host)
+{
+    const struct responses_profile *found = find_name(name);
+    for (size_t i = 0; !found && i < array_count(hosts); i++) {
+        if (host_matches(host, hosts[i].suffix))
+            found = find_name(str_from(hosts[i].name));
+    }
+    return found ? found : find_name(STR("generic"));
+}

@@ -1,0 +1,418 @@
+/* One response: from the queue to its end, event by event. */
+#include "responses-internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* From a row to the columns: what may follow. */
+static const unsigned moves[] = {
+    [RESPONSE_QUEUED] = 1u << RESPONSE_SENT | 1u << RESPONSE_BACKOFF | 1u << RESPONSE_ENDING |
+                        1u << RESPONSE_QUEUED,
+    [RESPONSE_BACKOFF] = 1u << RESPONSE_QUEUED | 1u << RESPONSE_ENDING,
+    [RESPONSE_SENT] = 1u << RESPONSE_RUNNING | 1u << RESPONSE_QUEUED | 1u << RESPONSE_BACKOFF |
+                      1u << RESPONSE_ENDING,
+    [RESPONSE_RUNNING] = 1u << RESPONSE_QUEUED | 1u << RESPONSE_BACKOFF | 1u << RESPONSE_ENDING,
+    [RESPONSE_ENDING] = 1u << RESPONSE_ENDED,
+    [RESPONSE_ENDED] = 0,
+};
+
+void response_set_state(struct response *response, enum response_state state)
+{
+    assert(moves[response->state] & 1u << state);
+    response->state = state;
+    response->client->is_unsettled = true;
+}
+
+struct response *response_new(struct responses_chain *chain,
+                              const struct responses_request *request,
+                              const struct responses_handlers *handlers, void *user)
+{
+    struct response *response = mem_new(struct response);
+    response->client = chain->client;
+    response->chain = chain;
+    response->handlers = *handlers;
+    response->user = user;
+    response->order = ++chain->client->order;
+    response->sequence = -1;
+    response->result.queued_ms = responses_now(chain->client);
+    responses_request_copy(&response->request, request);
+    chain->response = response;
+    chain->client->is_unsettled = true;
+    return response;
+}
+
+void response_free(struct response *response)
+{
+    assert(!response->lane);
+    if (response->chain && response->chain->response == response)
+        response->chain->response = NULL;
+    response->chain = NULL;
+    response->dead = true;
+    buf_finish(&response->request.bytes);
+    vec_finish(&response->done);
+    responses_client_bury(response->client, response);
+}
+
+enum status response_send(struct response *response, struct lane *lane)
+{
+    struct responses *client = response->client;
+    const struct responses_request *request = &response->request.request;
+    struct connection *connection = lane->connection;
+    bool is_own_lane = response->chain->lane == lane;
+    size_t first = 0;
+    if (!response->must_be_full && (is_own_lane || responses_client_has_stored_ids(client)))
+        first = responses_chain_covered(response->chain, request, lane);
+
+    char name[LANE_NAME_BYTES];
+    struct request_shape shape = {
+        .transport = connection->kind,
+        .lane = responses_lane_name(lane, name),
+        .previous = first ? str_from(response->chain->hold.response_id) : (struct str){0},
+        .first = first,
+        .store = client->store,
+        .additional_tools = client->profile.additional_tools,
+        .refused = client->refused,
+    };
+    struct buf frame = {0};
+    responses_request_write(request, &shape, &frame);
+    size_t length = frame.len;
+    enum status status = connection->transport->ops->send(connection->transport, &frame);
+    buf_finish(&frame);
+    if (status < 0)
+        return status;
+
+    uint64_t now = responses_now(client);
+    responses_lane_start(lane, response);
+    response_set_state(response, RESPONSE_SENT);
+    response->attempts++;
+    response->refused_when_sent = client->refused;
+    response->event_ms = connection->used_ms = now;
+    response->sent_tools_hash = client->profile.additional_tools ? hash_bytes(request->tools) : 0;
+    response->result.sent_ms = now;
+    response->result.continued = first > 0;
+    response->result.bytes_sent += length;
+    client->told.requests++;
+    client->told.full_inputs += first == 0;
+    return STATUS_OK;
+}
+
+void response_send_again(struct response *response, uint64_t not_before_ms)
+{
+    struct responses *client = response->client;
+    bool waits = not_before_ms > responses_now(client);
+    assert(!response->lane);
+    client->told.retries++;
+    client->told.abandoned_tokens += response->delta_bytes / BYTES_PER_TOKEN;
+    vec_clear(&response->done);
+    response->result.items_done = 0;
+    response->result.response_id[0] = '\0';
+    response->result.first_event_ms = response->result.first_output_ms = 0;
+    response->produced_key = response->delta_bytes = 0;
+    response->sequence = -1;
+    response->had_started = response->had_output = response->is_counting = false;
+    response->not_before_ms = not_before_ms;
+    response_set_state(response, waits ? RESPONSE_BACKOFF : RESPONSE_QUEUED);
+}
+
+void response_end(struct response *response, enum responses_end end, struct str code,
+                  struct str text)
+{
+    assert(!response->lane);
+    response_set_state(response, RESPONSE_ENDING);
+    response->has_note = false;
+    response->result.end = end;
+    response->result.ended_ms = responses_now(response->client);
+    responses_copy_id(response->result.code, sizeof(response->result.code), code);
+    responses_copy_text(response->result.text, sizeof(response->result.text), text);
+}
+
+uint64_t response_deadline(const struct response *response)
+{
+    const struct responses_deadlines *deadlines = &response->client->deadlines;
+    switch (response->state) {
+    case RESPONSE_BACKOFF:
+        return response->not_before_ms;
+    case RESPONSE_SENT:
+        return response->event_ms + deadlines->first_event;
+    case RESPONSE_RUNNING:
+        return response->event_ms + deadlines->thinking;
+    default:
+        return NEVER;
+    }
+}
+
+/* A lane that says nothing while its connection lives: neither is asked again. */
+static void give_up_on_lane(struct response *response, uint64_t now_ms)
+{
+    bool was_sent = response->state == RESPONSE_SENT;
+    struct connection *connection = response->lane->connection;
+    struct failure failure = {
+        .code = was_sent ? STR("first_event_timeout") : STR("thinking_timeout"),
+        .message = was_sent ? STR("the server did not begin to answer in time")
+                            : STR("the server has been silent for too long"),
+        .retry_after_ms = -1,
+        .is_lost = true,
+    };
+    connection->is_retiring = true;
+    responses_lane_drain(response->lane, now_ms);
+    responses_recover(response, &failure);
+}
+
+void response_tick(struct response *response, uint64_t now_ms)
+{
+    if (response_deadline(response) > now_ms)
+        return;
+    if (response->state == RESPONSE_BACKOFF)
+        response_set_state(response, RESPONSE_QUEUED);
+    else
+        give_up_on_lane(response, now_ms);
+}
+
+/* -- Events -------------------------------------------------------------------------------------
+ */
+
+/* Repeated events are told by their number, where the server counts (some send always 0). */
+static bool is_repeated(struct response *response, int64_t sequence)
+{
+    if (sequence < 0)
+        return false;
+    if (sequence > response->sequence) {
+        response->is_counting = response->sequence >= 0 || sequence > 0;
+        response->sequence = sequence;
+        return false;
+    }
+    return response->is_counting;
+}
+
+/* The first event of any kind: the response runs, and the caller learns its id. */
+static bool note_started(struct response *response, const struct responses_event *event)
+{
+    if (response->state == RESPONSE_SENT) {
+        response_set_state(response, RESPONSE_RUNNING);
+        response->result.first_event_ms = response->event_ms;
+    }
+    if (response->had_started)
+        return true;
+    if (event->response_id.len > 0)
+        responses_copy_id(response->result.response_id, sizeof(response->result.response_id),
+                          event->response_id);
+    else if (!event->item && event->delta.len == 0 && !event->is_terminal)
+        return true; /* not yet: the id may follow */
+    response->had_started = true;
+    if (response->handlers.on_started)
+        response->handlers.on_started(response->user, str_from(response->result.response_id));
+    return !response->dead && response->state == RESPONSE_RUNNING;
+}
+
+static void note_output(struct response *response)
+{
+    if (response->had_output)
+        return;
+    response->had_output = true;
+    response->result.first_output_ms = response->event_ms;
+    response->client->is_unsettled = true;
+}
+
+static size_t place_of(const struct response *response, const struct responses_event *event)
+{
+    if (event->output_index >= 0)
+        return (size_t)event->output_index;
+    return response->result.items_done;
+}
+
+static bool is_done(const struct response *response, const struct responses_event *event)
+{
+    if (event->output_index < 0)
+        return false;
+    for (size_t i = 0; i < response->done.len; i++) {
+        if (response->done.ptr[i].index == event->output_index)
+            return true;
+    }
+    return false;
+}
+
+static void handle_delta(struct response *response, const struct event_type *type,
+                         const struct responses_event *event, struct str message)
+{
+    (void)message;
+    response->delta_bytes += event->delta.len;
+    if (response->request.request.warm_up || is_done(response, event))
+        return;
+    note_output(response);
+    if (response->handlers.on_delta)
+        response->handlers.on_delta(response->user, type->delta, place_of(response, event),
+                                    event->item_id, event->delta);
+}
+
+static void handle_item_added(struct response *response, const struct event_type *type,
+                              const struct responses_event *event, struct str message)
+{
+    (void)type;
+    struct responses_item item;
+    struct str raw = {0};
+    if (!event->item || response->request.request.warm_up || is_done(response, event))
+        return;
+    note_output(response);
+    if (!response->handlers.on_item_added || json_raw_member(message, "item", &raw) < 0)
+        return;
+    responses_item_fill(&item, event->item, raw, place_of(response, event));
+    response->handlers.on_item_added(response->user, &item);
+}
+
+/* False when the response is gone after it. */
+static bool deliver_item(struct response *response, const struct json_value *value, struct str raw,
+                         int64_t index)
+{
+    struct responses_item item;
+    size_t place = index >= 0 ? (size_t)index : response->result.items_done;
+    responses_item_fill(&item, value, raw, place);
+    if (!response_take_item(response, item.id, index))
+        return true;
+    note_output(response);
+    response->result.items_done++;
+    response->produced_key =
+        responses_item_fold_key(response->produced_key, item.type, item.call_id);
+    if (response->handlers.on_item_done && !response->request.request.warm_up)
+        response->handlers.on_item_done(response->user, &item);
+    return !response->dead && response->state == RESPONSE_RUNNING;
+}
+
+static void handle_item_done(struct response *response, const struct event_type *type,
+                             const struct responses_event *event, struct str message)
+{
+    (void)type;
+    struct str raw;
+    if (event->item && json_raw_member(message, "item", &raw) == STATUS_OK)
+        deliver_item(response, event->item, raw, event->output_index);
+}
+
+/* A server that only lists its items in the terminal event has them delivered from there. */
+static bool deliver_missing_items(struct response *response, const struct responses_event *event,
+                                  struct str message)
+{
+    struct str object, output, key, raw;
+    const struct json_value *value = json_first(json_get(event->response, "output"));
+    if (!value || json_raw_member(message, "response", &object) < 0 ||
+        json_raw_member(object, "output", &output) < 0)
+        return true;
+    struct json_raw_iter iter = {.rest = output};
+    for (int64_t index = 0; value && json_raw_next(&iter, &key, &raw); index++) {
+        if (!deliver_item(response, value, raw, index))
+            return false;
+        value = json_next(value);
+    }
+    return true;
+}
+
+static void take_result(struct response *response, const struct responses_event *event)
+{
+    responses_usage_read(event->response, &response->result.usage);
+    response->delta_bytes = 0; /* the usage says it better */
+    if (event->response_id.len > 0)
+        responses_copy_id(response->result.response_id, sizeof(response->result.response_id),
+                          event->response_id);
+}
+
+/* A warm-up that made output has put items into the chain that the caller does not know. */
+static bool warm_up_generated(struct response *response)
+{
+    if (!response->request.request.warm_up || response->result.items_done == 0)
+        return false;
+    response->client->refused |= OPTION_GENERATE;
+    response->client->told.abandoned_tokens += (uint64_t)response->result.usage.output_tokens;
+    response->result.items_done = 0;
+    return true;
+}
+
+static void handle_completed(struct response *response, const struct event_type *type,
+                             const struct responses_event *event, struct str message)
+{
+    (void)type;
+    if (!deliver_missing_items(response, event, message))
+        return;
+    take_result(response, event);
+    if (warm_up_generated(response) || response->must_be_forgotten)
+        memset(&response->chain->hold, 0, sizeof(response->chain->hold));
+    else
+        responses_chain_keep(response->chain, response);
+    responses_lane_end(response->lane);
+    response_end(response, RESPONSE_COMPLETED, (struct str){0}, (struct str){0});
+}
+
+static void handle_incomplete(struct response *response, const struct event_type *type,
+                              const struct responses_event *event, struct str message)
+{
+    (void)type;
+    (void)message;
+    struct str reason = json_str(json_at(event->response, "incomplete_details", "reason", NULL));
+    take_result(response, event);
+    responses_chain_lose_cache(response->chain);
+    responses_lane_end(response->lane);
+    response_end(response, RESPONSE_INCOMPLETE, STR("incomplete"),
+                 reason.len ? reason : STR("unknown"));
+}
+
+static void fail(struct response *response, const struct failure *failure)
+{
+    responses_chain_lose_cache(response->chain);
+    responses_lane_end(response->lane);
+    responses_recover(response, failure);
+}
+
+static void handle_failed(struct response *response, const struct event_type *type,
+                          const struct responses_event *event, struct str message)
+{
+    (void)type;
+    (void)message;
+    const struct json_value *error = json_get(event->response, "error");
+    struct failure failure = {
+        .code = json_get_str(error, "code"),
+        .message = json_get_str(error, "message"),
+        .param = json_get_str(error, "param"),
+        .retry_after_ms = -1,
+    };
+    if (failure.code.len == 0)
+        failure.code = STR("server_error");
+    take_result(response, event);
+    fail(response, &failure);
+}
+
+static void handle_error(struct response *response, const struct event_type *type,
+                         const struct responses_event *event, struct str message)
+{
+    (void)type;
+    (void)message;
+    struct failure failure = {event->error_code,   event->error_message,  event->error_param,
+                              event->error_status, event->retry_after_ms, false};
+    fail(response, &failure);
+}
+
+static void handle_unknown(struct response *response, const struct event_type *type,
+                           const struct responses_event *event, struct str message)
+{
+    (void)type;
+    if (response->handlers.on_unknown)
+        response->handlers.on_unknown(response->user, event->type, message);
+}
+
+typedef void handle_fn(struct response *response, const struct event_type *type,
+                       const struct responses_event *event, struct str message);
+static handle_fn *const handlers[] = {
+    [EVENT_UNKNOWN] = handle_unknown,       [EVENT_ITEM_ADDED] = handle_item_added,
+    [EVENT_ITEM_DONE] = handle_item_done,   [EVENT_DELTA] = handle_delta,
+    [EVENT_COMPLETED] = handle_completed,   [EVENT_FAILED] = handle_failed,
+    [EVENT_INCOMPLETE] = handle_incomplete, [EVENT_ERROR] = handle_error,
+};
+
+void response_handle_event(struct response *response, const struct event_type *type,
+                           const struct responses_event *event, struct str message)
+{
+    response->event_ms = response->lane->connection->heard_ms;
+    response->result.bytes_received += message.len;
+    if (is_repeated(response, event->sequence) && !event->is_terminal && !event->is_error)
+        return;
+    if (!event->is_error && !note_started(response, event))
+        return;
+    if (type->kind < array_count(handlers) && handlers[type->kind])
+        handlers[type->kind](response, type, event, message);
+}
