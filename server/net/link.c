@@ -1,0 +1,475 @@
+/* What the WebSocket and the HTTP client have in common: resolve, try the addresses one after the
+ * other, watch the deadline, add the headers, find out why it failed. */
+#include <assert.h>
+#include <ctype.h>
+#include <openssl/x509v3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "net-internal.h"
+
+enum { ATTEMPT_MS = 2500, HEADERS_COUNT = 64 };
+
+static const unsigned moves[] = {
+    [LINK_RESOLVING] = 1U << LINK_CONNECTING | 1U << LINK_ENDED,
+    [LINK_CONNECTING] = 1U << LINK_OPEN | 1U << LINK_ENDED,
+    [LINK_OPEN] = 1U << LINK_ENDED,
+    [LINK_ENDED] = 0,
+};
+
+static void set_state(struct link *link, enum link_state state)
+{
+    assert(moves[link->state] & 1U << state);
+    link->state = state;
+}
+
+/* -- Why it ended
+ * ---------------------------------------------------------------------------------- */
+
+void link_note(struct link *link, enum status status, const char *format, ...)
+{
+    if (link->close.text[0])
+        return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(link->close.text, sizeof(link->close.text), format, args);
+    va_end(args);
+    link->close.text[utf8_floor(str_from(link->close.text), sizeof(link->close.text) - 1)] = '\0';
+    link->close.status = status;
+}
+
+static const struct answer {
+    int from, to;
+    enum status status;
+    const char *text;
+} answers[] = {
+    {401, 401, STATUS_AUTH,
+     "the server refused the key (HTTP %d); check the key and that it is for this endpoint"},
+    {403, 403, STATUS_AUTH, "the server forbids this (HTTP %d); check what the key may do"},
+    {404, 405, STATUS_PROTOCOL,
+     "there is no such service at this address (HTTP %d); check the path of the URL"},
+    {407, 407, STATUS_AUTH, "a proxy wants credentials (HTTP %d)"},
+    {429, 429, STATUS_LIMIT, "the server asks to wait (HTTP %d): too many requests or connections"},
+    {100, 299, STATUS_PROTOCOL,
+     "the server answered HTTP %d instead of opening a WebSocket; check the URL"},
+    {300, 399, STATUS_PROTOCOL,
+     "the server redirects (HTTP %d), which is refused; put the final address in the URL"},
+    {400, 499, STATUS_PROTOCOL, "the server refused the connection (HTTP %d)"},
+    {500, 599, STATUS_IO, "the server has a problem of its own (HTTP %d); try again later"},
+};
+
+static void note_answer(struct link *link)
+{
+    int http_status = link->close.http_status;
+    for (size_t i = 0; i < array_count(answers); i++) {
+        if (http_status >= answers[i].from && http_status <= answers[i].to) {
+            char text[160];
+            snprintf(text, sizeof(text), "%s", answers[i].text);
+            char *number = strstr(text, "%d");
+            char rest[160];
+            snprintf(rest, sizeof(rest), "%s", number + 2);
+            snprintf(number, sizeof(text) - (size_t)(number - text), "%d%s", http_status, rest);
+            link_note(link, answers[i].status, "%s", text);
+            return;
+        }
+    }
+}
+
+static const char *phase(const struct link *link)
+{
+    if (link->state == LINK_RESOLVING)
+        return "its name was not resolved";
+    if (!link->requested)
+        return link->url.tls ? "no connection, or no TLS on it" : "no connection";
+    return "connected, but no answer came";
+}
+
+static const char *target_name(const struct link *link)
+{
+    return link->unix_path ? link->unix_path : link->url.host;
+}
+
+void link_end(struct link *link, unsigned code)
+{
+    if (link->state == LINK_ENDED)
+        return;
+    link->close.was_open = link->state == LINK_OPEN;
+    set_state(link, LINK_ENDED);
+    loop_timer_stop(link->deadline);
+    loop_timer_stop(link->attempt);
+    net_resolve_cancel(link->resolve);
+    link->resolve = NULL;
+    net_sock_kill(&link->sock, code, "");
+    link_note(link, STATUS_CLOSED, "the connection to %s was lost", target_name(link));
+    link->ops->on_closed(link);
+}
+
+/* -- The answer's headers
+ * ---------------------------------------------------------------------------- */
+
+static bool copy_custom(struct link *link, const char *name, char *out, int size)
+{
+    return lws_hdr_custom_copy(link->sock.wsi, out, size, name, (int)strlen(name)) > 0;
+}
+
+/* Seconds, or a date. */
+static int64_t parse_retry_after(const char *text)
+{
+    int64_t seconds;
+    if (str_to_int64(str_trim(str_from(text)), &seconds))
+        return seconds >= 0 && seconds < 86400 * 365 ? seconds * 1000 : -1;
+    struct tm date = {0};
+    if (!strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &date))
+        return -1;
+    int64_t wait = (int64_t)timegm(&date) * 1000 - (int64_t)time_wall_ms();
+    return wait > 0 ? wait : 0;
+}
+
+void link_read_answer(struct link *link)
+{
+    struct lws *wsi = link->sock.wsi;
+    struct net_close *close = &link->close;
+    char text[128];
+    int64_t ms;
+    close->http_status = (int)lws_http_client_http_response(wsi);
+    if (lws_hdr_copy(wsi, text, sizeof(text), WSI_TOKEN_HTTP_RETRY_AFTER) > 0)
+        close->retry_after_ms = parse_retry_after(text);
+    if (copy_custom(link, "retry-after-ms:", text, sizeof(text)) &&
+        str_to_int64(str_trim(str_from(text)), &ms) && ms >= 0)
+        close->retry_after_ms = ms;
+    if (!copy_custom(link, "x-request-id:", close->request_id, sizeof(close->request_id)))
+        close->request_id[0] = '\0';
+}
+
+/* -- Connecting
+ * --------------------------------------------------------------------------------------- */
+
+static void format_host(const struct link *link, char *out, size_t size)
+{
+    const struct net_url *url = &link->url;
+    bool six = strchr(url->host, ':') != NULL;
+    bool usual = url->port == (url->tls ? 443U : 80U);
+    int used = snprintf(out, size, six ? "[%s]" : "%s", url->host);
+    if (!usual && used > 0 && (size_t)used < size)
+        snprintf(out + used, size - (size_t)used, ":%u", url->port);
+}
+
+static void on_gone(struct net_sock *sock);
+static int on_event(struct net_sock *sock, enum lws_callback_reasons reason, void *in, size_t len);
+static const struct net_sock_ops sock_ops = {.on_event = on_event, .on_gone = on_gone};
+
+/* Our own liveness checks are above; the library's would ping at times nobody chose. */
+static const lws_retry_bo_t no_pings = {.secs_since_valid_ping = 0};
+
+static bool connect_to(struct link *link, struct lws_context *context, const char *address)
+{
+    char host[sizeof(link->url.host) + 16];
+    format_host(link, host, sizeof(host));
+    net_sock_register(link->net, &link->sock, &sock_ops);
+    enum net_side side = link->url.tls ? NET_TLS : NET_PLAIN;
+    struct lws_client_connect_info info = {
+        .context = context,
+        .vhost = link->net->clients[side],
+        .address = address,
+        .port = link->unix_path ? 0 : (int)link->url.port,
+        .ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT | (link->url.tls ? LCCSCF_USE_SSL : 0),
+        .path = link->url.path,
+        .host = host,
+        .local_protocol_name = net_protocols[0].name,
+        .alpn = link->url.tls ? "http/1.1" : NULL,
+        .opaque_user_data = (void *)link->sock.handle,
+        .retry_and_idle_policy = &no_pings,
+    };
+    link->ops->prepare(link, &info);
+    link->starting = true;
+    struct lws *wsi = lws_client_connect_via_info(&info);
+    link->starting = false;
+    net_poke(context);
+    if (wsi && link->sock.handle) {
+        link->sock.wsi = wsi;
+        return true;
+    }
+    link->sock.wsi = NULL;
+    net_sock_unregister(&link->sock);
+    return false;
+}
+
+static bool has_more(const struct link *link)
+{
+    return link->state == LINK_CONNECTING && !link->requested &&
+           link->next_address < link->addresses.count;
+}
+
+/* The attempt is over and the library has let go of it. */
+static void attempt_over(struct link *link)
+{
+    if (has_more(link)) {
+        link->close.text[0] = '\0';
+        loop_timer_start(link->attempt, 0, 0);
+        return;
+    }
+    link_end(link, 0);
+}
+
+static void connect_next(struct link *link)
+{
+    struct err err = {0};
+    struct lws_context *context = net_context(link->net, link->url.tls ? NET_TLS : NET_PLAIN, &err);
+    if (!context) {
+        link_note(link, err.status, "%s", err.text);
+        link_end(link, 0);
+        return;
+    }
+    const char *address = link->addresses.list[link->next_address++];
+    char unix_address[sizeof(((struct sockaddr_un *)0)->sun_path) + 2];
+    if (link->unix_path) {
+        snprintf(unix_address, sizeof(unix_address), "+%s", link->unix_path);
+        address = unix_address;
+    }
+    if (!connect_to(link, context, address)) {
+        link_note(link, STATUS_IO, "cannot connect to %s port %u (%s); is it running?",
+                  target_name(link), link->url.port, address);
+        attempt_over(link);
+    } else if (has_more(link)) {
+        loop_timer_start(link->attempt, ATTEMPT_MS, 0);
+    }
+}
+
+static void on_resolved(void *user, const struct net_addresses *addresses, const char *problem)
+{
+    struct link *link = user;
+    link->resolve = NULL;
+    if (!addresses) {
+        link_note(link, STATUS_IO,
+                  "the name %s cannot be resolved: %s; check the URL and the network",
+                  link->url.host, problem);
+        link_end(link, 0);
+        return;
+    }
+    link->addresses = *addresses;
+    set_state(link, LINK_CONNECTING);
+    connect_next(link);
+}
+
+static void begin(struct link *link)
+{
+    bool known = link->unix_path ? (link->addresses.count = 1, true)
+                                 : net_resolve_fast(link->url.host, &link->addresses);
+    if (known) {
+        set_state(link, LINK_CONNECTING);
+        connect_next(link);
+        return;
+    }
+    link->resolve = net_resolve_start(link->net, link->url.host, on_resolved, link);
+    if (!link->resolve) {
+        link_note(link, STATUS_IO, "the name %s cannot be resolved", link->url.host);
+        link_end(link, 0);
+    }
+}
+
+/* First the start, which may not call back from within open; then each further address. */
+static void on_attempt(void *user)
+{
+    struct link *link = user;
+    if (link->state == LINK_RESOLVING) {
+        begin(link);
+    } else if (!link->sock.handle) {
+        connect_next(link);
+    } else {
+        link_note(link, STATUS_TIMEOUT, "%s does not answer", link->url.host);
+        net_sock_kill(&link->sock, 0, NULL);
+    }
+}
+
+static void on_deadline(void *user)
+{
+    struct link *link = user;
+    link->close.text[0] = '\0'; /* whatever an earlier address said matters less */
+    link_note(link, STATUS_TIMEOUT,
+              "%s did not open a connection within %llu ms (%s); check the "
+              "network, or a firewall or proxy in between",
+              target_name(link), (unsigned long long)link->net->connect_ms, phase(link));
+    link_end(link, 0);
+}
+
+/* -- Events
+ * -----------------------------------------------------------------------------------------------
+ */
+
+static int add_headers(struct link *link, void *in, size_t len)
+{
+    unsigned char **position = in, *end = *position + len;
+    for (size_t i = 0; i < link->headers.len; i++) {
+        const struct net_header *header = &link->headers.ptr[i];
+        char name[128];
+        snprintf(name, sizeof(name), "%s:", header->name);
+        if (lws_add_http_header_by_name(link->sock.wsi, (const unsigned char *)name,
+                                        (const unsigned char *)header->value,
+                                        (int)strlen(header->value), position, end)) {
+            link_note(link, STATUS_LIMIT, "the request's headers are too long");
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* The library checks names with a rule that knows no addresses; what it refuses for that alone is
+ * checked here by the rule that does. */
+static bool address_matches(const struct link *link, X509_STORE_CTX *store)
+{
+    struct net_addresses unused;
+    X509 *certificate = X509_STORE_CTX_get_current_cert(store);
+    return X509_STORE_CTX_get_error(store) == X509_V_ERR_HOSTNAME_MISMATCH && certificate &&
+           strcmp(link->url.host, "localhost") != 0 && net_resolve_fast(link->url.host, &unused) &&
+           X509_check_ip_asc(certificate, link->url.host, 0) == 1;
+}
+
+static int verify(struct link *link, X509_STORE_CTX *store)
+{
+    if (address_matches(link, store))
+        X509_STORE_CTX_set_error(store, X509_V_OK);
+    int error = X509_STORE_CTX_get_error(store);
+    if (error != X509_V_OK) {
+        char text[sizeof(link->close.text)];
+        tls_explain(error, link->url.host, text, sizeof(text));
+        link_note(link, STATUS_DENIED, "%s", text);
+    }
+    return 0;
+}
+
+static int on_connect_error(struct link *link, const char *text, size_t len)
+{
+    if (link->close.http_status && link->close.http_status != 101)
+        note_answer(link);
+    link_note(link, STATUS_IO,
+              "cannot connect to %s port %u%s: %.*s; is it running, and the URL right?",
+              target_name(link), link->url.port, link->url.tls ? " with TLS" : "",
+              text ? (int)len : 0, text ? text : "");
+    if (!link->starting && !has_more(link))
+        link_end(link, 0);
+    return 0; /* with more addresses, on_gone goes on */
+}
+
+static int on_event(struct net_sock *sock, enum lws_callback_reasons reason, void *in, size_t len)
+{
+    struct link *link = container_of(sock, struct link, sock);
+    if (link->state == LINK_ENDED)
+        return 0; /* it will be closed in a moment, or is being closed */
+    switch ((int)reason) {
+    case LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION:
+        return verify(link, in);
+    case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
+        link->requested = true;
+        loop_timer_stop(link->attempt);
+        return add_headers(link, in, len) ? -1 : link->ops->on_event(link, reason, in, len);
+    case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+        return on_connect_error(link, in, len);
+    default:
+        return link->ops->on_event(link, reason, in, len);
+    }
+}
+
+static void on_gone(struct net_sock *sock)
+{
+    struct link *link = container_of(sock, struct link, sock);
+    if (link->freed)
+        link->ops->release(link);
+    else if (link->state != LINK_ENDED && !link->starting)
+        attempt_over(link);
+}
+
+/* -- Life
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+static bool is_token(const char *name)
+{
+    for (const char *c = name; *c; c++) {
+        if (!(islower((unsigned char)*c) || isdigit((unsigned char)*c) || strchr("-_.", *c)))
+            return false;
+    }
+    return name[0] != '\0';
+}
+
+static enum status check_headers(const struct net_target *target, struct err *err)
+{
+    size_t total = 0;
+    if (target->header_count > HEADERS_COUNT)
+        return err_set(err, STATUS_LIMIT, "more than %d request headers", HEADERS_COUNT);
+    for (size_t i = 0; i < target->header_count; i++) {
+        const struct net_header *header = &target->headers[i];
+        if (!is_token(header->name) || strlen(header->name) > 100)
+            return err_set(err, STATUS_INVALID,
+                           "\"%s\" is not a name of a header (lower case, digits, -)",
+                           header->name);
+        if (strpbrk(header->value, "\r\n"))
+            return err_set(err, STATUS_INVALID, "the value of the header %s has a line break in it",
+                           header->name); /* the value may be a key: not shown */
+        total += strlen(header->name) + strlen(header->value) + 4;
+    }
+    if (total > NET_READ_BYTES - 8192) /* the library builds the request in one such buffer */
+        return err_set(err, STATUS_LIMIT, "the request headers are larger than 56 KiB together");
+    return STATUS_OK;
+}
+
+enum status link_init(struct link *link, struct net *net, const struct net_target *target,
+                      const struct link_ops *ops, struct err *err)
+{
+    enum status status = check_headers(target, err);
+    if (status < 0)
+        return status;
+    if (target->unix_path &&
+        strlen(target->unix_path) >= sizeof(((struct sockaddr_un *)0)->sun_path))
+        return err_set(err, STATUS_LIMIT, "the socket path %s is too long", target->unix_path);
+    link->net = net;
+    link->ops = ops;
+    link->url = target->url;
+    link->unix_path = mem_dup_c(target->unix_path);
+    link->close.retry_after_ms = -1;
+    for (size_t i = 0; i < target->header_count; i++)
+        vec_push(&link->headers, ((struct net_header){mem_dup_c(target->headers[i].name),
+                                                      mem_dup_c(target->headers[i].value)}));
+    link->deadline = loop_timer_new(net->loop, on_deadline, link);
+    link->attempt = loop_timer_new(net->loop, on_attempt, link);
+    loop_timer_start(link->deadline, net->connect_ms, 0);
+    loop_timer_start(link->attempt, 0, 0);
+    net->object_count++;
+    return STATUS_OK;
+}
+
+void link_set_open(struct link *link)
+{
+    set_state(link, LINK_OPEN);
+    loop_timer_stop(link->deadline);
+}
+
+void link_finish(struct link *link)
+{
+    for (size_t i = 0; i < link->headers.len; i++) {
+        mem_free((char *)(uintptr_t)link->headers.ptr[i].name);
+        mem_free((char *)(uintptr_t)link->headers.ptr[i].value);
+    }
+    vec_finish(&link->headers);
+    mem_free(link->unix_path);
+}
+
+void link_free(struct link *link, unsigned code, const char *reason)
+{
+    assert(!link->freed);
+    bool was_open = link->state == LINK_OPEN;
+    link->freed = true;
+    link->net->object_count--;
+    loop_timer_free(link->deadline);
+    loop_timer_free(link->attempt);
+    net_resolve_cancel(link->resolve);
+    link->resolve = NULL;
+    if (link->state != LINK_ENDED) {
+        set_state(link, LINK_ENDED);
+        net_sock_kill(&link->sock, was_open ? code : 0, reason);
+    }
+    if (!link->sock.handle)
+        link->ops->release(link);
+}

@@ -1,0 +1,422 @@
+/* An HTTP request that came in, and its answer. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "server-internal.h"
+
+/* READING: its body is coming. ASKED: the owner has it. STREAMING: the owner writes on.
+ * FINISHED: the owner is done with it; what is queued goes out. */
+enum request_state { REQUEST_READING, REQUEST_ASKED, REQUEST_STREAMING, REQUEST_FINISHED };
+
+struct net_server_request {
+    struct accepted accepted;
+    enum request_state state;
+    struct request_head head;
+    struct buf body;
+    struct buf out; /* LWS_PRE bytes of room, then what is to be written */
+    size_t sent;
+    bool keep; /* the connection goes on after this answer */
+    bool chunked;
+    bool aborted; /* to be dropped in a moment: nothing is written any more */
+    void *user;
+};
+
+static struct net_server_request *from_sock(struct net_sock *sock)
+{
+    return container_of(sock, struct net_server_request, accepted.sock);
+}
+
+/* -- What it says
+ * ---------------------------------------------------------------------------------- */
+
+static const char *const methods[] = {
+    [LWSHUMETH_GET] = "GET",         [LWSHUMETH_POST] = "POST",   [LWSHUMETH_OPTIONS] = "OPTIONS",
+    [LWSHUMETH_PUT] = "PUT",         [LWSHUMETH_PATCH] = "PATCH", [LWSHUMETH_DELETE] = "DELETE",
+    [LWSHUMETH_CONNECT] = "CONNECT", [LWSHUMETH_HEAD] = "HEAD",
+};
+
+static const struct field {
+    enum lws_token_indexes token;
+    size_t offset;
+} fields[] = {
+    {WSI_TOKEN_HTTP_URI_ARGS, offsetof(struct net_request_info, query)},
+    {WSI_TOKEN_HTTP_AUTHORIZATION, offsetof(struct net_request_info, authorization)},
+    {WSI_TOKEN_HTTP_CONTENT_TYPE, offsetof(struct net_request_info, content_type)},
+    {WSI_TOKEN_HOST, offsetof(struct net_request_info, host)},
+    {WSI_TOKEN_ORIGIN, offsetof(struct net_request_info, origin)},
+};
+
+static struct str *field_of(struct net_request_info *info, size_t offset)
+{
+    return (struct str *)((char *)info + offset);
+}
+
+/* Appends the header; only its length is known for sure, because `text` may still move. */
+static size_t append_token(struct buf *text, struct lws *wsi, enum lws_token_indexes token)
+{
+    int len = lws_hdr_total_length(wsi, token);
+    if (len <= 0)
+        return 0;
+    buf_reserve(text, (size_t)len + 1);
+    int copied = lws_hdr_copy(wsi, text->ptr + text->len, len + 1, token);
+    if (copied <= 0)
+        return 0;
+    text->len += (size_t)copied;
+    return (size_t)copied;
+}
+
+static bool token_has(struct lws *wsi, enum lws_token_indexes token, const char *word)
+{
+    char value[128];
+    return lws_hdr_copy(wsi, value, sizeof(value), token) > 0 && strcasestr(value, word);
+}
+
+static int64_t read_body_bytes(struct lws *wsi)
+{
+    char value[32];
+    int64_t bytes;
+    if (lws_hdr_copy(wsi, value, sizeof(value), WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0 ||
+        !str_to_int64(str_from(value), &bytes) || bytes < 0)
+        return -1;
+    return bytes;
+}
+
+void request_head_read(struct request_head *head, struct lws *wsi)
+{
+    *head = (struct request_head){0};
+    char *path = NULL;
+    int path_len = 0;
+    int method = lws_http_get_uri_and_method(wsi, &path, &path_len);
+    if (method >= 0 && (size_t)method < array_count(methods) && methods[method])
+        head->info.method = str_from(methods[method]);
+    size_t lens[array_count(fields)];
+    if (path_len > 0)
+        buf_append(&head->text, (struct str){path, (size_t)path_len});
+    for (size_t i = 0; i < array_count(fields); i++)
+        lens[i] = append_token(&head->text, wsi, fields[i].token);
+    struct str rest = buf_str(&head->text);
+    head->info.path = str_slice(rest, 0, path_len > 0 ? (size_t)path_len : 0);
+    rest = str_skip(rest, head->info.path.len);
+    for (size_t i = 0; i < array_count(fields); i++) {
+        *field_of(&head->info, fields[i].offset) = str_slice(rest, 0, lens[i]);
+        rest = str_skip(rest, lens[i]);
+    }
+    head->body_bytes = read_body_bytes(wsi);
+    head->chunked = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
+    head->old = token_has(wsi, WSI_TOKEN_HTTP, "1.0");
+    head->close = head->old || token_has(wsi, WSI_TOKEN_CONNECTION, "close");
+    head->is_head = method == LWSHUMETH_HEAD;
+}
+
+void request_head_finish(struct request_head *head)
+{
+    buf_finish(&head->text);
+}
+
+/* -- Writing
+ * ----------------------------------------------------------------------------------------- */
+
+static const struct reason {
+    int status;
+    const char *text;
+} reasons[] = {
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {409, "Conflict"},
+    {411, "Length Required"},
+    {413, "Content Too Large"},
+    {421, "Misdirected Request"},
+    {426, "Upgrade Required"},
+    {429, "Too Many Requests"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+};
+
+static const char *reason_of(int status)
+{
+    for (size_t i = 0; i < array_count(reasons); i++) {
+        if (reasons[i].status == status)
+            return reasons[i].text;
+    }
+    return "Status";
+}
+
+/* Appends everything but the empty line. */
+static void append_head(struct buf *out, int status, const char *content_type,
+                        const struct net_header *headers, size_t header_count, bool keep)
+{
+    buf_append_fmt(out, "HTTP/1.1 %d %s\r\n", status, reason_of(status));
+    if (content_type)
+        buf_append_fmt(out, "content-type: %s\r\n", content_type);
+    for (size_t i = 0; i < header_count; i++) {
+        assert(!strpbrk(headers[i].value, "\r\n"));
+        buf_append_fmt(out, "%s: %s\r\n", headers[i].name, headers[i].value);
+    }
+    buf_append_fmt(out, "connection: %s\r\n", keep ? "keep-alive" : "close");
+}
+
+void request_refuse(struct lws *wsi, int status, const char *text)
+{
+    struct buf out = {0};
+    buf_append_repeat(&out, '\0', LWS_PRE);
+    append_head(&out, status, "application/json", NULL, 0, false);
+    struct buf body = {0};
+    buf_append_fmt(&body, "{\"error\":{\"type\":\"invalid_request_error\",\"message\":\"%s\"}}",
+                   text);
+    buf_append_fmt(&out, "content-length: %zu\r\n\r\n", body.len);
+    buf_append(&out, buf_str(&body));
+    lws_write(wsi, (unsigned char *)out.ptr + LWS_PRE, out.len - LWS_PRE, LWS_WRITE_HTTP_FINAL);
+    buf_finish(&body);
+    buf_finish(&out);
+}
+
+static void release(struct net_server_request *request)
+{
+    accepted_finish(&request->accepted);
+    request_head_finish(&request->head);
+    buf_finish(&request->body);
+    buf_finish(&request->out);
+    mem_free(request);
+}
+
+static size_t unsent(const struct net_server_request *request)
+{
+    return request->out.len ? request->out.len - LWS_PRE - request->sent : 0;
+}
+
+static bool write_some(struct net_server_request *request, struct lws *wsi)
+{
+    size_t rest = unsent(request);
+    if (rest == 0)
+        return true;
+    size_t size = rest > NET_FRAGMENT_BYTES ? NET_FRAGMENT_BYTES : rest;
+    unsigned char *start = (unsigned char *)request->out.ptr + LWS_PRE + request->sent;
+    if (lws_write(wsi, start, size, LWS_WRITE_HTTP) < (int)size)
+        return false;
+    request->sent += size;
+    if (size == rest) {
+        buf_truncate(&request->out, LWS_PRE);
+        request->sent = 0;
+    }
+    return true;
+}
+
+/* The transaction is over: the same socket may bring another request, as another object. */
+static int finish(struct net_server_request *request, struct lws *wsi)
+{
+    bool keep = request->keep;
+    lws_set_opaque_user_data(wsi, NULL);
+    release(request);
+    return keep && !lws_http_transaction_completed(wsi) ? 0 : -1;
+}
+
+static int handle_writable(struct net_server_request *request)
+{
+    struct lws *wsi = request->accepted.sock.wsi;
+    if (request->aborted)
+        return 0;
+    if (!write_some(request, wsi))
+        return -1;
+    if (unsent(request) || lws_partial_buffered(wsi)) {
+        lws_callback_on_writable(wsi);
+        return 0;
+    }
+    return request->state == REQUEST_FINISHED ? finish(request, wsi) : 0;
+}
+
+/* Writes at once what was queued just now, if nothing waits before it. */
+static void push_out(struct net_server_request *request, size_t before)
+{
+    struct lws *wsi = request->accepted.sock.wsi;
+    if (!wsi || request->accepted.sock.closing)
+        return;
+    bool idle = before == 0 && !lws_partial_buffered(wsi);
+    if (idle && request->state == REQUEST_STREAMING && write_some(request, wsi) && !unsent(request))
+        return;
+    lws_callback_on_writable(wsi);
+}
+
+static void prepare_out(struct net_server_request *request)
+{
+    if (request->out.len == 0)
+        buf_append_repeat(&request->out, '\0', LWS_PRE);
+}
+
+/* -- Reading
+ * ------------------------------------------------------------------------------------------ */
+
+static int ask_owner(struct net_server_request *request)
+{
+    struct net_server *server = request->accepted.server;
+    if (!server)
+        return -1;
+    request->state = REQUEST_ASKED;
+    request->head.info.body = buf_str(&request->body);
+    lws_set_timeout(request->accepted.sock.wsi, NO_PENDING_TIMEOUT, 0);
+    server->handlers.on_request(server->user, request, &request->head.info);
+    return 0;
+}
+
+static int handle_body(struct net_server_request *request, const void *in, size_t len)
+{
+    if (request->state != REQUEST_READING)
+        return 0;
+    if (request->body.len + len > (size_t)request->head.body_bytes)
+        return -1; /* the library counts too; this cannot be */
+    buf_append(&request->body, (struct str){in, len});
+    return 0;
+}
+
+static void tell_closed(struct net_server_request *request)
+{
+    struct net_server *server = request->accepted.server;
+    bool owned = request->state == REQUEST_ASKED || request->state == REQUEST_STREAMING;
+    request->state = REQUEST_FINISHED;
+    if (owned && server && server->handlers.on_request_closed)
+        server->handlers.on_request_closed(request->user);
+}
+
+static int on_event(struct net_sock *sock, enum lws_callback_reasons reason, void *in, size_t len)
+{
+    struct net_server_request *request = from_sock(sock);
+    switch ((int)reason) {
+    case LWS_CALLBACK_HTTP_BODY:
+        return handle_body(request, in, len);
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+        return request->state == REQUEST_READING ? ask_owner(request) : 0;
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+        return handle_writable(request);
+    case LWS_CALLBACK_CLOSED_HTTP:
+        tell_closed(request);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static void on_gone(struct net_sock *sock)
+{
+    struct net_server_request *request = from_sock(sock);
+    tell_closed(request);
+    release(request);
+}
+
+static const struct net_sock_ops ops = {.on_event = on_event, .on_gone = on_gone};
+
+static bool wants_body(const struct request_head *head)
+{
+    return str_eq_c(head->info.method, "POST") || str_eq_c(head->info.method, "PUT") ||
+           str_eq_c(head->info.method, "PATCH");
+}
+
+/* 0 if it may go on. */
+static int refusal_of(const struct request_head *head, size_t max)
+{
+    if (head->info.method.len == 0)
+        return 501;
+    if (head->chunked || (wants_body(head) && head->body_bytes < 0))
+        return 411; /* the library does not read chunked requests: they would hang */
+    if (head->body_bytes > 0 && (uint64_t)head->body_bytes > max)
+        return 413;
+    return 0;
+}
+
+int request_on_http(struct net_server *server, struct lws *wsi)
+{
+    struct request_head head;
+    request_head_read(&head, wsi);
+    int refusal = refusal_of(&head, server->max_message_bytes);
+    if (refusal) {
+        request_refuse(wsi, refusal, reason_of(refusal));
+        request_head_finish(&head);
+        return -1;
+    }
+    struct net_server_request *request = mem_new(struct net_server_request);
+    accepted_init(&request->accepted, server, wsi, &ops);
+    request->head = head;
+    request->keep = !head.close;
+    return head.body_bytes > 0 ? 0 : ask_owner(request);
+}
+
+/* -- The owner's side
+ * ------------------------------------------------------------------------------------ */
+
+void net_request_set_user(struct net_server_request *request, void *request_user)
+{
+    request->user = request_user;
+}
+
+void net_request_reply(struct net_server_request *request, int status, const char *content_type,
+                       const struct net_header *extra_headers, size_t header_count, struct str body)
+{
+    assert(request->state == REQUEST_ASKED);
+    prepare_out(request);
+    append_head(&request->out, status, content_type, extra_headers, header_count, request->keep);
+    buf_append_fmt(&request->out, "content-length: %zu\r\n\r\n", body.len);
+    if (!request->head.is_head)
+        buf_append(&request->out, body);
+    request->state = REQUEST_FINISHED;
+    push_out(request, 0);
+}
+
+void net_request_begin(struct net_server_request *request, int status, const char *content_type,
+                       const struct net_header *extra_headers, size_t header_count)
+{
+    assert(request->state == REQUEST_ASKED);
+    prepare_out(request);
+    request->chunked = !request->head.old;
+    append_head(&request->out, status, content_type, extra_headers, header_count, request->keep);
+    if (request->chunked)
+        buf_append_c(&request->out, "transfer-encoding: chunked\r\n");
+    buf_append_c(&request->out, "\r\n");
+    request->state = REQUEST_STREAMING;
+    push_out(request, 0);
+}
+
+enum status net_request_write(struct net_server_request *request, struct buf *bytes)
+{
+    assert(request->state == REQUEST_STREAMING);
+    size_t before = unsent(request);
+    if (before + bytes->len > LIMIT_WS_QUEUE_BYTES)
+        return STATUS_LIMIT;
+    if (bytes->len && !request->head.is_head) {
+        if (request->sent > NET_FRAME_BYTES) { /* keep LWS_PRE bytes in front of the rest */
+            buf_remove_front(&request->out, request->sent);
+            request->sent = 0;
+        }
+        if (request->chunked)
+            buf_append_fmt(&request->out, "%zx\r\n", bytes->len);
+        buf_append(&request->out, buf_str(bytes));
+        if (request->chunked)
+            buf_append_c(&request->out, "\r\n");
+        push_out(request, before);
+    }
+    buf_finish(bytes);
+    return STATUS_OK;
+}
+
+void net_request_end(struct net_server_request *request, bool abort)
+{
+    assert(request->state == REQUEST_STREAMING || (abort && request->state == REQUEST_ASKED));
+    request->state = REQUEST_FINISHED;
+    if (abort) {
+        request->aborted = true;
+        net_sock_kill(&request->accepted.sock, 0, NULL);
+        return;
+    }
+    if (request->chunked && !request->head.is_head)
+        buf_append_c(&request->out, "0\r\n\r\n");
+    push_out(request, 0);
+}
