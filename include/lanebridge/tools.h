@@ -27,7 +27,16 @@ struct tools_env {
     const char *cache_folder;    /* private caches of commands live below it */
 };
 struct tools *tools_new(const struct tools_env *env);
-void tools_free(struct tools *tools);
+void tools_free(struct tools *tools);    /* threads first; waits for work that is executing */
+
+/* How long commands may take, in milliseconds; tests shrink them. */
+struct tools_deadlines {
+    uint64_t foreground_ms;    /* without anybody looking at its output */
+    uint64_t background_ms;    /* in all */
+    uint64_t yield_min_ms;     /* least value of yield_time_ms */
+};
+extern const struct tools_deadlines tools_deadlines_default;
+void tools_set_deadlines(struct tools *tools, const struct tools_deadlines *deadlines);
 
 /* Appends the tools array of a request: byte-stable for the same choice. */
 enum tools_edit_style { TOOLS_EDIT_PATCH, TOOLS_EDIT_REPLACE };

@@ -59,7 +59,15 @@
 #define LIMIT_EXEC_KILL_GRACE_MS 2000      /* SIGTERM to SIGKILL */
 #define LIMIT_PROCESS_QUIET_MS 100         /* after exit: silence that ends what a grandchild holds */
 #define LIMIT_PROCESS_DRAIN_MS 2000        /* after exit: a grandchild that keeps talking is cut off */
+#define LIMIT_EXEC_BACKGROUND_MS (30 * 60 * 1000)
+#define LIMIT_EXEC_STDIN_BYTES (64 * KIB)  /* of one write_stdin; as much again may wait unread */
+#define LIMIT_EXEC_PROGRESS_BYTES (256 * KIB) /* of one call's output shown live; the rest at the end */
+#define LIMIT_EXEC_BINDS_COUNT 200         /* unsaved files in one sandbox: 200 binds cost 45 ms */
 #define LIMIT_PLAN_STEPS_COUNT 50
+#define LIMIT_TOOL_OUTPUT_BYTES (64 * KIB) /* of any tool: a read's 48 KiB and its notes */
+#define LIMIT_TOOL_BASES_BYTES (64 * MIB)  /* texts remembered as shown, per thread */
+#define LIMIT_TOOL_BASES_COUNT 1000
+#define LIMIT_EDIT_ATTEMPTS_COUNT 5        /* plans of one edit while the user keeps typing */
 #define LIMIT_AGENTS_MD_BYTES (32 * KIB)
 
 /* Journal */

@@ -1,0 +1,132 @@
+/* Commands see what the user sees: the files whose text on the screen is not the one on disk, each
+ * as a memfd to be bound over its file. Nothing is saved for it. */
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "screen-internal.h"
+
+enum { FIRST_CHILD_FD = 64 }; /* well above what the launcher itself hands down */
+
+static int text_to_memfd(const struct text *text)
+{
+    struct str rest = text_bytes(text);
+    int fd = memfd_create("unsaved", MFD_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    while (rest.len > 0) {
+        ssize_t n = write(fd, rest.ptr, rest.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            close(fd);
+            return -1;
+        }
+        rest = str_skip(rest, (size_t)n);
+    }
+    if (lseek(fd, 0, SEEK_SET) < 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* Why a command will not see it, or NULL when it may be bound. A path without a file is not bound:
+ * that would leave an empty file behind on the disk. */
+static const char *why_unseen(const struct tools *tools, const struct document *document)
+{
+    struct workspace_path path;
+    struct workspace_stat stat = {0};
+    struct policy_verdict verdict = {0};
+    if (!document->text)
+        return "its text is not known";
+    if (workspace_resolve(tools->env.workspace, NULL, str_from(document->path), &path, NULL) < 0)
+        return ""; /* outside the folders: none of a command's business */
+    policy_check_path(tools->env.policy, &path, POLICY_READ, &verdict);
+    enum status status = workspace_stat(&path, &stat, NULL);
+    workspace_path_finish(&path);
+    if (verdict.answer != POLICY_ALLOW)
+        return "";
+    return status == STATUS_OK && stat.is_file ? NULL : "it was never saved to disk";
+}
+
+static void add_bind(struct screen *screen, const struct document *document)
+{
+    struct policy_bind bind = {
+        .path = mem_dup_c(document->path),
+        .fd = text_to_memfd(document->text),
+        .child_fd = FIRST_CHILD_FD + (int)screen->binds.len,
+    };
+    vec_push(&screen->binds, bind);
+}
+
+void screen_take(struct screen *screen, const struct tools *tools, bool sandboxed)
+{
+    struct document *document;
+    for (size_t i = 0; (document = document_at(tools->env.documents, i)); i++) {
+        if (!document->path || !document->path[0] ||
+            !workspace_is_unsaved(tools->env.workspace, document))
+            continue;
+        const char *why = why_unseen(tools, document);
+        if (!why && !sandboxed)
+            why = "the command runs outside the sandbox, on the files as they are on disk";
+        if (!why && screen->binds.len >= LIMIT_EXEC_BINDS_COUNT)
+            why = "too many files are unsaved";
+        if (!why)
+            add_bind(screen, document);
+        else if (why[0])
+            buf_append_fmt(&screen->notes,
+                           "[The command does not see the unsaved text of %s: %s.]\n",
+                           document->path, why);
+    }
+}
+
+enum status screen_check(const struct screen *screen, struct err *err)
+{
+    for (size_t i = 0; i < screen->binds.len; i++) {
+        if (screen->binds.ptr[i].fd < 0)
+            return err_set(err, STATUS_IO, "no memory file for the unsaved text of %s",
+                           screen->binds.ptr[i].path);
+    }
+    return STATUS_OK;
+}
+
+void screen_close(struct screen *screen)
+{
+    for (size_t i = 0; i < screen->binds.len; i++) {
+        if (screen->binds.ptr[i].fd >= 0)
+            close(screen->binds.ptr[i].fd);
+        screen->binds.ptr[i].fd = -1;
+    }
+}
+
+static bool has(struct str text, struct str needle)
+{
+    return str_find(text, needle, 0) != STR_NONE;
+}
+
+void screen_explain(const struct screen *screen, struct str output, struct buf *out)
+{
+    if (!has(output, STR("Device or resource busy")) && !has(output, STR("EBUSY")) &&
+        !has(output, STR("Read-only file system")) && !has(output, STR("EROFS")))
+        return;
+    for (size_t i = 0; i < screen->binds.len; i++) {
+        struct str path = str_from(screen->binds.ptr[i].path);
+        if (has(output, path_name(path)))
+            buf_append_fmt(
+                out,
+                "[" STR_FMT " holds text in the editor that is not saved. The command saw "
+                "that text, read-only, so it could not write or replace the file. Change "
+                "it with the edit tools, or ask the user to save it.]\n",
+                STR_ARG(path));
+    }
+}
+
+void screen_finish(struct screen *screen)
+{
+    screen_close(screen);
+    for (size_t i = 0; i < screen->binds.len; i++)
+        mem_free((char *)screen->binds.ptr[i].path);
+    vec_finish(&screen->binds);
+    buf_finish(&screen->notes);
+}

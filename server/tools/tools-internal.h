@@ -1,0 +1,279 @@
+/* tools, inside: the table's row, the life of a call, and what the tools share. */
+#ifndef LANEBRIDGE_TOOLS_INTERNAL_H
+#define LANEBRIDGE_TOOLS_INTERNAL_H
+
+#include <lanebridge/json.h>
+#include <lanebridge/text.h>
+#include <lanebridge/tools.h>
+
+/* -- A row of the table -------------------------------------------------------------------------
+ */
+
+enum tool_offer { OFFER_ALWAYS, OFFER_FOR_PATCH, OFFER_FOR_REPLACE };
+
+struct tool {
+    const char *name;
+    enum tools_kind kind;
+    enum tool_offer offer;
+    bool is_exclusive;     /* runs alone; a tool may lower or raise it in `classify` */
+    bool needs_sandbox;    /* the sandbox's self-test comes before classify */
+    const char *title_key; /* the argument that names the call for people */
+    const char *description;
+    const char *parameters; /* JSON schema, strict; NULL: a custom tool with the patch grammar */
+    const struct json_field *fields;
+    size_t field_count;
+    size_t state_size; /* of call->state; the struct the fields fill */
+    /* Checks and completes what the fields read. Errors become the call's output. */
+    enum status (*prepare)(struct tools_call *call, struct err *err);
+    bool (*classify)(struct tools_call *call); /* optional: must it run alone? */
+    void (*run)(struct tools_call *call);      /* holds the lock; ends in call_end, once */
+    /* Stops what is under way. False: too late, the real output will come. */
+    bool (*cancel)(struct tools_call *call);
+    void (*finish)(struct tools_call *call); /* releases what state owns */
+};
+
+extern const struct tool tool_apply_patch, tool_edit_file, tool_exec_command, tool_find_files,
+    tool_grep, tool_list_dir, tool_read_file, tool_update_plan, tool_write_file, tool_write_stdin;
+const struct tool *table_find(struct str name);
+void table_append_names(struct buf *buf);
+
+/* -- Tools and their threads --------------------------------------------------------------------
+ */
+
+struct job;
+enum sandbox_test { SANDBOX_UNTESTED, SANDBOX_TESTING, SANDBOX_TESTED };
+struct tools {
+    struct tools_env env;
+    struct tools_deadlines deadlines;
+    VEC(struct tools_thread *) threads;
+    VEC(struct job *) jobs; /* in the pool, also those nobody waits for any more */
+    enum sandbox_test sandbox;
+    struct err sandbox_error; /* why there is none */
+    unsigned session_count;
+    int64_t last_session_id;
+};
+
+/* First come, first served: readers share, a writer has it alone. */
+struct schedule {
+    VEC(struct tools_call *) queue;
+    unsigned readers;
+    bool writer;
+};
+void schedule_push(struct schedule *schedule, struct tools_call *call);
+void schedule_remove(struct schedule *schedule, struct tools_call *call); /* not yet granted */
+void schedule_release(struct schedule *schedule, struct tools_call *call);
+void schedule_pump(struct schedule *schedule); /* grants what may run now, by call_granted */
+
+/* The text of each file as this thread was last shown it; oldest forgotten beyond the limit. */
+struct bases {
+    struct base {
+        char *path;
+        struct text *text;
+    } * ptr;
+    size_t len, cap;
+    size_t bytes;
+};
+void bases_set(struct bases *bases, struct str absolute, struct text *text); /* takes a reference */
+const struct text *bases_get(const struct bases *bases, struct str absolute); /* borrowed or NULL */
+void bases_remove(struct bases *bases, struct str absolute);
+void bases_finish(struct bases *bases);
+
+struct session;
+struct tools_thread {
+    struct tools *tools;
+    char *id;
+    char *root_path;
+    VEC(struct tools_call *) calls;
+    VEC(struct session *) sessions;
+    struct schedule schedule;
+    struct bases bases;
+    struct buf plan;
+};
+/* The folder a thread's relative paths start from, or NULL for the first one. */
+const struct workspace_root *thread_root(const struct tools_thread *thread);
+
+/* -- The life of a call -------------------------------------------------------------------------
+ */
+
+enum call_life { LIFE_NEW, LIFE_QUEUED, LIFE_RUNNING, LIFE_ASKING, LIFE_ENDED };
+
+typedef void call_answer_fn(struct tools_call *call, const struct host_ask_answer *answer);
+
+struct tools_call {
+    unsigned refs;
+    struct tools *tools;
+    struct tools_thread *thread; /* NULL once the thread is gone: nobody is told any more */
+    const struct tool *tool;     /* NULL for an unknown name */
+    enum call_life life;
+    char *id, *name, *turn_id;
+    struct buf arguments;
+    bool is_custom;
+    struct tools_handlers handlers;
+    void *user;
+
+    struct json_value *json; /* what state's strings are borrowed from */
+    void *state;
+    struct job *job;           /* in the pool for us, or NULL */
+    call_answer_fn *on_answer; /* an approval is being waited for */
+    bool is_ready;             /* classified: may leave the queue */
+    bool is_exclusive, is_granted, is_recorded, is_cancelled;
+    bool was_approved;
+    bool ends_untouched; /* an output of an earlier process: given back as it was */
+
+    uint64_t created_ms, granted_ms, asked_ms, asking_ms;
+    size_t output_limit;
+    struct buf text, summary, diff;
+    bool ok, unknown;
+    int exit_code;
+};
+
+struct tools_call *call_ref(struct tools_call *call);
+void call_unref(struct tools_call *call);
+void call_granted(struct tools_call *call);
+/* The sandbox is known now: goes on with a call that waited for it. */
+void call_classify(struct tools_call *call);
+void call_drop(struct tools_call *call); /* thread is being freed */
+
+/* Records the start in the journal and tells the outside. False: it could not be recorded (or ran
+ * before); the call has ended and must not be run. The second time it is a no-op. */
+bool call_begin(struct tools_call *call, const char *decision);
+/* Ends the call with what is in call->text; anything after the first end is ignored. */
+void call_end(struct tools_call *call, bool ok);
+void call_fail(struct tools_call *call, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void call_fail_err(struct tools_call *call, const struct err *err);
+void call_progress(struct tools_call *call, struct str text); /* last thing its caller does */
+/* Asks the person; fn gets ACCEPT alone. Anything else ends the call with what was said. */
+void call_ask(struct tools_call *call, const struct host_ask *ask, call_answer_fn *fn);
+
+/* -- Work in the pool ---------------------------------------------------------------------------
+ */
+
+struct job_ops {
+    void (*work)(void *data);    /* pool thread, sees data alone */
+    void (*done)(void *data);    /* loop thread; not called once forgotten */
+    void (*release)(void *data); /* loop thread, always, last */
+};
+struct job *job_start(struct tools *tools, const struct job_ops *ops, void *data);
+void job_forget(struct job *job);
+/* Returns when no work of ours is executing any more; what has not begun never will. */
+void job_forget_all(struct tools *tools);
+
+/* -- Output -------------------------------------------------------------------------------------
+ */
+
+/* Half of the limit from the head, half from the tail, and between them how much was left out
+ * (`dropped` bytes were lost between head and tail before). Never cuts a character. */
+void output_append_halves(struct buf *out, struct str head, uint64_t dropped, struct str tail,
+                          size_t limit);
+void output_truncate(struct buf *text, size_t limit);
+/* One line for people: printable, newlines to blanks, at most `limit` bytes with "…". */
+void output_append_line(struct buf *out, struct str text, size_t limit);
+void output_append_size(struct buf *out, uint64_t bytes); /* "812 bytes", "3.4 MiB" */
+
+/* -- A file as it is now: on the screen if open, else on the disk
+ * ------------------------------------- */
+
+struct now_file {
+    char *given; /* as the model wrote it */
+    struct workspace_path path;
+    struct workspace_path real; /* canonical and pinned: what is checked and read */
+    struct buf target;          /* absolute, for the host: the document's own if it is open */
+    struct workspace_stat stat;
+    struct text *text; /* NULL: it does not exist, or unreadable says why */
+    struct text *base; /* as last shown to the thread, or NULL */
+    int64_t version;
+    bool is_open, was_unsaved;
+    struct buf unreadable;
+};
+/* Resolves the path; errors are sentences for the model. */
+enum status now_resolve(struct tools_call *call, struct str given, struct now_file *ret_file,
+                        struct err *err);
+/* Loop thread: what the editor knows of it. False: it is not open, now_read must look. */
+bool now_look(const struct tools *tools, struct now_file *file);
+/* Pool thread: reads the disk unless it is open. */
+void now_read(struct now_file *file, size_t limit_bytes);
+void now_clear(struct now_file *file); /* forgets the text, keeps the path */
+void now_finish(struct now_file *file);
+struct str now_key(const struct now_file *file); /* for bases */
+
+/* Policy's word on a path, asked for if need be, then fn. */
+void path_permit(struct tools_call *call, const struct workspace_path *path,
+                 enum policy_access access, call_answer_fn *fn);
+
+/* -- Searches -----------------------------------------------------------------------------------
+ */
+
+struct search_state {
+    struct workspace_path path;
+    struct workspace_job *job;
+};
+typedef struct workspace_job *search_start_fn(struct workspace *workspace,
+                                              const struct workspace_search *search,
+                                              workspace_results_fn *on_done, void *user);
+enum status search_resolve(struct tools_call *call, struct str path, struct search_state *search,
+                           struct err *err);
+/* Fills what all searches share, begins the call and starts. */
+void search_run(struct tools_call *call, struct search_state *state, search_start_fn *start,
+                struct workspace_search *search, workspace_results_fn *on_done);
+bool search_cancel(struct search_state *state);
+void search_finish(struct search_state *state);
+/* A reader's integer argument within its bounds, named if not. */
+enum status argument_range(const char *name, int64_t value, int64_t min, int64_t max,
+                           struct err *err);
+
+/* -- Edits --------------------------------------------------------------------------------------
+ */
+
+struct change;
+/* What the state of every editing tool begins with. */
+struct change_state {
+    struct str input; /* the free text of a custom tool */
+    struct change *change;
+};
+enum change_kind { CHANGE_PATCH, CHANGE_REPLACE, CHANGE_WRITE };
+struct change *change_new_patch(struct str text, struct err *err);
+struct change *change_new_replace(struct str path, struct str old_string, struct str new_string,
+                                  bool replace_all);
+struct change *change_new_write(struct str path, struct str content);
+void change_unref(struct change *change);
+/* Rows of the table, on a state that begins with change_state: plans, asks, applies, records, saves
+ * and ends the call; false once the host has it; releases the change. */
+void change_run(struct tools_call *call);
+bool change_cancel(struct tools_call *call);
+void change_finish(struct tools_call *call);
+
+/* -- Commands -----------------------------------------------------------------------------------
+ */
+
+/* Output kept between two looks: its head and its tail, the middle is dropped. */
+struct ring {
+    struct buf head;
+    char *tail;
+    size_t tail_len, tail_start;
+    uint64_t dropped;
+};
+void ring_append(struct ring *ring, struct str bytes);
+void ring_take(struct ring *ring, size_t limit, struct buf *out); /* printable; leaves it empty */
+void ring_finish(struct ring *ring);
+
+struct session_options {
+    struct policy_command command;
+    bool sandboxed, keep_stdin;
+};
+/* Errors: STATUS_LIMIT when too many run; what building or starting it says. */
+struct session *session_start(struct tools_thread *thread, const struct session_options *options,
+                              struct err *err);
+struct session *session_find(const struct tools_thread *thread, int64_t id);
+/* The call waits until the command ends or yield_ms are over, then it is ended with what there is.
+ */
+void session_wait(struct session *session, struct tools_call *call, uint64_t yield_ms,
+                  size_t limit_bytes);
+enum status session_write(struct session *session, struct str chars, struct err *err);
+void session_kill(struct session *session, const char *why);
+/* The waiting call is told nothing more; the command is killed. */
+void session_abandon(struct session *session, struct tools_call *call);
+void session_free(struct session *session);
+bool session_has_stdin(const struct session *session);
+
+#endif
