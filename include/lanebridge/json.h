@@ -34,7 +34,7 @@ bool json_get_bool(const struct json_value *object, const char *key, bool fallba
 int64_t json_get_int(const struct json_value *object, const char *key, int64_t fallback);
 /* Walks a path of keys: json_at(v, "error", "code", NULL). */
 const struct json_value *json_at(const struct json_value *object, ...) __attribute__((sentinel));
-struct str json_str(const struct json_value *value);
+struct str json_str(const struct json_value *value);   /* measures the string: O(n) */
 bool json_bool(const struct json_value *value, bool fallback);
 double json_number(const struct json_value *value, double fallback);
 /* Exact, also beyond 2^53 if the text was written as an integer; fallback if not integral. */
@@ -74,7 +74,7 @@ struct json_field {
  * is and what it should be; `ret_struct` may then be partly filled. */
 enum status json_read(const struct json_value *object, const struct json_field *fields,
                       size_t field_count, void *ret_struct, struct err *err);
-/* The same, and an unknown member is an error that names it and the known ones (our own files). */
+/* For our own files: a member that is unknown or written twice is an error that names it. */
 enum status json_read_strict(const struct json_value *object, const struct json_field *fields,
                              size_t field_count, void *ret_struct, struct err *err);
 

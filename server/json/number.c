@@ -1,5 +1,6 @@
 #include "scan-internal.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +19,13 @@ void number_append_int(struct buf *buf, int64_t value)
     buf_append(buf, (struct str){digits + at, sizeof(digits) - at});
 }
 
-/* The first of 15, 16, 17 digits that reads back as the same double; 17 always does. */
+/* The fewest digits that read back as the same double: 17 always do, and any 15 survive the way
+ * into a double and back, except near zero, where a double holds fewer. */
 static void append_shortest(struct buf *buf, double value)
 {
     char text[40];
     int len = 0;
-    for (int digits = 15; digits <= 17; digits++) {
+    for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         len = snprintf(text, sizeof(text), "%.*g", digits, value);
         if (strtod(text, NULL) == value)
             break;

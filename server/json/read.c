@@ -101,12 +101,13 @@ enum status json_read(const struct json_value *object, const struct json_field *
     return STATUS_OK;
 }
 
-static bool is_known(struct str key, const struct json_field *fields, size_t field_count)
+static const struct json_field *find_field(struct str key, const struct json_field *fields,
+                                           size_t field_count)
 {
     for (size_t i = 0; i < field_count; i++)
         if (str_eq_c(key, fields[i].name))
-            return true;
-    return false;
+            return &fields[i];
+    return NULL;
 }
 
 static enum status unknown_member(struct str key, const struct json_field *fields,
@@ -122,11 +123,27 @@ static enum status unknown_member(struct str key, const struct json_field *field
     return STATUS_INVALID;
 }
 
+/* Of a member written twice the first would win in silence. */
+static enum status check_member(const struct json_value *object, const struct json_value *child,
+                                const struct json_field *fields, size_t field_count,
+                                struct err *err)
+{
+    const struct json_field *field = find_field(json_key(child), fields, field_count);
+    if (!field)
+        return unknown_member(json_key(child), fields, field_count, err);
+    if (json_get(object, field->name) != child)
+        return err_set(err, STATUS_INVALID, "\"%s\" is given twice; keep one", field->name);
+    return STATUS_OK;
+}
+
 enum status json_read_strict(const struct json_value *object, const struct json_field *fields,
                              size_t field_count, void *ret_struct, struct err *err)
 {
-    for (const struct json_value *c = json_first(object); c; c = json_next(c))
-        if (json_is(object, JSON_OBJECT) && !is_known(json_key(c), fields, field_count))
-            return unknown_member(json_key(c), fields, field_count, err);
+    const struct json_value *child = json_is(object, JSON_OBJECT) ? json_first(object) : NULL;
+    for (; child; child = json_next(child)) {
+        enum status status = check_member(object, child, fields, field_count, err);
+        if (status < 0)
+            return status;
+    }
     return json_read(object, fields, field_count, ret_struct, err);
 }

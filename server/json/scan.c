@@ -5,6 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define QUOTED(x) #x
+#define EXPANDED(x) QUOTED(x)
+#define DEPTH_EXPECTED                                                                             \
+    "at most " EXPANDED(LIMIT_JSON_DEPTH_COUNT) " arrays and objects inside each other"
+
 enum { SAFE_INTEGER_DIGITS = 15 }; /* any integer this long fits a double exactly */
 
 void scan_init(struct scan *s, struct str text)
@@ -290,7 +295,7 @@ enum step { STEP_VALUE, STEP_FIRST, STEP_KEY, STEP_AFTER, STEP_FAILED };
 static enum step open_container(struct scan *s, struct nest *nest)
 {
     if (nest->depth == LIMIT_JSON_DEPTH_COUNT) {
-        fail(s, s->at, STATUS_LIMIT, "at most 128 arrays and objects inside each other");
+        fail(s, s->at, STATUS_LIMIT, DEPTH_EXPECTED);
         return STEP_FAILED;
     }
     nest->closers[nest->depth++] = *s->at++ == '{' ? '}' : ']';

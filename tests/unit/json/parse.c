@@ -80,7 +80,9 @@ Test(json_parse, prints_numbers_that_read_back)
         {"0.1000000000000000055511151231257827", "0.1"},
         {"0.30000000000000004", NULL},
         {"1.7976931348623157e308", "1.7976931348623157e+308"},
-        {"5e-324", "4.94065645841247e-324"},
+        {"5e-324", NULL},
+        {"1e-400", "0"},
+        {"2.2250738585072014e-308", NULL},
         {"[1,9007199254740993,{\"a\":[2.5,-9007199254740995]},3]", NULL},
     };
     for (size_t i = 0; i < array_count(cases); i++)
@@ -208,6 +210,14 @@ Test(json_parse, limits_the_depth)
     cr_assert_eq(parse_nested(LIMIT_JSON_DEPTH_COUNT + 1, "[", "]"), STATUS_LIMIT);
     cr_assert_eq(parse_nested(LIMIT_JSON_DEPTH_COUNT + 1, "{\"a\":", "}"), STATUS_LIMIT);
     cr_assert_eq(parse_nested(1000000, "[", ""), STATUS_LIMIT);
+    struct json_value *value = NULL;
+    struct err err = {0};
+    struct buf text = {0};
+    buf_append_repeat(&text, '[', LIMIT_JSON_DEPTH_COUNT + 1);
+    cr_assert_eq(json_parse(buf_str(&text), &value, &err), STATUS_LIMIT);
+    cr_assert_str_eq(err.text,
+                     "JSON at byte 128: expected at most 128 arrays and objects inside each other");
+    buf_finish(&text);
 }
 
 Test(json_parse, every_truncation_is_refused)

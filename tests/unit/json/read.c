@@ -103,6 +103,12 @@ Test(json_read, strict_names_the_unknown_and_the_known)
     cr_assert_eq(json_read_strict(v, fields, 0, &args, &err), STATUS_INVALID);
     cr_assert_str_eq(err.text, "\"path\" is not known here; known are: none");
     json_free(v);
+    struct json_value *twice = parse("{\"path\":\"a\",\"all\":true,\"path\":\"b\"}");
+    cr_assert_eq(json_read_strict(twice, fields, 2, &args, &err), STATUS_INVALID);
+    cr_assert_str_eq(err.text, "\"path\" is given twice; keep one");
+    cr_assert_eq(json_read(twice, fields, 2, &args, &err), STATUS_OK);
+    cr_assert(str_eq(args.path, STR("a")));
+    json_free(twice);
     struct json_value *list = parse("[1]");
     cr_assert_eq(json_read_strict(list, fields, 2, &args, &err), STATUS_INVALID);
     cr_assert_str_eq(err.text, "expected an object, found an array");
