@@ -51,6 +51,10 @@ enum status journal_lease_renew(struct journal *journal, struct err *err);   /* 
 enum status journal_lease_drop(struct journal *journal, const char *thread_id, struct err *err);
 bool journal_lease_is_ours(struct journal *journal, const char *thread_id);
 
+/* Deletes threads not used since before_ms that nobody holds, at most 50 a call. */
+enum status journal_prune(struct journal *journal, uint64_t before_ms, size_t *ret_count,
+                          struct err *err);
+
 /* -- Turns and items ----------------------------------------------------------------------------------------- */
 /* status: "running", "completed", "interrupted", "failed". */
 enum status journal_turn_create(struct journal *journal, const char *thread_id, char ret_id[ID_BYTES],
@@ -73,8 +77,11 @@ struct journal_item {
     struct str turn_id, kind, json;
 };
 typedef bool journal_item_fn(void *user, const struct journal_item *item);
+/* from_seq 0 begins at the base of the thread (what the model is sent), 1 at the first item ever. */
 enum status journal_item_each(struct journal *journal, const char *thread_id, uint64_t from_seq,
                               journal_item_fn *fn, void *user, struct err *err);
+/* Sequence number of the item we appended last; 0 before the first. */
+uint64_t journal_item_last_seq(const struct journal *journal);
 /* Compaction and edited history: later reads begin at seq (older items stay for display). */
 enum status journal_thread_set_base(struct journal *journal, const char *thread_id, uint64_t seq,
                                     struct err *err);
@@ -108,7 +115,10 @@ enum status journal_change_each(struct journal *journal, const char *turn_id, jo
 enum status journal_blob_get(struct journal *journal, struct str hash, struct buf *ret_bytes,
                              struct err *err);
 
+void journal_set_blob_limit(struct journal *journal, uint64_t bytes);   /* LIMIT_BLOB_STORE_BYTES */
+
 /* -- Transactions: several writes as one ---------------------------------------------------------------------------- */
+/* A commit that fails (disk full) undoes the writes since begin; the next write reports it. */
 void journal_begin(struct journal *journal);     /* nests */
 void journal_commit(struct journal *journal);
 

@@ -39,8 +39,7 @@ static void warn(struct apply *a, const char *format, ...)
     buf_finish(&raw);
 }
 
-/* -- Unknown keys
- * ---------------------------------------------------------------------------------- */
+/* -- Unknown keys -- */
 
 static size_t smaller(size_t a, size_t b)
 {
@@ -102,8 +101,7 @@ static void warn_unknown(struct apply *a, struct str name)
              STR_ARG(name));
 }
 
-/* -- Values
- * ---------------------------------------------------------------------------------------- */
+/* -- Values -- */
 
 static void warn_wrong(struct apply *a, const struct config_key *key, const char *expected)
 {
@@ -311,8 +309,7 @@ static void apply_key(struct apply *a, size_t index, const struct json_value *va
         setters[key->kind](a, key, value);
 }
 
-/* -- Walking
- * --------------------------------------------------------------------------------------- */
+/* -- Walking -- */
 
 enum known { KNOWN_NOT, KNOWN_GROUP, KNOWN_KEY };
 

@@ -49,8 +49,7 @@ enum status config_key_take(const struct config *config, struct buf *ret_key, st
     return STATUS_OK;
 }
 
-/* -- endpoint.apiKeyCommand
- * --------------------------------------------------------------------------- */
+/* -- endpoint.apiKeyCommand -- */
 
 static enum status start_command(char *const *argv, pid_t *ret_pid, int *ret_fd, struct err *err)
 {

@@ -99,8 +99,7 @@ Test(files, sec_02_a_file_of_another_user_is_refused, .init = make_folder, .fini
     config_free(c);
 }
 
-/* -- Places
- * ---------------------------------------------------------------------------------------- */
+/* -- Places -- */
 
 static const char *const (*variables)[2];
 

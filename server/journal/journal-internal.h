@@ -1,0 +1,103 @@
+/* The connection, its kept statements, and how every write is run. */
+#ifndef LANEBRIDGE_JOURNAL_INTERNAL_H
+#define LANEBRIDGE_JOURNAL_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include <lanebridge/journal.h>
+
+enum { JOURNAL_VERSION = 1, LEASE_BYTES = 128 };
+
+/* One row each in statement.c's table. */
+enum statement_id {
+    SQL_BEGIN,
+    SQL_COMMIT,
+    SQL_ROLLBACK,
+    SQL_THREAD_INSERT,
+    SQL_THREAD_GET,
+    SQL_THREAD_LIST,
+    SQL_THREAD_TITLE,
+    SQL_THREAD_MODEL,
+    SQL_THREAD_ARCHIVED,
+    SQL_THREAD_BASE,
+    SQL_THREAD_TOUCH,
+    SQL_THREAD_DELETE,
+    SQL_THREAD_DELETE_ITEMS,
+    SQL_THREAD_DELETE_TURNS,
+    SQL_THREAD_DELETE_CALLS,
+    SQL_THREAD_DELETE_BLOBS,
+    SQL_THREAD_DELETE_CHANGES,
+    SQL_THREAD_OLD,
+    SQL_LEASE_GET,
+    SQL_LEASE_TAKE,
+    SQL_LEASE_RENEW,
+    SQL_LEASE_DROP,
+    SQL_TURN_INSERT,
+    SQL_TURN_END,
+    SQL_TURN_EACH,
+    SQL_ITEM_INSERT,
+    SQL_ITEM_EACH,
+    SQL_CALL_INSERT,
+    SQL_CALL_FINISH,
+    SQL_CALL_FIND,
+    SQL_CHANGE_INSERT,
+    SQL_CHANGE_EACH,
+    SQL_BLOB_INSERT,
+    SQL_BLOB_USE,
+    SQL_BLOB_GET,
+    SQL_BLOB_TOTAL,
+    SQL_BLOB_OLDEST,
+    SQL_BLOB_DELETE,
+    SQL_COUNT,
+};
+
+struct journal {
+    sqlite3 *db;
+    sqlite3_stmt *statements[SQL_COUNT]; /* prepared at first use, kept */
+    uint64_t (*now_ms)(void);
+    char lease[LEASE_BYTES]; /* who we are */
+    struct map ours;         /* thread id -> its num, as a pointer; leased to us */
+    uint64_t blob_limit_bytes, last_seq;
+    unsigned depth;  /* of journal_begin */
+    bool read_only;  /* a newer version's */
+    struct err lost; /* a commit that failed, for the next write to report */
+};
+
+extern const char *const journal_schema[];
+
+/* A statement, reset and without bindings; a throw-away copy while the kept one is still running.
+ * NULL with err set when it cannot be prepared. */
+sqlite3_stmt *statement_take(struct journal *journal, enum statement_id id, struct err *err);
+void statement_drop(struct journal *journal, enum statement_id id, sqlite3_stmt *statement);
+void bind_str(sqlite3_stmt *statement, int index, struct str text);
+void bind_c(sqlite3_stmt *statement, int index, const char *text);
+void bind_int(sqlite3_stmt *statement, int index, uint64_t value);
+struct str column_str(sqlite3_stmt *statement, int column);
+uint64_t column_int(sqlite3_stmt *statement, int column);
+/* What SQLite's code means for a person. */
+enum status statement_error(struct journal *journal, int code, struct err *err);
+/* Runs to the end and drops. *ret_changed (may be NULL): rows written. */
+enum status statement_run(struct journal *journal, enum statement_id id, sqlite3_stmt *statement,
+                          int *ret_changed, struct err *err);
+/* Same for a statement without parameters. */
+enum status statement_run_plain(struct journal *journal, enum statement_id id, struct err *err);
+
+/* May we write at all: not read-only, nothing lost since. */
+enum status journal_writable(struct journal *journal, struct err *err);
+/* Ends the transaction opened last; with a bad status everything since its begin is undone. */
+enum status journal_finish(struct journal *journal, enum status status, struct err *err);
+
+/* thread.num of a thread leased to us; CONFLICT or NOT_FOUND otherwise. */
+enum status journal_thread_num(struct journal *journal, const char *thread_id, uint64_t *ret_num,
+                               struct err *err);
+/* A write whose WHERE names our lease changed nothing: somebody took it over. */
+enum status journal_lease_lost(struct journal *journal, const char *thread_id, struct err *err);
+void journal_lease_init(char lease[LEASE_BYTES]);
+/* pid_of_owner may be NULL. Renewed_ms decides only where the process cannot be looked at. */
+bool journal_lease_is_live(struct journal *journal, struct str lease, uint64_t renewed_ms,
+                           int64_t *ret_pid);
+/* Fine when the thread is ours or nobody's. */
+enum status journal_lease_check_free(struct journal *journal, const char *thread_id,
+                                     struct err *err);
+
+#endif

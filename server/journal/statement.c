@@ -1,0 +1,180 @@
+/* Every SQL text of the module, and running them. */
+#include "journal-internal.h"
+
+#define THREAD_COLUMNS "id, root, title, model, created_ms, updated_ms, archived, lease, lease_ms"
+/* A row may be written only while its thread's lease is ours, whatever we believe. */
+#define IF_LEASED " FROM thread WHERE num = ?1 AND lease = ?2"
+
+static const char *const sql[SQL_COUNT] = {
+    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_THREAD_INSERT] = "INSERT INTO thread (id, root, model, created_ms, updated_ms, lease, "
+                          "lease_ms) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?4)",
+    [SQL_THREAD_GET] = "SELECT " THREAD_COLUMNS " FROM thread WHERE id = ?1",
+    /* Ties in updated_ms are kept together by the cursor: a page never splits a millisecond. */
+    [SQL_THREAD_LIST] =
+        "SELECT " THREAD_COLUMNS " FROM thread WHERE updated_ms < ?1 "
+        "AND (?2 = '' OR root = ?2) AND (?3 = '' OR instr(lower(title), lower(?3))) "
+        "ORDER BY updated_ms DESC, num DESC",
+    [SQL_THREAD_TITLE] = "UPDATE thread SET title = ?2 WHERE id = ?1",
+    [SQL_THREAD_MODEL] = "UPDATE thread SET model = ?2 WHERE id = ?1",
+    [SQL_THREAD_ARCHIVED] = "UPDATE thread SET archived = ?2 WHERE id = ?1",
+    [SQL_THREAD_BASE] = "UPDATE thread SET base_seq = ?3 WHERE num = ?1 AND lease = ?2",
+    [SQL_THREAD_TOUCH] = "UPDATE thread SET updated_ms = ?3 WHERE num = ?1 AND lease = ?2",
+    [SQL_THREAD_DELETE] = "DELETE FROM thread WHERE id = ?1",
+    [SQL_THREAD_DELETE_ITEMS] =
+        "DELETE FROM item WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
+    [SQL_THREAD_DELETE_TURNS] =
+        "DELETE FROM turn WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
+    [SQL_THREAD_DELETE_CALLS] =
+        "DELETE FROM call WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
+    /* A blob's newest use tells whose it is: another thread that uses it later keeps it. */
+    [SQL_THREAD_DELETE_BLOBS] = "DELETE FROM blob WHERE used IN (SELECT num FROM change "
+                                "WHERE thread = (SELECT num FROM thread WHERE id = ?1))",
+    [SQL_THREAD_DELETE_CHANGES] =
+        "DELETE FROM change WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
+    [SQL_THREAD_OLD] = "SELECT id FROM thread WHERE updated_ms < ?1 ORDER BY updated_ms LIMIT ?2",
+    [SQL_LEASE_GET] = "SELECT num, lease, lease_ms FROM thread WHERE id = ?1",
+    [SQL_LEASE_TAKE] = "UPDATE thread SET lease = ?2, lease_ms = ?3 WHERE id = ?1 AND lease = ?4",
+    [SQL_LEASE_RENEW] = "UPDATE thread SET lease_ms = ?2 WHERE lease = ?1 AND lease <> ''",
+    [SQL_LEASE_DROP] = "UPDATE thread SET lease = '' WHERE num = ?1 AND lease = ?2",
+    [SQL_TURN_INSERT] = "INSERT INTO turn (thread, id, status, started_ms) "
+                        "SELECT num, ?3, 'running', ?4" IF_LEASED,
+    [SQL_TURN_END] = "UPDATE turn SET status = ?3, usage = ?4, error = ?5, ended_ms = ?6 "
+                     "WHERE id = ?1 AND thread IN (SELECT num FROM thread WHERE lease = ?2) "
+                     "RETURNING thread",
+    [SQL_TURN_EACH] = "SELECT turn.id, status, usage, error, started_ms, ended_ms FROM turn "
+                      "WHERE thread = (SELECT num FROM thread WHERE id = ?1) ORDER BY turn.num",
+    [SQL_ITEM_INSERT] =
+        "INSERT INTO item (thread, turn, kind, json) SELECT num, ?3, ?4, ?5" IF_LEASED,
+    [SQL_ITEM_EACH] = "SELECT seq, turn, kind, json FROM item WHERE thread = "
+                      "(SELECT num FROM thread WHERE id = ?1) AND seq >= CASE WHEN ?2 > 0 THEN ?2 "
+                      "ELSE (SELECT base_seq FROM thread WHERE id = ?1) END ORDER BY seq",
+    [SQL_CALL_INSERT] = "INSERT INTO call (thread, call_id, turn, name, arguments, decision, "
+                        "started_ms) SELECT num, ?3, ?4, ?5, ?6, ?7, ?8" IF_LEASED,
+    [SQL_CALL_FINISH] = "UPDATE call SET output = ?4, ok = ?5, ended_ms = ?6 "
+                        "WHERE thread = ?1 AND call_id = ?3 AND output IS NULL "
+                        "AND EXISTS (SELECT 1" IF_LEASED ")",
+    [SQL_CALL_FIND] = "SELECT output FROM call WHERE thread = "
+                      "(SELECT num FROM thread WHERE id = ?1) AND call_id = ?2",
+    [SQL_CHANGE_INSERT] =
+        "INSERT INTO change (thread, turn, kind, path, new_path, before_hash, "
+        "after_hash, created_ms) SELECT num, ?3, ?4, ?5, ?6, ?7, ?8, ?9" IF_LEASED,
+    [SQL_CHANGE_EACH] = "SELECT turn, path, new_path, kind, before_hash, after_hash, created_ms "
+                        "FROM change WHERE turn = ?1 ORDER BY num",
+    [SQL_BLOB_INSERT] = "INSERT INTO blob (hash, size, used, bytes) VALUES (?1, ?2, ?3, ?4)",
+    [SQL_BLOB_USE] = "UPDATE blob SET used = ?2 WHERE hash = ?1",
+    [SQL_BLOB_GET] = "SELECT bytes FROM blob WHERE hash = ?1",
+    [SQL_BLOB_TOTAL] = "SELECT value FROM total WHERE name = 'blob_bytes'",
+    [SQL_BLOB_OLDEST] = "SELECT hash FROM blob ORDER BY used LIMIT 1",
+    [SQL_BLOB_DELETE] = "DELETE FROM blob WHERE hash = ?1",
+};
+
+enum status statement_error(struct journal *journal, int code, struct err *err)
+{
+    const char *said = journal->db ? sqlite3_errmsg(journal->db) : sqlite3_errstr(code);
+    switch (code & 0xFF) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return err_set(err, STATUS_TIMEOUT,
+                       "the journal is held by another window for too long (%s); try again", said);
+    case SQLITE_FULL:
+        return err_set(err, STATUS_IO,
+                       "the journal cannot grow: the disk is full; free some space");
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return err_set(err, STATUS_IO,
+                       "the journal is damaged (%s); close all windows and move journal.db away",
+                       said);
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return err_set(err, STATUS_DENIED,
+                       "the journal may not be written (%s); check the state folder's permissions",
+                       said);
+    case SQLITE_TOOBIG:
+        return err_set(err, STATUS_LIMIT, "too large for the journal");
+    default:
+        return err_set(err, STATUS_IO, "the journal cannot be used: %s", said);
+    }
+}
+
+sqlite3_stmt *statement_take(struct journal *journal, enum statement_id id, struct err *err)
+{
+    sqlite3_stmt *kept = journal->statements[id];
+    if (kept && !sqlite3_stmt_busy(kept))
+        return kept;
+    sqlite3_stmt *made = NULL;
+    unsigned flags = kept ? 0 : SQLITE_PREPARE_PERSISTENT;
+    int code = sqlite3_prepare_v3(journal->db, sql[id], -1, flags, &made, NULL);
+    if (code != SQLITE_OK) {
+        statement_error(journal, code, err);
+        return NULL;
+    }
+    if (!kept)
+        journal->statements[id] = made;
+    return made;
+}
+
+void statement_drop(struct journal *journal, enum statement_id id, sqlite3_stmt *statement)
+{
+    if (statement != journal->statements[id]) {
+        sqlite3_finalize(statement);
+        return;
+    }
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+}
+
+void bind_str(sqlite3_stmt *statement, int index, struct str text)
+{
+    /* A NULL pointer would bind NULL. STATIC: every text outlives the step. */
+    sqlite3_bind_text64(statement, index, text.len ? text.ptr : "", text.len, SQLITE_STATIC,
+                        SQLITE_UTF8);
+}
+
+void bind_c(sqlite3_stmt *statement, int index, const char *text)
+{
+    bind_str(statement, index, str_from(text));
+}
+
+void bind_int(sqlite3_stmt *statement, int index, uint64_t value)
+{
+    sqlite3_bind_int64(statement, index, (sqlite3_int64)value);
+}
+
+struct str column_str(sqlite3_stmt *statement, int column)
+{
+    const char *bytes = sqlite3_column_blob(statement, column);
+    return (struct str){bytes, bytes ? (size_t)sqlite3_column_bytes(statement, column) : 0};
+}
+
+uint64_t column_int(sqlite3_stmt *statement, int column)
+{
+    return (uint64_t)sqlite3_column_int64(statement, column);
+}
+
+enum status statement_run(struct journal *journal, enum statement_id id, sqlite3_stmt *statement,
+                          int *ret_changed, struct err *err)
+{
+    int code;
+    do {
+        code = sqlite3_step(statement);
+    } while (code == SQLITE_ROW);
+    enum status status = STATUS_OK;
+    if (code != SQLITE_DONE)
+        status = statement_error(journal, code, err);
+    else if (ret_changed)
+        *ret_changed = sqlite3_changes(journal->db);
+    statement_drop(journal, id, statement);
+    return status;
+}
+
+enum status statement_run_plain(struct journal *journal, enum statement_id id, struct err *err)
+{
+    sqlite3_stmt *statement = statement_take(journal, id, err);
+    if (!statement)
+        return STATUS_IO;
+    return statement_run(journal, id, statement, NULL, err);
+}

@@ -1,0 +1,234 @@
+#include "journal-internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum status journal_thread_create(struct journal *journal, struct str root, struct str model,
+                                  char ret_id[ID_BYTES], struct err *err)
+{
+    enum status status = journal_writable(journal, err);
+    if (status != STATUS_OK)
+        return status;
+    sqlite3_stmt *statement = statement_take(journal, SQL_THREAD_INSERT, err);
+    if (!statement)
+        return STATUS_IO;
+    char id[ID_BYTES];
+    id_make("thread", id);
+    bind_c(statement, 1, id);
+    bind_str(statement, 2, root);
+    bind_str(statement, 3, model);
+    bind_int(statement, 4, journal->now_ms());
+    bind_c(statement, 5, journal->lease);
+    status = statement_run(journal, SQL_THREAD_INSERT, statement, NULL, err);
+    if (status != STATUS_OK)
+        return status;
+    map_set(&journal->ours, str_from(id),
+            (void *)(uintptr_t)sqlite3_last_insert_rowid(journal->db));
+    memcpy(ret_id, id, ID_BYTES);
+    return STATUS_OK;
+}
+
+/* Names and marks may be changed from a list, without opening: by anybody while nobody holds it. */
+static enum status begin_update(struct journal *journal, enum statement_id id,
+                                const char *thread_id, sqlite3_stmt **ret_statement,
+                                struct err *err)
+{
+    enum status status = journal_writable(journal, err);
+    if (status == STATUS_OK)
+        status = journal_lease_check_free(journal, thread_id, err);
+    if (status != STATUS_OK)
+        return status;
+    *ret_statement = statement_take(journal, id, err);
+    if (!*ret_statement)
+        return STATUS_IO;
+    bind_c(*ret_statement, 1, thread_id);
+    return STATUS_OK;
+}
+
+static enum status set_text(struct journal *journal, enum statement_id id, const char *thread_id,
+                            struct str text, struct err *err)
+{
+    sqlite3_stmt *statement;
+    enum status status = begin_update(journal, id, thread_id, &statement, err);
+    if (status != STATUS_OK)
+        return status;
+    bind_str(statement, 2, text);
+    return statement_run(journal, id, statement, NULL, err);
+}
+
+enum status journal_thread_set_title(struct journal *journal, const char *id, struct str title,
+                                     struct err *err)
+{
+    return set_text(journal, SQL_THREAD_TITLE, id, title, err);
+}
+
+enum status journal_thread_set_model(struct journal *journal, const char *id, struct str model,
+                                     struct err *err)
+{
+    return set_text(journal, SQL_THREAD_MODEL, id, model, err);
+}
+
+enum status journal_thread_set_archived(struct journal *journal, const char *id, bool archived,
+                                        struct err *err)
+{
+    sqlite3_stmt *statement;
+    enum status status = begin_update(journal, SQL_THREAD_ARCHIVED, id, &statement, err);
+    if (status != STATUS_OK)
+        return status;
+    bind_int(statement, 2, archived);
+    return statement_run(journal, SQL_THREAD_ARCHIVED, statement, NULL, err);
+}
+
+enum status journal_thread_set_base(struct journal *journal, const char *thread_id, uint64_t seq,
+                                    struct err *err)
+{
+    uint64_t num;
+    int changed = 0;
+    enum status status = journal_writable(journal, err);
+    if (status == STATUS_OK)
+        status = journal_thread_num(journal, thread_id, &num, err);
+    if (status != STATUS_OK)
+        return status;
+    sqlite3_stmt *statement = statement_take(journal, SQL_THREAD_BASE, err);
+    if (!statement)
+        return STATUS_IO;
+    bind_int(statement, 1, num);
+    bind_c(statement, 2, journal->lease);
+    bind_int(statement, 3, seq);
+    status = statement_run(journal, SQL_THREAD_BASE, statement, &changed, err);
+    return status == STATUS_OK && changed == 0 ? journal_lease_lost(journal, thread_id, err)
+                                               : status;
+}
+
+/* -- Deleting -- */
+
+static enum status delete_rows(struct journal *journal, const char *id, struct err *err)
+{
+    static const enum statement_id parts[] = {
+        SQL_THREAD_DELETE_ITEMS, SQL_THREAD_DELETE_TURNS,   SQL_THREAD_DELETE_CALLS,
+        SQL_THREAD_DELETE_BLOBS, SQL_THREAD_DELETE_CHANGES, SQL_THREAD_DELETE,
+    };
+    for (size_t i = 0; i < array_count(parts); i++) {
+        sqlite3_stmt *statement = statement_take(journal, parts[i], err);
+        if (!statement)
+            return STATUS_IO;
+        bind_c(statement, 1, id);
+        enum status status = statement_run(journal, parts[i], statement, NULL, err);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+enum status journal_thread_delete(struct journal *journal, const char *id, struct err *err)
+{
+    enum status status = journal_writable(journal, err);
+    if (status != STATUS_OK)
+        return status;
+    journal_begin(journal);
+    status = journal_lease_check_free(journal, id, err);
+    if (status == STATUS_OK)
+        status = delete_rows(journal, id, err);
+    status = journal_finish(journal, status, err);
+    if (status == STATUS_OK)
+        map_remove(&journal->ours, str_from(id));
+    return status;
+}
+
+enum { PRUNE_COUNT = 50 }; /* a call: deleting is work on the loop thread */
+
+enum status journal_prune(struct journal *journal, uint64_t before_ms, size_t *ret_count,
+                          struct err *err)
+{
+    *ret_count = 0;
+    enum status status = journal_writable(journal, err);
+    if (status != STATUS_OK)
+        return status;
+    sqlite3_stmt *statement = statement_take(journal, SQL_THREAD_OLD, err);
+    if (!statement)
+        return STATUS_IO;
+    VEC(char *) ids = {0};
+    bind_int(statement, 1, before_ms);
+    bind_int(statement, 2, PRUNE_COUNT);
+    while (sqlite3_step(statement) == SQLITE_ROW)
+        vec_push(&ids, str_dup_c(column_str(statement, 0)));
+    statement_drop(journal, SQL_THREAD_OLD, statement);
+    for (size_t i = 0; i < ids.len; i++) {
+        bool held = map_has(&journal->ours, str_from(ids.ptr[i])) ||
+                    journal_lease_check_free(journal, ids.ptr[i], NULL) != STATUS_OK;
+        if (!held && status == STATUS_OK)
+            status = journal_thread_delete(journal, ids.ptr[i], err);
+        *ret_count += !held && status == STATUS_OK;
+        mem_free(ids.ptr[i]);
+    }
+    vec_finish(&ids);
+    return status;
+}
+
+/* -- Reading -- */
+
+static void read_row(struct journal *journal, sqlite3_stmt *statement,
+                     struct journal_thread *ret_thread)
+{
+    struct str lease = column_str(statement, 7);
+    *ret_thread = (struct journal_thread){
+        .root = column_str(statement, 1),
+        .title = column_str(statement, 2),
+        .model = column_str(statement, 3),
+        .created_ms = column_int(statement, 4),
+        .updated_ms = column_int(statement, 5),
+        .archived = column_int(statement, 6) != 0,
+        .leased_elsewhere = lease.len && !str_eq_c(lease, journal->lease) &&
+                            journal_lease_is_live(journal, lease, column_int(statement, 8), NULL),
+    };
+    snprintf(ret_thread->id, sizeof(ret_thread->id), STR_FMT, STR_ARG(column_str(statement, 0)));
+}
+
+enum status journal_thread_list(struct journal *journal, struct str root, struct str query,
+                                uint64_t cursor_ms, size_t limit, journal_thread_fn *fn, void *user,
+                                struct err *err)
+{
+    sqlite3_stmt *statement = statement_take(journal, SQL_THREAD_LIST, err);
+    if (!statement)
+        return STATUS_IO;
+    bind_int(statement, 1, cursor_ms ? cursor_ms : INT64_MAX);
+    bind_str(statement, 2, root);
+    bind_str(statement, 3, query);
+    uint64_t last_ms = 0;
+    int code;
+    for (size_t n = 0; (code = sqlite3_step(statement)) == SQLITE_ROW; n++) {
+        struct journal_thread thread;
+        read_row(journal, statement, &thread);
+        if (n >= limit && (limit == 0 || thread.updated_ms != last_ms))
+            break;
+        last_ms = thread.updated_ms;
+        if (!fn(user, &thread))
+            break;
+    }
+    enum status status =
+        code == SQLITE_ROW || code == SQLITE_DONE ? STATUS_OK : statement_error(journal, code, err);
+    statement_drop(journal, SQL_THREAD_LIST, statement);
+    return status;
+}
+
+enum status journal_thread_get(struct journal *journal, struct str id, journal_thread_fn *fn,
+                               void *user, struct err *err)
+{
+    sqlite3_stmt *statement = statement_take(journal, SQL_THREAD_GET, err);
+    if (!statement)
+        return STATUS_IO;
+    bind_str(statement, 1, id);
+    int code = sqlite3_step(statement);
+    enum status status = STATUS_OK;
+    if (code == SQLITE_ROW) {
+        struct journal_thread thread;
+        read_row(journal, statement, &thread);
+        fn(user, &thread);
+    } else if (code == SQLITE_DONE) {
+        status = err_set(err, STATUS_NOT_FOUND, "there is no thread " STR_FMT, STR_ARG(id));
+    } else {
+        status = statement_error(journal, code, err);
+    }
+    statement_drop(journal, SQL_THREAD_GET, statement);
+    return status;
+}

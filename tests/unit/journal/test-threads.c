@@ -1,0 +1,264 @@
+#include "support.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+TestSuite(threads, .timeout = 10, .init = make_folder, .fini = remove_folder);
+
+static bool add_title(void *user, const struct journal_thread *thread)
+{
+    buf_append_fmt(user, STR_FMT "%s%s|", STR_ARG(thread->title),
+                   thread->archived ? "(archived)" : "",
+                   thread->leased_elsewhere ? "(elsewhere)" : "");
+    return true;
+}
+
+static bool stop_at_first(void *user, const struct journal_thread *thread)
+{
+    add_title(user, thread);
+    return false;
+}
+
+static const char *list(struct journal *journal, const char *root, const char *query,
+                        uint64_t cursor, size_t limit)
+{
+    static struct buf out;
+    struct err err = {0};
+    buf_clear(&out);
+    buf_append_c(&out, "");
+    cr_assert_eq(journal_thread_list(journal, str_from(root), str_from(query), cursor, limit,
+                                     add_title, &out, &err),
+                 STATUS_OK, "%s", err.text);
+    return out.ptr;
+}
+
+static void make_thread(struct journal *journal, const char *root, const char *title,
+                        char ret_id[ID_BYTES])
+{
+    wall_ms += 10;
+    cr_assert_eq(journal_thread_create(journal, str_from(root), STR("m"), ret_id, NULL), STATUS_OK);
+    cr_assert_eq(journal_thread_set_title(journal, ret_id, str_from(title), NULL), STATUS_OK);
+}
+
+Test(threads, are_listed_newest_first_by_root_query_and_page)
+{
+    struct journal *journal = open_journal();
+    char a[ID_BYTES], b[ID_BYTES], c[ID_BYTES], turn[ID_BYTES];
+    make_thread(journal, "/r", "alpha", a);
+    make_thread(journal, "/r", "Beta %_", b);
+    make_thread(journal, "/s", "gamma", c);
+    cr_assert_str_eq(list(journal, "", "", 0, 10), "gamma|Beta %_|alpha|");
+    cr_assert_str_eq(list(journal, "/r", "", 0, 10), "Beta %_|alpha|");
+    cr_assert_str_eq(list(journal, "", "bet", 0, 10), "Beta %_|");
+    cr_assert_str_eq(list(journal, "", "%", 0, 10), "Beta %_|");
+    cr_assert_str_eq(list(journal, "", "", 0, 1), "gamma|");
+    cr_assert_str_eq(list(journal, "", "", wall_ms, 1), "Beta %_|");
+    cr_assert_str_eq(list(journal, "", "", 0, 0), "");
+    wall_ms += 10;
+    cr_assert_eq(journal_turn_create(journal, a, turn, NULL), STATUS_OK);
+    cr_assert_str_eq(list(journal, "", "", 0, 1), "alpha|", "a turn makes it the newest");
+    cr_assert_eq(journal_thread_set_archived(journal, b, true, NULL), STATUS_OK);
+    cr_assert_str_eq(list(journal, "/r", "", 0, 10), "alpha|Beta %_(archived)|");
+    struct buf first = {0};
+    journal_thread_list(journal, STR(""), STR(""), 0, 10, stop_at_first, &first, NULL);
+    cr_assert_str_eq(first.ptr, "alpha|");
+    buf_finish(&first);
+    journal_close(journal);
+}
+
+/* A page ends between milliseconds, so the cursor skips nobody. */
+Test(threads, a_page_never_splits_one_millisecond)
+{
+    struct journal *journal = open_journal();
+    char id[ID_BYTES];
+    for (const char *c = "abc"; *c; c++) {
+        char title[2] = {*c, '\0'};
+        cr_assert_eq(journal_thread_create(journal, STR("/r"), STR("m"), id, NULL), STATUS_OK);
+        cr_assert_eq(journal_thread_set_title(journal, id, str_from(title), NULL), STATUS_OK);
+    }
+    cr_assert_str_eq(list(journal, "", "", 0, 1), "c|b|a|");
+    journal_close(journal);
+}
+
+static bool copy_thread(void *user, const struct journal_thread *thread)
+{
+    struct journal_thread *copy = user;
+    *copy = *thread;
+    cr_assert(str_eq_c(thread->root, "/r") && str_eq_c(thread->model, "other"));
+    return true;
+}
+
+Test(threads, one_is_found_by_its_id)
+{
+    struct journal *journal = open_journal();
+    char id[ID_BYTES];
+    struct journal_thread thread;
+    struct err err = {0};
+    make_thread(journal, "/r", "t", id);
+    cr_assert_eq(journal_thread_set_model(journal, id, STR("other"), NULL), STATUS_OK);
+    cr_assert_eq(journal_thread_get(journal, str_from(id), copy_thread, &thread, &err), STATUS_OK);
+    cr_assert_str_eq(thread.id, id);
+    cr_assert_eq(thread.created_ms, wall_ms);
+    cr_assert_eq(journal_thread_get(journal, STR("thread_x"), copy_thread, &thread, &err),
+                 STATUS_NOT_FOUND);
+    cr_assert_eq(journal_thread_set_title(journal, "thread_x", STR("t"), &err), STATUS_NOT_FOUND);
+    journal_close(journal);
+}
+
+Test(threads, deleting_leaves_nothing)
+{
+    struct journal *journal = open_journal();
+    char id[ID_BYTES], turn[ID_BYTES];
+    struct str text = STR("secret text");
+    make_thread(journal, "/r", "t", id);
+    cr_assert_eq(journal_turn_create(journal, id, turn, NULL), STATUS_OK);
+    cr_assert_eq(journal_item_append(journal, id, turn, "user", STR("{}"), NULL), STATUS_OK);
+    cr_assert_eq(
+        journal_call_start(journal, id, turn, STR("c"), STR("n"), STR("{}"), STR("d"), NULL),
+        STATUS_OK);
+    cr_assert_eq(
+        journal_change_add(journal, id, turn, "create", STR("f"), STR(""), NULL, &text, NULL),
+        STATUS_OK);
+    cr_assert_eq(journal_thread_delete(journal, id, NULL), STATUS_OK);
+    cr_assert_not(journal_lease_is_ours(journal, id));
+    cr_assert_eq(journal_thread_delete(journal, id, NULL), STATUS_NOT_FOUND);
+    run_sql(
+        "CREATE TEMP TABLE zero (n CHECK (n = 0)); INSERT INTO zero SELECT "
+        "(SELECT count(*) FROM item) + (SELECT count(*) FROM turn) + (SELECT count(*) FROM call) + "
+        "(SELECT count(*) FROM change) + (SELECT count(*) FROM blob) + (SELECT value FROM total)");
+    journal_close(journal);
+}
+
+Test(threads, pruning_takes_the_old_and_unheld)
+{
+    struct journal *journal = open_journal();
+    char a[ID_BYTES], b[ID_BYTES], c[ID_BYTES];
+    size_t count = 99;
+    make_thread(journal, "/r", "old", a);
+    make_thread(journal, "/r", "held", b);
+    uint64_t border = wall_ms + 1;
+    make_thread(journal, "/r", "new", c);
+    cr_assert_eq(journal_lease_drop(journal, a, NULL), STATUS_OK);
+    cr_assert_eq(journal_lease_drop(journal, c, NULL), STATUS_OK);
+    cr_assert_eq(journal_prune(journal, border, &count, NULL), STATUS_OK);
+    cr_assert_eq(count, 1);
+    cr_assert_str_eq(list(journal, "", "", 0, 10), "new|held|");
+    journal_close(journal);
+}
+
+/* -- Leases -- */
+
+static void read_own_lease(char boot[64], char namespace[32], char start[32])
+{
+    FILE *file = popen("cat /proc/sys/kernel/random/boot_id", "r");
+    cr_assert(file && fscanf(file, "%63s", boot) == 1);
+    pclose(file);
+    char command[128];
+    snprintf(command, sizeof(command),
+             "stat -L -c %%i /proc/self/ns/pid; cut -d' ' -f22 /proc/%d/stat", (int)getppid());
+    file = popen(command, "r");
+    cr_assert(file && fscanf(file, "%31s %31s", namespace, start) == 2);
+    pclose(file);
+}
+
+Test(threads, a_live_owner_keeps_its_lease_a_dead_one_loses_it)
+{
+    char boot[64], namespace[32], start[32], id[ID_BYTES];
+    read_own_lease(boot, namespace, start);
+    struct journal *journal = open_journal();
+    make_thread(journal, "/r", "t", id);
+    cr_assert_eq(journal_lease_drop(journal, id, NULL), STATUS_OK);
+    uint64_t renewed = wall_ms;
+    const struct {
+        const char *boot, *namespace;
+        long pid;
+        const char *start;
+        uint64_t age_ms;
+        enum status status;
+    } rows[] = {
+        {boot, namespace, (long)getppid(), start, 3600000,
+         STATUS_CONFLICT},                                     /* alive, however old */
+        {boot, namespace, (long)getppid(), "1", 0, STATUS_OK}, /* pid was given again */
+        {boot, namespace, 0x7FFFFFF0, "5", 0, STATUS_OK},      /* no such process */
+        {"another-boot", namespace, (long)getppid(), start, 0,
+         STATUS_CONFLICT}, /* cannot be seen */
+        {"another-boot", namespace, (long)getppid(), start, LIMIT_LEASE_MS + 1, STATUS_OK},
+        {boot, "1", (long)getppid(), start, 0, STATUS_CONFLICT},
+        {boot, "1", (long)getppid(), start, LIMIT_LEASE_MS + 1, STATUS_OK},
+        {"rubbish", "", 0, "x", 0, STATUS_OK},
+    };
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct buf sql = {0};
+        struct err err = {0};
+        wall_ms = renewed + rows[i].age_ms;
+        buf_append_fmt(&sql, "UPDATE thread SET lease = '%s:%s:%ld:%s'", rows[i].boot,
+                       rows[i].namespace, rows[i].pid, rows[i].start);
+        buf_append_fmt(&sql, ", lease_ms = %llu", (unsigned long long)renewed);
+        run_sql(sql.ptr);
+        buf_finish(&sql);
+        bool conflict = rows[i].status == STATUS_CONFLICT;
+        cr_assert_str_eq(list(journal, "", "", 0, 10), conflict ? "t(elsewhere)|" : "t|", "%zu", i);
+        if (conflict) {
+            cr_assert_eq(journal_thread_set_title(journal, id, STR("x"), NULL), STATUS_CONFLICT);
+            cr_assert_eq(journal_thread_delete(journal, id, NULL), STATUS_CONFLICT);
+        }
+        cr_assert_eq(journal_lease_take(journal, id, false, &err), rows[i].status, "%zu: %s", i,
+                     err.text);
+        cr_assert_eq(journal_lease_is_ours(journal, id), !conflict);
+        if (conflict) {
+            cr_assert(strstr(err.text, "open in another editor (process "), "%s", err.text);
+            cr_assert_eq(journal_lease_take(journal, id, true, &err), STATUS_OK);
+        }
+    }
+    journal_close(journal);
+}
+
+Test(threads, after_a_take_over_the_old_owner_writes_nothing)
+{
+    struct journal *journal = open_journal();
+    char id[ID_BYTES], turn[ID_BYTES], other[ID_BYTES];
+    struct err err = {0};
+    struct str text = STR("x");
+    struct buf items = {0};
+    make_thread(journal, "/r", "t", id);
+    cr_assert_eq(journal_turn_create(journal, id, turn, NULL), STATUS_OK);
+    cr_assert_eq(journal_call_start(journal, id, turn, STR("c"), STR("n"), STR(""), STR(""), NULL),
+                 STATUS_OK);
+    for (unsigned i = 0; i < 7; i++) {
+        cr_assert_eq(journal_lease_take(journal, id, true, NULL), STATUS_OK);
+        run_sql("UPDATE thread SET lease = 'b:1:2:3'");
+        enum status status =
+            i == 0   ? journal_item_append(journal, id, turn, "user", STR("{}"), &err)
+            : i == 1 ? journal_turn_create(journal, id, other, &err)
+            : i == 2 ? journal_turn_end(journal, turn, "completed", STR(""), STR(""), &err)
+            : i == 3
+                ? journal_call_start(journal, id, turn, STR("d"), STR(""), STR(""), STR(""), &err)
+            : i == 4 ? journal_call_finish(journal, id, STR("c"), STR("o"), true, &err)
+            : i == 5 ? journal_change_add(journal, id, turn, "create", STR("f"), STR(""), NULL,
+                                          &text, &err)
+                     : journal_thread_set_base(journal, id, 1, &err);
+        cr_assert_eq(status, STATUS_CONFLICT, "%u: %s", i, err.text);
+        cr_assert_not(journal_lease_is_ours(journal, id));
+    }
+    collect_items(journal, id, 1, &items);
+    cr_assert_str_eq(items.ptr, "");
+    cr_assert_eq(journal_call_find(journal, id, STR("c"), NULL), CALL_STARTED);
+    buf_finish(&items);
+    journal_close(journal);
+}
+
+Test(threads, closing_gives_the_leases_back)
+{
+    struct journal *journal = open_journal();
+    char id[ID_BYTES];
+    make_thread(journal, "/r", "t", id);
+    wall_ms += 5000;
+    cr_assert_eq(journal_lease_renew(journal, NULL), STATUS_OK);
+    run_sql("CREATE TEMP TABLE yes (n CHECK (n = 1)); INSERT INTO yes SELECT count(*) FROM thread "
+            "WHERE lease <> '' AND lease_ms = updated_ms + 5000");
+    journal_close(journal);
+    run_sql("CREATE TEMP TABLE yes (n CHECK (n = 1)); INSERT INTO yes SELECT count(*) FROM thread "
+            "WHERE lease = ''");
+}
