@@ -56,12 +56,22 @@ static void find_uri(struct str text, struct buf *uri)
     }
 }
 
+/* The text around it is broken, so it may be too: bad UTF-8 would break our answer. \u0000 does
+ * not. */
+static bool id_can_be_echoed(struct str id)
+{
+    struct json_value *value = NULL;
+    enum status status = json_parse(id, &value, NULL);
+    json_free(value);
+    return id_is_usable(id) && (status == STATUS_OK || status == STATUS_UNSUPPORTED);
+}
+
 static void scan_unreadable(struct str text, struct message *message)
 {
     struct spans spans = {0};
     find_spans(text, &spans);
-    if (id_is_usable(spans.id))
-        message->id = spans.id;
+    if (spans.id.len > 0)
+        message->id = id_can_be_echoed(spans.id) ? spans.id : STR("null");
     if (spans.method.len > 0 && json_raw_decode(spans.method, &message->method_text))
         message->method = buf_str(&message->method_text);
     find_uri(text, &message->uri_text);
