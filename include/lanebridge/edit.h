@@ -49,16 +49,21 @@ struct edit_plan {
 };
 void edit_plan_finish(struct edit_plan *plan);
 
-/* On failure *ret_plan is untouched and `errors` holds every problem, one a line, each with the path,
- * the hunk, and the nearest real text with its line numbers. Table of behaviour: docs/decisions. */
+/* On failure (STATUS_INVALID) *ret_plan is untouched and `errors` holds every problem, one a line,
+ * each with the path and the hunk, followed by indented lines with the nearest real text and its line
+ * numbers. A plan may have no files (the notes say that nothing changes). A file that is moved onto
+ * a name freed by the same patch comes as an update and a deletion, so that the order of the files
+ * never matters. What is tolerated and refused: tests/corpora/patch has a case for each row. */
 enum status edit_patch_plan(const struct edit_patch *patch, const struct edit_source *sources,
                             size_t source_count, struct edit_plan *ret_plan, struct buf *errors);
-/* `edit_file`: replaces old by new once (or everywhere). Errors: not found (with the nearest real
- * text), several places (with their line numbers), old equals new, old empty. */
+/* `edit_file`: replaces old by new once (or everywhere); LF stands for the file's own endings.
+ * Errors: not found (with the nearest real text), several places (with their line numbers), old
+ * equals new, old empty. */
 enum status edit_replace_plan(const struct edit_source *source, struct str old_string,
                               struct str new_string, bool replace_all, struct edit_plan *ret_plan,
                               struct buf *errors);
-/* `write_file`: the whole content; a create or an update. */
+/* `write_file`: the whole content; a create or an update. A BOM the file has stays, and so does CRLF
+ * where all lines have it and the content has none. */
 enum status edit_write_plan(const struct edit_source *source, struct str content,
                             struct edit_plan *ret_plan, struct buf *errors);
 

@@ -1,8 +1,7 @@
 /* Running globs, and the door's two functions. */
 #include "glob-internal.h"
 
-/* -- Classes -------------------------------------------------------------------------------------
- */
+/* -- Classes ----------------------------------------------------------------------------------- */
 
 static bool is_alpha(uint32_t c)
 {
@@ -103,8 +102,7 @@ static bool class_has(struct str rest, enum glob_flavour flavour, uint32_t c)
     return found != negated;
 }
 
-/* -- The places a match has reached
- * ----------------------------------------------------------------- */
+/* -- The places a match has reached ------------------------------------------------------------ */
 
 struct places {
     uint16_t list[GLOB_OPS_COUNT];
@@ -220,8 +218,7 @@ bool glob_run(const struct glob *glob, struct str path)
     return now->count > 0 && now->has[glob->count - 1];
 }
 
-/* -- The door
- * ----------------------------------------------------------------------------------------- */
+/* -- The door ---------------------------------------------------------------------------------- */
 
 bool glob_match(struct str pattern, struct str path)
 {

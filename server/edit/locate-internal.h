@@ -1,0 +1,26 @@
+/* Where a hunk belongs. */
+#ifndef LANEBRIDGE_EDIT_LOCATE_INTERNAL_H
+#define LANEBRIDGE_EDIT_LOCATE_INTERNAL_H
+
+#include "lines-internal.h"
+#include "patch-internal.h"
+
+struct location {
+    size_t line; /* 0-based, where the hunk's first old line stands */
+    size_t rows; /* of its old lines; 0 is a pure insertion before `line` */
+    enum match_level level;
+    bool loose_tail_dropped; /* its empty last lines were only space between sections */
+    const char *remark;      /* something else that was not as written, or NULL */
+};
+
+struct locate {
+    struct edit_lines *file;
+    size_t after;      /* the first line behind the hunk before this one */
+    size_t after_soft; /* likewise, but the context at that hunk's end may be used again */
+};
+
+/* On failure appends a problem to `errors`: "hunk 2 …" with the real text nearest to it. */
+enum status edit_locate(const struct locate *where, const struct patch_chunk *chunk,
+                        struct location *ret_location, struct buf *errors);
+
+#endif
