@@ -35,7 +35,7 @@ struct jsonrpc_frame_handlers {
 };
 struct jsonrpc_frames *jsonrpc_frames_new(size_t max_body_bytes,
                                           const struct jsonrpc_frame_handlers *handlers, void *user);
-void jsonrpc_frames_free(struct jsonrpc_frames *frames);
+void jsonrpc_frames_free(struct jsonrpc_frames *frames);   /* also in a callback of push */
 void jsonrpc_frames_push(struct jsonrpc_frames *frames, struct str bytes);
 
 /* -- Peer ---------------------------------------------------------------------------------------- */

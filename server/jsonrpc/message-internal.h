@@ -10,7 +10,6 @@ enum message_kind {
     MESSAGE_RESPONSE,
     MESSAGE_REFUSED,    /* answer with `code`, `err` and `id` */
     MESSAGE_UNREADABLE, /* the same if there is an id, and tell the owner method and uri */
-    MESSAGE_IGNORED,    /* a broken response: answering it could go on for ever */
 };
 
 /* Spans point into the body, `method` into `root` or `method_text`. Absent ones are empty. */

@@ -112,12 +112,6 @@ static void refuse(struct message *message, int code, const char *text)
     err_set(&message->err, STATUS_INVALID, "%s", text);
 }
 
-static void ignore(struct message *message, const char *text)
-{
-    message->kind = MESSAGE_IGNORED;
-    err_set(&message->err, STATUS_INVALID, "%s", text);
-}
-
 static bool version_is_right(const struct json_value *root)
 {
     return str_eq(json_get_str(root, "jsonrpc"), STR("2.0"));
@@ -148,13 +142,12 @@ static void read_call(const struct spans *spans, struct message *message)
         message->params = spans->params;
 }
 
+/* Without a look at the version: refusing an answer would leave its asker waiting for ever. */
 static void read_response(const struct spans *spans, struct message *message)
 {
     message->id = spans->id;
     message->result = spans->result;
     message->kind = MESSAGE_RESPONSE;
-    if (!version_is_right(message->root))
-        ignore(message, "a response without \"jsonrpc\":\"2.0\"");
 }
 
 void message_read(struct str body, struct message *message)

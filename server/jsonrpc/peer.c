@@ -175,11 +175,6 @@ static void handle_refused(struct jsonrpc_peer *peer, const struct message *mess
     send_error(peer, message->id, message->code, str_from(message->err.text));
 }
 
-static void handle_ignored(struct jsonrpc_peer *peer, const struct message *message)
-{
-    log_line(LOG_WARN, "rpc_ignored reason=\"%s\"", message->err.text);
-}
-
 static void handle_request(struct jsonrpc_peer *peer, const struct message *message)
 {
     if (map_has(&peer->open, message->id)) {
@@ -276,7 +271,7 @@ static void handle_message(struct jsonrpc_peer *peer, struct message *message)
     static void (*const handle[])(struct jsonrpc_peer *, const struct message *) = {
         [MESSAGE_REQUEST] = handle_request,       [MESSAGE_NOTIFICATION] = handle_notification,
         [MESSAGE_RESPONSE] = handle_response,     [MESSAGE_REFUSED] = handle_refused,
-        [MESSAGE_UNREADABLE] = handle_unreadable, [MESSAGE_IGNORED] = handle_ignored,
+        [MESSAGE_UNREADABLE] = handle_unreadable,
     };
     handle[message->kind](peer, message);
     message_finish(message);

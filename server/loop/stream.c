@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { MERGE_BYTES = 64 * 1024 }; /* small writes that wait together go out together */
+
 enum end_kind { END_NONE, END_STREAM, END_FILE };
 
 /* One direction. Reading and writing have a descriptor each, even on one socket, so that each can
@@ -23,14 +25,15 @@ struct end {
         uv_pipe_t pipe;
         uv_tty_t tty;
     };
-    uv_fs_t request; /* END_FILE: the one in flight */
+    union { /* the one request in flight: `write` or `file` by kind */
+        uv_write_t write;
+        uv_fs_t file;
+    };
     bool busy;
 };
 
 struct chunk {
-    struct loop_stream *stream;
     struct chunk *next;
-    uv_write_t write;
     struct buf bytes;
     size_t done;
 };
@@ -76,16 +79,16 @@ static void close_end(struct end *end)
 
 static void finish_request(struct end *end)
 {
-    uv_fs_req_cleanup(&end->request);
+    uv_fs_req_cleanup(&end->file);
     end->busy = false;
     if (end->kind == END_NONE)
         close(end->fd);
 }
 
-/* -- Writing ------------------------------------------------------------------------------------
+/* -- Writing: one request at a time, of the first chunk; the others can still grow. ---------------
  */
 
-static void write_to_file(struct loop_stream *stream);
+static void start_write(struct loop_stream *stream);
 
 static void end_output(struct loop_stream *stream)
 {
@@ -95,22 +98,35 @@ static void end_output(struct loop_stream *stream)
     close_end(&stream->out);
 }
 
-static void drop_first_chunk(struct loop_stream *stream)
+static void advance(struct loop_stream *stream, size_t count)
 {
     struct chunk *chunk = stream->first;
+    stream->queued -= count;
+    chunk->done += count;
+    if (chunk->done < chunk->bytes.len)
+        return;
     stream->first = chunk->next;
     if (!stream->first)
         stream->last = NULL;
-    stream->queued -= chunk->bytes.len - chunk->done;
     buf_finish(&chunk->bytes);
     mem_free(chunk);
 }
 
-/* The last thing a write callback does. */
-static void after_chunk(struct loop_stream *stream)
+static void drop_chunks(struct loop_stream *stream)
 {
-    if (stream->first)
+    while (stream->first)
+        advance(stream, stream->first->bytes.len - stream->first->done);
+}
+
+/* The end of every write: goes on, or tells that nothing waits any more. */
+static void after_write(struct loop_stream *stream)
+{
+    if (stream->out.kind == END_NONE)
+        drop_chunks(stream);
+    if (stream->first) {
+        start_write(stream);
         return;
+    }
     if (stream->shutting_down)
         end_output(stream);
     if (stream->handlers.on_drain && !stream->freed)
@@ -119,13 +135,14 @@ static void after_chunk(struct loop_stream *stream)
 
 static void on_stream_written(uv_write_t *request, int status)
 {
-    struct chunk *chunk = request->data;
-    struct loop_stream *stream = chunk->stream;
-    /* libuv keeps what is queued behind a failed write for ever: closing gives it back. */
+    struct loop_stream *stream = request->data;
+    stream->out.busy = false;
     if (status < 0)
         close_end(&stream->out);
-    drop_first_chunk(stream);
-    after_chunk(stream);
+    else
+        advance(stream, stream->first->bytes.len - stream->first->done);
+    after_write(stream);
+    release(stream);
 }
 
 static void on_file_written(uv_fs_t *request)
@@ -133,71 +150,58 @@ static void on_file_written(uv_fs_t *request)
     struct loop_stream *stream = request->data;
     ssize_t count = request->result;
     finish_request(&stream->out);
-    if (count > 0) {
-        stream->first->done += (size_t)count;
-        stream->queued -= (size_t)count;
-    } else if (count != UV_EINTR && count != UV_EAGAIN) {
+    if (count > 0)
+        advance(stream, (size_t)count);
+    else if (count != UV_EINTR && count != UV_EAGAIN)
         close_end(&stream->out);
-    }
-    bool is_dead = stream->out.kind == END_NONE;
-    while (stream->first && (is_dead || stream->first->done == stream->first->bytes.len))
-        drop_first_chunk(stream);
-    if (stream->first)
-        write_to_file(stream);
-    else
-        after_chunk(stream);
+    after_write(stream);
     release(stream);
 }
 
-static void write_to_file(struct loop_stream *stream)
+static void start_write(struct loop_stream *stream)
 {
+    uv_loop_t *uv = &stream->object.loop->uv;
+    struct end *out = &stream->out;
     struct chunk *chunk = stream->first;
     size_t left = chunk->bytes.len - chunk->done;
     uv_buf_t span = uv_buf_init(chunk->bytes.ptr + chunk->done, (unsigned)left);
-    stream->out.request.data = stream;
-    stream->out.busy = true;
+    out->busy = true;
     stream->pending++;
-    uv_fs_write(&stream->object.loop->uv, &stream->out.request, stream->out.fd, &span, 1, -1,
-                on_file_written);
+    if (out->kind == END_FILE) {
+        out->file.data = stream;
+        uv_fs_write(uv, &out->file, out->fd, &span, 1, -1, on_file_written);
+    } else {
+        out->write.data = stream;
+        uv_write(&out->write, &out->stream, &span, 1, on_stream_written);
+    }
 }
 
-static struct chunk *push_chunk(struct loop_stream *stream, struct buf *bytes, size_t done)
+static void push_chunk(struct loop_stream *stream, struct buf *bytes, size_t done)
 {
+    stream->queued += bytes->len - done;
+    if (stream->last != stream->first && stream->last->bytes.len + bytes->len <= MERGE_BYTES) {
+        buf_append(&stream->last->bytes, buf_str(bytes));
+        buf_finish(bytes);
+        return;
+    }
     struct chunk *chunk = mem_new(struct chunk);
-    chunk->stream = stream;
     chunk->done = done;
     buf_move(&chunk->bytes, bytes);
-    chunk->write.data = chunk;
     if (stream->last)
         stream->last->next = chunk;
     else
         stream->first = chunk;
     stream->last = chunk;
-    stream->queued += chunk->bytes.len - done;
-    return chunk;
 }
 
-static enum status write_to_stream(struct loop_stream *stream, struct buf *bytes)
+/* How much went out at once, negative when the other side is gone. */
+static int try_write(struct loop_stream *stream, const struct buf *bytes)
 {
-    int done = 0;
-    if (!stream->first) {
-        uv_buf_t span = uv_buf_init(bytes->ptr, (unsigned)bytes->len);
-        done = uv_try_write(&stream->out.stream, &span, 1);
-        if (done == UV_EAGAIN)
-            done = 0;
-        if (done < 0) {
-            close_end(&stream->out);
-            return STATUS_CLOSED;
-        }
-    }
-    if ((size_t)done == bytes->len) {
-        buf_finish(bytes);
-        return STATUS_OK;
-    }
-    struct chunk *chunk = push_chunk(stream, bytes, (size_t)done);
-    uv_buf_t rest = uv_buf_init(chunk->bytes.ptr + done, (unsigned)(chunk->bytes.len - done));
-    uv_write(&chunk->write, &stream->out.stream, &rest, 1, on_stream_written);
-    return STATUS_OK;
+    if (stream->first || stream->out.kind != END_STREAM)
+        return 0;
+    uv_buf_t span = uv_buf_init(bytes->ptr, (unsigned)bytes->len);
+    int done = uv_try_write(&stream->out.stream, &span, 1);
+    return done == UV_EAGAIN ? 0 : done;
 }
 
 enum status loop_stream_write(struct loop_stream *stream, struct buf *bytes)
@@ -208,11 +212,18 @@ enum status loop_stream_write(struct loop_stream *stream, struct buf *bytes)
         return STATUS_LIMIT;
     if (bytes->len == 0)
         return STATUS_OK;
-    if (stream->out.kind == END_STREAM)
-        return write_to_stream(stream, bytes);
-    push_chunk(stream, bytes, 0);
+    int done = try_write(stream, bytes);
+    if (done < 0) {
+        close_end(&stream->out);
+        return STATUS_CLOSED;
+    }
+    if ((size_t)done == bytes->len) {
+        buf_finish(bytes);
+        return STATUS_OK;
+    }
+    push_chunk(stream, bytes, (size_t)done);
     if (!stream->out.busy)
-        write_to_file(stream);
+        start_write(stream);
     return STATUS_OK;
 }
 
@@ -284,10 +295,10 @@ static void on_file_read(uv_fs_t *request)
 static void read_from_file(struct loop_stream *stream)
 {
     uv_buf_t span = uv_buf_init(stream->file_buffer, LOOP_READ_BYTES);
-    stream->in.request.data = stream;
+    stream->in.file.data = stream;
     stream->in.busy = true;
     stream->pending++;
-    uv_fs_read(&stream->object.loop->uv, &stream->in.request, stream->in.fd, &span, 1, -1,
+    uv_fs_read(&stream->object.loop->uv, &stream->in.file, stream->in.fd, &span, 1, -1,
                on_file_read);
 }
 
@@ -449,16 +460,14 @@ void loop_stream_free(struct loop_stream *stream)
     stream->freed = true;
     stream->reading = false;
     stream->pending++;
-    bool file_waits = stream->out.kind != END_STREAM;
     close_end(&stream->in);
+    bool is_file = stream->out.kind == END_FILE;
     close_end(&stream->out);
     if (stream->in.busy)
-        uv_cancel((uv_req_t *)&stream->in.request);
-    if (stream->out.busy)
-        uv_cancel((uv_req_t *)&stream->out.request);
-    /* What libuv or the pool is writing comes back cancelled, and is dropped then. */
-    if (file_waits && !stream->out.busy)
-        while (stream->first)
-            drop_first_chunk(stream);
+        uv_cancel((uv_req_t *)&stream->in.file);
+    if (stream->out.busy && is_file)
+        uv_cancel((uv_req_t *)&stream->out.file);
+    if (!stream->out.busy)
+        drop_chunks(stream); /* else when the request comes back */
     release(stream);
 }

@@ -225,7 +225,6 @@ static const struct {
      "unreadable<m > ", "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"error\":{\"code\":-32803,"},
     {"response to nothing", "{\"jsonrpc\":\"2.0\",\"id\":99,\"result\":1}", "", ""},
     {"error to nothing", "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700}}", "", ""},
-    {"response of a wrong version", "{\"id\":1,\"result\":1}", "", ""},
 };
 
 static struct str answer_body(const struct buf *output)
@@ -479,6 +478,7 @@ static const struct {
     {"{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"result\":2}", NULL},
     {"{\"jsonrpc\":\"2.0\",\"id\":1.0,\"result\":2}", NULL},
     {"{\"jsonrpc\":\"2.0\",\"result\":2}", NULL},
+    {"{\"id\":1,\"result\":2}", "answer<ok 0 2> "},
 };
 
 Test(peer, responses_of_all_shapes_are_taken_or_ignored)

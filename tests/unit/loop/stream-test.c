@@ -476,3 +476,37 @@ Test(stream, our_descriptors_are_not_inherited)
     close(fds[1]);
     close_seen(&seen);
 }
+
+Test(stream, many_small_writes_that_wait_keep_their_order)
+{
+    enum { COUNT = 20000 };
+    int fds[2];
+    cr_assert_eq(pipe(fds), 0);
+    struct seen reader = {0}, writer = {0};
+    open_seen(&reader, fds[0], -1);
+    writer.loop = reader.loop;
+    open_seen(&writer, -1, fds[1]);
+    close(fds[0]);
+    close(fds[1]);
+    size_t total = 0;
+    for (int i = 0; i < COUNT; i++) {
+        struct buf bytes = {0};
+        /* Now and then one that is too big to be merged. */
+        buf_append_fmt(&bytes, "%d%*s\n", i, i % 1000 == 999 ? 70000 : 1, "");
+        total += bytes.len;
+        cr_assert_eq(loop_stream_write(writer.stream, &bytes), STATUS_OK);
+    }
+    loop_stream_shutdown(writer.stream);
+    loop_run(reader.loop);
+    cr_assert_eq(reader.text.len, total);
+    struct str rest = buf_str(&reader.text), line;
+    for (int i = 0; i < COUNT; i++) {
+        int64_t number = -1;
+        cr_assert(str_next(&rest, '\n', &line));
+        cr_assert(str_to_int64(str_trim(line), &number));
+        cr_assert_eq(number, i);
+    }
+    cr_assert_eq(writer.drains, 1);
+    loop_stream_free(writer.stream);
+    close_seen(&reader);
+}
