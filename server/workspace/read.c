@@ -100,8 +100,7 @@ enum status workspace_read(const struct workspace_path *path, size_t limit_bytes
 /* -- Open text against the disk
  * -------------------------------------------------------------------- */
 
-/* Editors take the byte order mark off. */
-static bool is_same_text(struct str disk, struct str text)
+bool text_is_same(struct str disk, struct str text)
 {
     static const struct str mark = {"\xef\xbb\xbf", 3};
     if (str_eq(disk, text))
@@ -117,7 +116,7 @@ bool workspace_is_unsaved(const struct workspace *workspace, const struct docume
         workspace_resolve(workspace, NULL, str_from(document->path), &path, NULL) < 0)
         return true;
     bool same = workspace_read(&path, LIMIT_DOCUMENT_BYTES + 3, &bytes, NULL, NULL) == STATUS_OK &&
-                is_same_text(buf_str(&bytes), text_bytes(document->text));
+                text_is_same(buf_str(&bytes), text_bytes(document->text));
     buf_finish(&bytes);
     workspace_path_finish(&path);
     return !same;

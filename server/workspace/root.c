@@ -32,7 +32,7 @@ void workspace_free(struct workspace *workspace)
 {
     if (!workspace)
         return;
-    while (false && workspace->jobs.len)
+    while (workspace->jobs.len)
         workspace_job_cancel(vec_last(&workspace->jobs));
     for (size_t i = 0; i < workspace->roots.len; i++)
         root_free(workspace->roots.ptr[i]);

@@ -33,6 +33,8 @@ void stat_convert(const struct stat *from, struct workspace_stat *ret_stat);
 /* Reads from an open descriptor to its end. STATUS_LIMIT above limit_bytes. */
 enum status read_whole(int fd, size_t limit_bytes, struct buf *bytes, const char *display,
                        struct err *err);
+/* Whether a file holds an editor's text. Editors take the byte order mark off. */
+bool text_is_same(struct str disk, struct str text);
 /* All of it; -errno on failure. */
 int write_whole(int fd, struct str bytes);
 

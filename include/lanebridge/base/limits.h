@@ -35,7 +35,9 @@
 #define LIMIT_TRUST_FILE_BYTES MIB         /* thousands of remembered folders */
 #define LIMIT_WALK_DEPTH_COUNT 100         /* folders within folders; each holds a descriptor */
 #define LIMIT_WALK_ENTRIES_COUNT 100000    /* names of one folder, which are sorted in memory */
-#define LIMIT_IGNORE_FILE_BYTES (256 * KIB)
+#define LIMIT_REGEX_BYTES (16 * KIB)       /* one pattern */
+#define LIMIT_REGEX_STEPS_COUNT 2000000    /* of one match attempt: some 20 ms */
+#define LIMIT_REGEX_HEAP_BYTES (16 * MIB)
 #define LIMIT_GREP_TEXT_BYTES (4 * MIB)    /* of all matching lines of one search */
 
 /* Tools */
