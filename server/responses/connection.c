@@ -339,18 +339,22 @@ static void give_up_names(struct connection *connection, const struct lane *lane
     client->is_unsettled = true;
 }
 
+static void handle_connection_error(struct connection *connection,
+                                    const struct responses_event *event)
+{
+    struct failure failure = {event->error_code,   event->error_message,  event->error_param,
+                              event->error_status, event->retry_after_ms, false};
+    responses_recover_connection_error(connection, &failure);
+}
+
 static void handle_unnamed(struct connection *connection, const struct event_type *type,
                            const struct responses_event *event, struct str message)
 {
-    unsigned active = responses_connection_active(connection);
-    struct lane *lane = find_unnamed(connection, event);
-    if (event->is_error &&
-        (active != 1 || responses_option_find(event->error_param) == OPTION_LANES)) {
-        struct failure failure = {event->error_code,   event->error_message,  event->error_param,
-                                  event->error_status, event->retry_after_ms, false};
-        responses_recover_connection_error(connection, &failure);
+    if (event->is_error && responses_connection_active(connection) != 1) {
+        handle_connection_error(connection, event);
         return;
     }
+    struct lane *lane = find_unnamed(connection, event);
     if (!lane || type->kind == EVENT_UNKNOWN) {
         count_stray(connection);
         return;
@@ -360,16 +364,22 @@ static void handle_unnamed(struct connection *connection, const struct event_typ
     bring_to_lane(lane, type, event, message);
 }
 
+/* Whatever lane such an error names. */
+static bool concerns_connection(const struct connection *connection,
+                                const struct responses_event *event)
+{
+    if (str_eq_c(event->error_code, "websocket_connection_limit_reached"))
+        return true;
+    return connection->is_named && (str_eq_c(event->error_code, "invalid_stream_id") ||
+                                    responses_option_find(event->error_param) == OPTION_LANES);
+}
+
 static void handle_event(struct connection *connection, const struct responses_event *event,
                          struct str message)
 {
     const struct event_type *type = responses_event_type(event->type);
-    bool is_limit =
-        event->is_error && str_eq_c(event->error_code, "websocket_connection_limit_reached");
-    if (is_limit) {
-        struct failure failure = {event->error_code,   event->error_message,  event->error_param,
-                                  event->error_status, event->retry_after_ms, false};
-        responses_recover_connection_error(connection, &failure);
+    if (event->is_error && concerns_connection(connection, event)) {
+        handle_connection_error(connection, event);
         return;
     }
     if (!connection->is_named) {
@@ -507,7 +517,7 @@ static struct failure failure_of_close(const struct transport_close *close)
         {STATUS_LIMIT, STR_INIT("too_large")},
     };
     struct failure failure = {
-        .code = STR("connection_lost"),
+        .code = close->http_status >= 400 ? STR("refused") : STR("connection_lost"),
         .message = str_from(close->text),
         .status = close->http_status >= 400 ? close->http_status : 0,
         .retry_after_ms = close->retry_after_ms,

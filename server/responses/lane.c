@@ -58,6 +58,19 @@ void responses_lane_forget_chain(struct lane *lane)
     responses_chain_lose_cache(chain);
 }
 
+void responses_lane_limit(const struct lane *lane)
+{
+    const struct connection *connection = lane->connection;
+    unsigned names = 0;
+    for (unsigned i = 0; i < connection->lane_count; i++)
+        names += connection->lanes[i].was_used;
+    unsigned *limit = &connection->client->lane_limit;
+    if (names < *limit)
+        *limit = names;
+    if (*limit > 1)
+        (*limit)--;
+}
+
 /* How much a lane is worth keeping: lower goes first. */
 static uint64_t lane_rank(const struct lane *lane)
 {
@@ -66,19 +79,24 @@ static uint64_t lane_rank(const struct lane *lane)
     return lane->was_used ? 1 + lane->used + 1 : 1;
 }
 
+static bool may_take(const struct lane *lane)
+{
+    const struct connection *connection = lane->connection;
+    bool is_beyond =
+        connection->is_named && responses_lane_number(lane) >= connection->client->lane_limit;
+    return lane->state == LANE_FREE && !is_beyond;
+}
+
 struct lane *responses_lane_take(struct connection *connection, struct responses_chain *chain)
 {
-    if (chain->lane && chain->lane->connection == connection && chain->lane->state == LANE_FREE)
-        return chain->lane;
     if (responses_connection_active(connection) >= LIMIT_LANES_ACTIVE_COUNT)
         return NULL;
+    if (chain->lane && chain->lane->connection == connection && may_take(chain->lane))
+        return chain->lane;
     struct lane *best = NULL;
     for (unsigned i = 0; i < connection->lane_count; i++) {
         struct lane *lane = &connection->lanes[i];
-        bool is_beyond = connection->is_named && i >= connection->client->lane_limit;
-        if (lane->state != LANE_FREE || is_beyond)
-            continue;
-        if (!best || lane_rank(lane) < lane_rank(best))
+        if (may_take(lane) && (!best || lane_rank(lane) < lane_rank(best)))
             best = lane;
     }
     return best;

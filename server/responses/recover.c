@@ -114,8 +114,8 @@ static void end_broken(struct response *response, const struct failure *failure)
 {
     struct responses *client = response->client;
     client->told.abandoned_tokens += response->delta_bytes / BYTES_PER_TOKEN;
-    response_end(response, RESPONSE_BROKEN,
-                 failure->code.len ? failure->code : STR("connection_lost"), failure->message);
+    response_end(response, RESPONSE_BROKEN, failure->code.len ? failure->code : STR("error"),
+                 failure->message);
 }
 
 /* -- Sending again ------------------------------------------------------------------------------
@@ -226,15 +226,6 @@ void responses_drop_option(struct responses *client, unsigned option)
     client->is_unsettled = true;
 }
 
-/* Fewer names than we thought: what was used so far must do. */
-static void limit_lanes(struct response *response, const struct failure *failure)
-{
-    struct responses *client = response->client;
-    if (client->lane_limit > 1)
-        client->lane_limit--;
-    retry(response, failure, "too many lanes for the server");
-}
-
 static void go_elsewhere(struct response *response, const struct failure *failure)
 {
     if (!ends_instead(response, failure))
@@ -263,7 +254,7 @@ void responses_recover(struct response *response, const struct failure *failure)
         go_elsewhere(response, failure);
         break;
     case ACTION_LANE_LIMIT:
-        limit_lanes(response, failure);
+        retry(response, failure, "too many lanes for the server");
         break;
     case ACTION_FAIL:
         if (failure->is_lost && response->result.items_done > 0)

@@ -384,6 +384,8 @@ static void handle_error(struct response *response, const struct event_type *typ
     (void)message;
     struct failure failure = {event->error_code,   event->error_message,  event->error_param,
                               event->error_status, event->retry_after_ms, false};
+    if (str_eq_c(failure.code, "websocket_stream_limit_reached"))
+        responses_lane_limit(response->lane);
     fail(response, &failure);
 }
 

@@ -143,6 +143,8 @@ void responses_lane_start(struct lane *lane, struct response *response);
 void responses_lane_end(struct lane *lane);
 /* Takes the response off; the lane waits for the terminal event. */
 void responses_lane_drain(struct lane *lane, uint64_t now_ms);
+/* The server has fewer than we thought: this one was too much. */
+void responses_lane_limit(const struct lane *lane);
 /* Cuts the tie to the chain that is kept here. */
 void responses_lane_forget_chain(struct lane *lane);
 bool responses_lane_has_ended(const struct lane *lane, struct str response_id);

@@ -10,8 +10,8 @@ const struct responses_deadlines fake_deadlines = {
     .pong = 100,
     .thinking = 5000,
     .drain = 1000,
-    .backoff_first = 10,
-    .backoff_max = 80,
+    .backoff_first = 20,
+    .backoff_max = 160,
     .attempts = 3,
 };
 
@@ -76,7 +76,7 @@ static uint64_t env_now(void *user)
 static uint32_t env_random(void *user)
 {
     (void)user;
-    return 0xffffffff; /* every jitter at its longest */
+    return 0; /* every back-off is half of what it may be */
 }
 
 static struct transport_timer *env_timer_new(void *user, void (*on_fire)(void *fire_user),

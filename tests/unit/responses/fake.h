@@ -35,7 +35,8 @@ struct fake {
 };
 
 /* A fast set of deadlines: connect 100, first_event 300, silence 200, pong 100, thinking 5000,
- * drain 1000, backoff 10 to 80, attempts 3. */
+ * drain 1000, waits of 10, 20, 40, 80 (half of what
+ * the jitter may add up to), attempts 3. */
 extern const struct responses_deadlines fake_deadlines;
 
 void fake_start(struct fake *fake, const char *profile, enum responses_transport_choice choice,

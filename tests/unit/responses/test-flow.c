@@ -438,8 +438,8 @@ Test(responses_flow, anything_may_be_done_in_any_callback)
     static const char *const events[] = {
         "{'type':'response.output_item.added','stream_id':'l0','item':{'type':'message'}}",
         "{'type':'response.output_text.delta','stream_id':'l0','delta':'x'}",
-        "{'type':'response.completed','stream_id':'l0','response':{'id':'r','output':["
-        "{'type':'message','id':'a'},{'type':'message','id':'b'}]}}",
+        ("{'type':'response.completed','stream_id':'l0','response':{'id':'r','output':["
+         "{'type':'message','id':'a'},{'type':'message','id':'b'}]}}"),
     };
     for (size_t i = 0; i < array_count(places); i++) {
         for (int what = DO_INTERRUPT; what <= DO_FREE_ALL; what++) {

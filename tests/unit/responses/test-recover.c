@@ -1,0 +1,649 @@
+#include "fake.h"
+
+#include <stdio.h>
+#include <string.h>
+
+TestSuite(responses_recover, .timeout = 10);
+
+struct scene {
+    struct fake fake;
+    struct caller caller;
+    struct fake_wire *wire;
+};
+
+static void scene_create(struct scene *scene, const char *profile,
+                         enum responses_transport_choice choice)
+{
+    fake_start(&scene->fake, profile, choice, false);
+    caller_start(&scene->caller, &scene->fake, PRIORITY_TURN);
+    caller_say(&scene->caller, "one");
+    cr_assert(caller_create(&scene->caller));
+    scene->wire = fake_wire(&scene->fake, 0);
+}
+
+static void scene_start(struct scene *scene)
+{
+    scene_create(scene, "openai", RESPONSES_AUTO);
+    fake_accept(scene->wire);
+}
+
+static void scene_stop(struct scene *scene)
+{
+    caller_finish(&scene->caller);
+    fake_stop(&scene->fake);
+}
+
+/* -- Errors of the server -----------------------------------------------------------------------
+ */
+
+#define AT_LANE "'stream_id':'l0'"
+
+Test(responses_recover, each_error_has_its_answer)
+{
+    static const struct {
+        const char *event;
+        const char *log;            /* before anything came of the response */
+        const char *log_after_item; /* when an item was done */
+    } cases[] = {
+        {"{'type':'error'," AT_LANE ",'status':429,'error':{'code':'rate_limit_exceeded',"
+         "'message':'slow','retry_after':2}}",
+         "retry 2002", "end broken rate_limit_exceeded"},
+        {"{'type':'error'," AT_LANE ",'status':429,'headers':{'retry-after':'3'},"
+         "'error':{'type':'rate_limit_error','message':'slow'}}",
+         "retry 3002", "end broken rate_limit_error"},
+        {"{'type':'error'," AT_LANE ",'code':'server_is_overloaded','message':'busy'}", "retry 10",
+         "end broken server_is_overloaded"},
+        {"{'type':'error'," AT_LANE ",'status':500,'error':{'message':'oops'}}", "retry 10",
+         "end broken error"},
+        {"{'type':'error'," AT_LANE ",'status':401,'error':{'message':'bad key'}}",
+         "end failed auth", "end failed auth"},
+        {"{'type':'error'," AT_LANE ",'status':429,'error':{'code':'insufficient_quota'}}",
+         "end failed insufficient_quota", "end failed insufficient_quota"},
+        {"{'type':'error'," AT_LANE ",'status':400,'error':{'code':'context_length_exceeded'}}",
+         "end failed context_length_exceeded", "end failed context_length_exceeded"},
+        {"{'type':'error'," AT_LANE ",'code':'some_new_code','message':'?'}",
+         "end failed some_new_code", "end failed some_new_code"},
+        {"{'type':'error'," AT_LANE ",'error':'just a text'}", "end failed error",
+         "end failed error"},
+        {"{'type':'error'," AT_LANE ",'status':429,'error':{'code':'rate_limit_exceeded',"
+         "'retry_after':86400}}",
+         "end failed rate_limit_exceeded", "end broken rate_limit_exceeded"},
+        {"{'type':'error'," AT_LANE ",'status':404,'error':{'code':'previous_response_not_found'}}",
+         "end failed previous_response_not_found", "end failed previous_response_not_found"},
+        {"{'type':'response.failed'," AT_LANE ",'response':{'id':'r1','error':{"
+         "'code':'server_error','message':'oops'}}}",
+         "started r1; retry 10", "end broken server_error"},
+        {"{'type':'response.failed'," AT_LANE ",'response':{'id':'r1','error':null}}",
+         "started r1; retry 10", "end broken server_error"},
+        {"{'type':'response.failed'," AT_LANE ",'response':{'id':'r1','error':{"
+         "'code':'invalid_prompt','message':'no'}}}",
+         "started r1; end failed invalid_prompt", "end failed invalid_prompt"},
+        {"{'type':'error'," AT_LANE ",'status':400,'error':{'code':'unknown_parameter',"
+         "'param':'stream_options.include_obfuscation'}}",
+         "retry 0", "end failed unknown_parameter"},
+        {"{'type':'error'," AT_LANE ",'status':400,'error':{'code':'unknown_parameter',"
+         "'param':'model'}}",
+         "end failed unknown_parameter", "end failed unknown_parameter"},
+    };
+    for (size_t i = 0; i < array_count(cases); i++) {
+        for (int after_item = 0; after_item < 2; after_item++) {
+            struct scene s;
+            scene_start(&s);
+            if (after_item) {
+                fake_created(s.wire, "l0", "r1");
+                fake_item(s.wire, "l0", "m1", "done");
+                caller_assert_log(&s.caller, "started r1; item 0 message m1");
+            }
+            fake_event(s.wire, "%s", cases[i].event);
+            const char *expected = after_item ? cases[i].log_after_item : cases[i].log;
+            cr_assert_str_eq(s.caller.log.ptr, expected, "case %zu: %s", i, s.caller.log.ptr);
+            cr_assert_not(s.wire->is_closed);
+            scene_stop(&s);
+        }
+    }
+}
+
+Test(responses_recover, a_wait_is_told_in_words_and_kept)
+{
+    struct scene s;
+    scene_start(&s);
+    fake_event(s.wire, "{'type':'error'," AT_LANE ",'status':429,'error':{"
+                       "'code':'rate_limit_exceeded','message':'slow','retry_after':2}}");
+    cr_assert(strstr(fake_status(&s.fake).detail, "rate limit (slow): retrying in 3 s"));
+    fake_advance(&s.fake, 2001);
+    cr_assert_eq(s.wire->sent.len, 1);
+    fake_advance(&s.fake, 1);
+    cr_assert_eq(s.wire->sent.len, 2);
+    fake_answer(s.wire, "l0", "r1", "yes");
+    caller_assert_log(&s.caller, "retry 2002; started r1; item 0 message m-r1; end completed");
+    cr_assert_eq(fake_status(&s.fake).retries, 1);
+    scene_stop(&s);
+}
+
+Test(responses_recover, a_forgotten_parent_means_full_input_at_once)
+{
+    struct scene s;
+    scene_start(&s);
+    fake_answer(s.wire, "l0", "r1", "first");
+    caller_say(&s.caller, "two");
+    cr_assert(caller_create(&s.caller));
+    fake_assert_sent(s.wire, 1, "'previous_response_id':'r1'");
+    fake_event(s.wire, "{'type':'error'," AT_LANE ",'status':400,'error':{"
+                       "'code':'previous_response_not_found','param':'previous_response_id'}}");
+    cr_assert_eq(s.wire->sent.len, 3);
+    fake_assert_not_sent(s.wire, 2, "previous_response_id");
+    fake_assert_sent(s.wire, 2, "'content':'one'");
+    fake_answer(s.wire, "l0", "r2", "second");
+    caller_assert_ended(&s.caller, RESPONSE_COMPLETED);
+    cr_assert_not(s.caller.result.continued);
+    caller_say(&s.caller, "three");
+    cr_assert(caller_create(&s.caller));
+    fake_assert_sent(s.wire, 3, "'previous_response_id':'r2'");
+    scene_stop(&s);
+}
+
+Test(responses_recover, what_is_refused_is_left_out_from_then_on)
+{
+    static const struct {
+        const char *param, *member;
+    } cases[] = {
+        {"stream_options", "'stream_options':"},
+        {"stream_options.include_obfuscation", "'stream_options':"},
+        {"include[0]", "'include':"},
+        {"prompt_cache_key", "'prompt_cache_key':"},
+        {"parallel_tool_calls", "'parallel_tool_calls':"},
+        {"context_management", "'context_management':"},
+        {"reasoning.summary", "'summary':"},
+        {"stream_id", "'stream_id':"},
+    };
+    for (size_t i = 0; i < array_count(cases); i++) {
+        struct scene s;
+        fake_start(&s.fake, "openai", RESPONSES_AUTO, false);
+        caller_start(&s.caller, &s.fake, PRIORITY_TURN);
+        caller_say(&s.caller, "one");
+        s.caller.request.effort = STR("low");
+        s.caller.request.prompt_cache_key = STR("key");
+        s.caller.request.tools = STR("[{\"type\":\"function\",\"name\":\"f\"}]");
+        s.caller.request.extra = STR("\"context_management\":[{\"type\":\"compaction\"}],\"x\":1");
+        cr_assert(caller_create(&s.caller));
+        s.wire = fake_wire(&s.fake, 0);
+        fake_accept(s.wire);
+        fake_assert_sent(s.wire, 0, cases[i].member);
+        fake_event(s.wire,
+                   "{'type':'error'," AT_LANE ",'status':400,'error':{"
+                   "'code':'unknown_parameter','message':'?','param':'%s'}}",
+                   cases[i].param);
+        cr_assert_eq(s.wire->sent.len, 2, "%s", cases[i].param);
+        fake_assert_not_sent(s.wire, 1, cases[i].member);
+        fake_assert_sent(s.wire, 1, "'x':1");
+        cr_assert_eq(s.caller.retries, 1);
+        /* The same complaint about what is not there any more is an end, not a circle. */
+        fake_event(s.wire,
+                   "{'type':'error','status':400,'error':{'code':'unknown_parameter',"
+                   "'message':'?','param':'%s'}%s}",
+                   cases[i].param, i == 7 ? "" : "," AT_LANE);
+        caller_assert_ended(&s.caller, RESPONSE_FAILED);
+        scene_stop(&s);
+    }
+}
+
+Test(responses_recover, warm_up_refused_ends_completed)
+{
+    struct scene s;
+    fake_start(&s.fake, "openai", RESPONSES_AUTO, false);
+    caller_start(&s.caller, &s.fake, PRIORITY_TURN);
+    s.caller.request.warm_up = true;
+    cr_assert(caller_create(&s.caller));
+    s.wire = fake_wire(&s.fake, 0);
+    fake_accept(s.wire);
+    fake_event(s.wire, "{'type':'error'," AT_LANE ",'status':400,'error':{'param':'generate'}}");
+    caller_assert_ended(&s.caller, RESPONSE_COMPLETED);
+    cr_assert(caller_create(&s.caller));
+    fake_settle(&s.fake);
+    cr_assert_eq(s.caller.ends, 2);
+    cr_assert_eq(s.wire->sent.len, 1);
+    scene_stop(&s);
+}
+
+Test(responses_recover, retries_are_bounded_and_back_off)
+{
+    struct scene s;
+    scene_start(&s);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(s.wire->sent.len, (size_t)i + 1);
+        fake_event(s.wire, "{'type':'error'," AT_LANE ",'status':500,'error':{'message':'oops'}}");
+        fake_advance(&s.fake, 100);
+    }
+    caller_assert_log(&s.caller, "retry 10; retry 20; end failed error");
+    cr_assert(strstr(s.caller.result.text, "Gave up after"));
+    cr_assert(strstr(s.caller.result.text, "oops"));
+    cr_assert_eq(s.wire->sent.len, 3);
+    scene_stop(&s);
+}
+
+Test(responses_recover, fewer_lanes_than_we_thought)
+{
+    struct fake fake;
+    struct caller callers[3];
+    fake_start(&fake, "openai", RESPONSES_AUTO, false);
+    for (size_t i = 0; i < 3; i++) {
+        caller_start(&callers[i], &fake, PRIORITY_TURN);
+        caller_say(&callers[i], "q");
+        cr_assert(caller_create(&callers[i]));
+    }
+    struct fake_wire *wire = fake_wire(&fake, 0);
+    fake_accept(wire);
+    fake_created(wire, "l0", "r0");
+    fake_created(wire, "l1", "r1");
+    fake_event(wire, "{'type':'error','stream_id':'l2','status':429,'error':{"
+                     "'code':'websocket_stream_limit_reached','message':'2 at most'}}");
+    fake_advance(&fake, 50);
+    cr_assert_eq(wire->sent.len, 3, "it waits for one of the two");
+    fake_completed(wire, "l1", "r1");
+    fake_assert_sent(wire, 3, "'stream_id':'l1'");
+    for (size_t i = 0; i < 3; i++)
+        caller_finish(&callers[i]);
+    fake_stop(&fake);
+}
+
+/* -- Lost connections ---------------------------------------------------------------------------
+ */
+
+Test(responses_recover, a_lost_socket_at_every_event)
+{
+    static const char *const script[] = {
+        "{'type':'response.created','stream_id':'l0','response':{'id':'r1'}}",
+        "{'type':'response.in_progress','stream_id':'l0','response':{'id':'r1'}}",
+        "{'type':'response.output_item.added','stream_id':'l0','output_index':0,"
+        "'item':{'type':'reasoning','id':'a'}}",
+        "{'type':'response.output_item.done','stream_id':'l0','output_index':0,"
+        "'item':{'type':'reasoning','id':'a'}}",
+        "{'type':'response.output_text.delta','stream_id':'l0','output_index':1,'delta':'12345678'"
+        "}",
+        "{'type':'response.output_item.done','stream_id':'l0','output_index':1,"
+        "'item':{'type':'message','id':'b'}}",
+        "{'type':'response.completed','stream_id':'l0','response':{'id':'r1'}}",
+    };
+    for (size_t lost = 0; lost <= array_count(script); lost++) {
+        struct scene s;
+        scene_start(&s);
+        for (size_t i = 0; i < lost; i++)
+            fake_event(s.wire, "%s", script[i]);
+        fake_drop(s.wire);
+        cr_assert(s.wire->is_closed);
+        if (lost == array_count(script)) {
+            caller_assert_ended(&s.caller, RESPONSE_COMPLETED);
+        } else if (lost > 3) {
+            caller_assert_ended(&s.caller, RESPONSE_BROKEN);
+            cr_assert_str_eq(s.caller.result.code, "connection_lost");
+            cr_assert_eq(s.caller.history.len, lost > 5 ? 3 : 2);
+            cr_assert_eq(fake_status(&s.fake).abandoned_tokens, lost > 4 ? 2 : 0);
+            cr_assert(caller_create(&s.caller));
+        } else {
+            cr_assert_eq(s.caller.ends, 0);
+            cr_assert_eq(s.caller.retries, 1);
+        }
+        if (lost < array_count(script)) {
+            fake_advance(&s.fake, 50);
+            struct fake_wire *second = fake_wire(&s.fake, 1);
+            fake_accept(second);
+            fake_assert_not_sent(second, 0, "previous_response_id");
+            fake_answer(second, "l0", "r2", "fine");
+            caller_assert_ended(&s.caller, RESPONSE_COMPLETED);
+        }
+        /* Nothing twice, nothing lost: each item that was done stands there once. */
+        size_t items = lost < 4 ? 2 : lost < 6 ? 3 : lost < 7 ? 4 : 3;
+        cr_assert_eq(s.caller.history.len, items, "lost at %zu: %zu", lost, s.caller.history.len);
+        scene_stop(&s);
+    }
+}
+
+Test(responses_recover, hosted_tools_with_effects_are_not_asked_twice)
+{
+    static const struct {
+        const char *tools;
+        unsigned retries;
+    } cases[] = {
+        {"[{\"type\":\"function\",\"name\":\"mcp\"}]", 1},
+        {"[{\"type\":\"web_search\"}]", 1},
+        {"[{\"type\":\"function\"},{\"server_label\":\"x\",\"type\":\"mcp\"}]", 0},
+        {"[{\"type\":\"code_interpreter\"}]", 0},
+    };
+    for (size_t i = 0; i < array_count(cases); i++) {
+        struct scene s;
+        fake_start(&s.fake, "openai", RESPONSES_AUTO, false);
+        caller_start(&s.caller, &s.fake, PRIORITY_TURN);
+        s.caller.request.tools = str_from(cases[i].tools);
+        caller_say(&s.caller, "one");
+        cr_assert(caller_create(&s.caller));
+        s.wire = fake_wire(&s.fake, 0);
+        fake_accept(s.wire);
+        fake_drop(s.wire);
+        cr_assert_eq(s.caller.retries, cases[i].retries, "%s", cases[i].tools);
+        cr_assert_eq(s.caller.ends, 1 - cases[i].retries);
+        scene_stop(&s);
+    }
+}
+
+Test(responses_recover, nonsense_from_the_server_is_a_lost_connection)
+{
+    static const char *const cases[] = {"", "nonsense", "[]", "{'type':", "{'no':'type'}", "{}{}"};
+    for (size_t i = 0; i < array_count(cases); i++) {
+        struct scene s;
+        scene_start(&s);
+        fake_event(s.wire, "%s", cases[i]);
+        cr_assert(s.wire->is_closed, "%s", cases[i]);
+        cr_assert_eq(s.caller.retries, 1);
+        scene_stop(&s);
+    }
+}
+
+Test(responses_recover, a_full_send_queue_fails_the_request)
+{
+    struct scene s;
+    scene_create(&s, "openai", RESPONSES_AUTO);
+    s.fake.refuse_send = STATUS_LIMIT;
+    fake_accept(s.wire);
+    caller_assert_ended(&s.caller, RESPONSE_FAILED);
+    cr_assert_str_eq(s.caller.result.code, "too_large");
+    scene_stop(&s);
+}
+
+/* -- Deadlines ----------------------------------------------------------------------------------
+ */
+
+Test(responses_recover, connect_has_a_deadline)
+{
+    struct scene s;
+    scene_create(&s, "openai", RESPONSES_WEBSOCKET_ONLY);
+    fake_advance(&s.fake, 99);
+    cr_assert_not(s.wire->is_closed);
+    cr_assert_eq(fake_status(&s.fake).state, RESPONSES_CONNECTING);
+    fake_advance(&s.fake, 1);
+    cr_assert(s.wire->is_closed);
+    cr_assert_eq(fake_status(&s.fake).state, RESPONSES_OFFLINE);
+    fake_advance(&s.fake, 1000);
+    cr_assert_eq(s.fake.wires.len, 3, "three attempts");
+    caller_assert_log(&s.caller, "retry 10; retry 20; end failed timeout");
+    scene_stop(&s);
+}
+
+Test(responses_recover, the_first_event_has_a_deadline)
+{
+    struct scene s;
+    scene_start(&s);
+    for (int i = 0; i < 3; i++) {
+        fake_advance(&s.fake, 99);
+        fake_alive(s.wire);
+    }
+    fake_advance(&s.fake, 2);
+    cr_assert_eq(s.caller.retries, 0);
+    fake_advance(&s.fake, 1);
+    caller_assert_log(&s.caller, "retry 10");
+    fake_advance(&s.fake, 10);
+    struct fake_wire *second = fake_wire(&s.fake, 1);
+    fake_accept(second);
+    fake_answer(s.wire, "l0", "late", "too late");
+    cr_assert_eq(s.caller.ends, 0);
+    cr_assert(s.wire->is_closed, "drained and retired");
+    fake_answer(second, "l0", "r2", "fine");
+    caller_assert_ended(&s.caller, RESPONSE_COMPLETED);
+    cr_assert_str_eq(s.caller.result.response_id, "r2");
+    scene_stop(&s);
+}
+
+Test(responses_recover, silence_is_pinged_and_no_pong_is_the_end)
+{
+    struct scene s;
+    scene_start(&s);
+    fake_created(s.wire, "l0", "r1");
+    fake_advance(&s.fake, 199);
+    cr_assert_eq(s.wire->pings, 0);
+    fake_advance(&s.fake, 1);
+    cr_assert_eq(s.wire->pings, 1);
+    fake_advance(&s.fake, 99);
+    fake_alive(s.wire);
+    fake_advance(&s.fake, 199);
+    cr_assert_eq(s.wire->pings, 1);
+    fake_advance(&s.fake, 1);
+    cr_assert_eq(s.wire->pings, 2);
+    fake_advance(&s.fake, 99);
+    cr_assert_not(s.wire->is_closed);
+    fake_advance(&s.fake, 1);
+    cr_assert(s.wire->is_closed);
+    cr_assert_eq(s.caller.retries, 1);
+    scene_stop(&s);
+}
+
+Test(responses_recover, thinking_is_kept_alive_by_pongs_but_not_for_ever)
+{
+    struct scene s;
+    scene_start(&s);
+    fake_created(s.wire, "l0", "r1");
+    cr_assert_eq(fake_status(&s.fake).state, RESPONSES_THINKING);
+    for (int i = 0; i < 49; i++) {
+        fake_advance(&s.fake, 100);
+        fake_alive(s.wire);
+    }
+    cr_assert_eq(s.caller.retries, 0);
+    fake_advance(&s.fake, 100);
+    cr_assert_eq(s.caller.retries, 1);
+    scene_stop(&s);
+}
+
+/* -- Connecting ---------------------------------------------------------------------------------
+ */
+
+Test(responses_recover, a_refused_key_is_said_clearly)
+{
+    static const enum responses_transport_choice choices[] = {
+        RESPONSES_AUTO, RESPONSES_WEBSOCKET_ONLY, RESPONSES_HTTP_ONLY};
+    for (size_t i = 0; i < array_count(choices); i++) {
+        struct scene s;
+        scene_create(&s, "openai", choices[i]);
+        fake_refuse(s.wire, 401, -1);
+        caller_assert_ended(&s.caller, RESPONSE_FAILED);
+        cr_assert_str_eq(s.caller.result.code, "auth");
+        cr_assert(strstr(s.caller.result.text, "refused the API key (401)"));
+        cr_assert(strstr(s.caller.result.text, "Check the key"));
+        fake_advance(&s.fake, 10000);
+        cr_assert_eq(s.fake.wires.len, 1);
+        scene_stop(&s);
+    }
+}
+
+Test(responses_recover, a_refused_upgrade_goes_on_over_http_in_the_same_turn)
+{
+    struct scene s;
+    scene_create(&s, "openai", RESPONSES_AUTO);
+    fake_refuse(s.wire, 404, -1);
+    caller_assert_log(&s.caller, "retry 0");
+    struct fake_wire *http = fake_wire(&s.fake, 1);
+    cr_assert_eq(http->kind, TRANSPORT_HTTP);
+    cr_assert_eq(http->sent.len, 1);
+    fake_assert_sent(http, 0, "{'stream':true,'model':'m'");
+    fake_assert_not_sent(http, 0, "stream_id");
+    fake_assert_not_sent(http, 0, "response.create");
+    cr_assert_eq(fake_status(&s.fake).state, RESPONSES_HTTP);
+    cr_assert_eq(fake_status(&s.fake).transport, TRANSPORT_HTTP);
+    fake_answer(http, "", "r1", "over http");
+    caller_assert_log(&s.caller, "started r1; item 0 message m-r1; end completed");
+    cr_assert(http->is_closed);
+
+    caller_say(&s.caller, "two");
+    cr_assert(caller_create(&s.caller));
+    struct fake_wire *next = fake_wire(&s.fake, 2);
+    cr_assert_eq(next->kind, TRANSPORT_HTTP);
+    fake_assert_not_sent(next, 0, "previous_response_id");
+    fake_answer(next, "", "r2", "again");
+
+    /* Healed by a probe beside the next request. */
+    fake_advance(&s.fake, 60 * 1000);
+    caller_say(&s.caller, "three");
+    cr_assert(caller_create(&s.caller));
+    struct fake_wire *probe = fake_wire(&s.fake, 3), *third = fake_wire(&s.fake, 4);
+    cr_assert_eq(probe->kind, TRANSPORT_WEBSOCKET);
+    cr_assert_eq(third->kind, TRANSPORT_HTTP);
+    fake_accept(probe);
+    fake_answer(third, "", "r3", "last");
+    cr_assert_eq(fake_status(&s.fake).state, RESPONSES_READY);
+    cr_assert_eq(fake_status(&s.fake).transport, TRANSPORT_WEBSOCKET);
+    caller_say(&s.caller, "four");
+    cr_assert(caller_create(&s.caller));
+    fake_assert_sent(probe, 0, "'content':'four'");
+    scene_stop(&s);
+}
+
+Test(responses_recover, a_network_that_is_down_is_tried_twice_before_http)
+{
+    struct scene s;
+    scene_create(&s, "openai", RESPONSES_AUTO);
+    fake_refuse(s.wire, 0, -1);
+    caller_assert_log(&s.caller, "retry 10");
+    fake_advance(&s.fake, 10);
+    cr_assert_eq(fake_wire(&s.fake, 1)->kind, TRANSPORT_WEBSOCKET);
+    fake_refuse(fake_wire(&s.fake, 1), 0, -1);
+    cr_assert_eq(fake_wire(&s.fake, 2)->kind, TRANSPORT_HTTP);
+    scene_stop(&s);
+}
+
+Test(responses_recover, a_probe_that_fails_disturbs_nobody)
+{
+    struct scene s;
+    scene_create(&s, "openai", RESPONSES_AUTO);
+    fake_refuse(s.wire, 426, -1);
+    fake_answer(fake_wire(&s.fake, 1), "", "r1", "a");
+    fake_advance(&s.fake, 60 * 1000);
+    cr_assert(caller_create(&s.caller));
+    struct fake_wire *probe = fake_wire(&s.fake, 2);
+    cr_assert_eq(probe->kind, TRANSPORT_WEBSOCKET);
+    buf_clear(&s.caller.log);
+    fake_refuse(probe, 426, -1);
+    cr_assert_eq(s.caller.log.len, 0);
+    fake_answer(fake_wire(&s.fake, 3), "", "r2", "b");
+    caller_assert_ended(&s.caller, RESPONSE_COMPLETED);
+    fake_advance(&s.fake, 60 * 1000);
+    cr_assert(caller_create(&s.caller));
+    cr_assert_eq(s.fake.wires.len, 5, "the next probe waits twice as long");
+    scene_stop(&s);
+}
+
+Test(responses_recover, a_busy_server_at_the_upgrade_is_waited_for)
+{
+    struct scene s;
+    scene_create(&s, "openai", RESPONSES_AUTO);
+    fake_refuse(s.wire, 429, 5000);
+    caller_assert_log(&s.caller, "retry 5002");
+    fake_advance(&s.fake, 5001);
+    cr_assert_eq(s.fake.wires.len, 1);
+    fake_advance(&s.fake, 1);
+    cr_assert_eq(fake_wire(&s.fake, 1)->kind, TRANSPORT_WEBSOCKET);
+    scene_stop(&s);
+}
+
+/* -- HTTP ---------------------------------------------------------------------------------------
+ */
+
+static void end_stream(struct fake_wire *wire)
+{
+    struct transport_close close = {
+        .status = STATUS_OK, .was_open = true, .http_status = 200, .retry_after_ms = -1};
+    wire->handlers->on_closed(wire->user, &close);
+}
+
+Test(responses_recover, http_streams_that_end_early)
+{
+    for (int after_item = 0; after_item < 2; after_item++) {
+        struct scene s;
+        scene_create(&s, "openai", RESPONSES_HTTP_ONLY);
+        fake_created(s.wire, "", "r1");
+        if (after_item)
+            fake_item(s.wire, "", "m1", "half");
+        end_stream(s.wire);
+        if (after_item) {
+            caller_assert_ended(&s.caller, RESPONSE_BROKEN);
+        } else {
+            caller_assert_log(&s.caller, "started r1; retry 10");
+            fake_advance(&s.fake, 10);
+            fake_answer(fake_wire(&s.fake, 1), "", "r2", "fine");
+            caller_assert_ended(&s.caller, RESPONSE_COMPLETED);
+        }
+        scene_stop(&s);
+    }
+}
+
+Test(responses_recover, http_refusals_by_body_and_by_status)
+{
+    static const struct {
+        const char *body;
+        int status;
+        int64_t retry_after_ms;
+        const char *log;
+    } cases[] = {
+        {"{'error':{'code':'context_length_exceeded','message':'too long'}}", 400, -1,
+         "end failed context_length_exceeded"},
+        {"{'error':{'code':'unknown_parameter','param':'stream_options','message':'?'}}", 400, -1,
+         "retry 0"},
+        {NULL, 429, 1000, "retry 1002"},
+        {NULL, 500, -1, "retry 10"},
+        {NULL, 413, -1, "end failed refused"},
+    };
+    for (size_t i = 0; i < array_count(cases); i++) {
+        struct scene s;
+        scene_create(&s, "openai", RESPONSES_HTTP_ONLY);
+        if (cases[i].body)
+            fake_event(s.wire, "%s", cases[i].body);
+        if (!s.wire->is_closed)
+            fake_refuse(s.wire, cases[i].status, cases[i].retry_after_ms);
+        cr_assert_str_eq(s.caller.log.ptr, cases[i].log, "case %zu: %s", i, s.caller.log.ptr);
+        scene_stop(&s);
+    }
+}
+
+Test(responses_recover, http_interrupt_closes_the_request)
+{
+    struct scene s;
+    scene_create(&s, "openai", RESPONSES_HTTP_ONLY);
+    fake_created(s.wire, "", "r1");
+    fake_event(s.wire, "{'type':'response.output_text.delta','delta':'12345678'}");
+    caller_interrupt(&s.caller);
+    cr_assert(s.wire->is_closed);
+    fake_settle(&s.fake);
+    caller_assert_ended(&s.caller, RESPONSE_INTERRUPTED);
+    cr_assert_eq(fake_status(&s.fake).abandoned_tokens, 2);
+    scene_stop(&s);
+}
+
+Test(responses_recover, http_chains_on_stored_ids)
+{
+    struct scene s;
+    fake_start(&s.fake, "openai", RESPONSES_HTTP_ONLY, true);
+    caller_start(&s.caller, &s.fake, PRIORITY_TURN);
+    caller_say(&s.caller, "one");
+    cr_assert(caller_create(&s.caller));
+    fake_answer(fake_wire(&s.fake, 0), "", "r1", "a");
+    caller_say(&s.caller, "two");
+    cr_assert(caller_create(&s.caller));
+    fake_assert_sent(fake_wire(&s.fake, 1), 0, "'previous_response_id':'r1'");
+    fake_assert_not_sent(fake_wire(&s.fake, 1), 0, "'content':'one'");
+    scene_stop(&s);
+}
+
+Test(responses_recover, states_as_they_were_told)
+{
+    struct scene s;
+    scene_start(&s);
+    fake_created(s.wire, "l0", "r1");
+    fake_event(s.wire, "{'type':'response.output_text.delta','stream_id':'l0','delta':'x'}");
+    fake_item(s.wire, "l0", "m1", "x");
+    fake_completed(s.wire, "l0", "r1");
+    fake_drop(s.wire);
+    fake_settle(&s.fake);
+    cr_assert_str_eq(s.fake.states.ptr, "waiting thinking streaming ready idle");
+    struct responses_status status = fake_status(&s.fake);
+    cr_assert_eq(status.connects, 1);
+    cr_assert_eq(status.counters.frames_sent, 1);
+    cr_assert_eq(status.counters.frames_received, 4);
+    cr_assert_eq(status.sockets, 0);
+    scene_stop(&s);
+}
