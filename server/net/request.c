@@ -41,7 +41,6 @@ static const struct field {
     enum lws_token_indexes token;
     size_t offset;
 } fields[] = {
-    {WSI_TOKEN_HTTP_URI_ARGS, offsetof(struct net_request_info, query)},
     {WSI_TOKEN_HTTP_AUTHORIZATION, offsetof(struct net_request_info, authorization)},
     {WSI_TOKEN_HTTP_CONTENT_TYPE, offsetof(struct net_request_info, content_type)},
     {WSI_TOKEN_HOST, offsetof(struct net_request_info, host)},
@@ -65,6 +64,24 @@ static size_t append_token(struct buf *text, struct lws *wsi, enum lws_token_ind
         return 0;
     text->len += (size_t)copied;
     return (size_t)copied;
+}
+
+/* The library cuts the query at each '&'. */
+static size_t append_query(struct buf *text, struct lws *wsi)
+{
+    size_t before = text->len;
+    for (int i = 0;; i++) {
+        char piece[1024];
+        int len = lws_hdr_copy_fragment(wsi, piece, sizeof(piece), WSI_TOKEN_HTTP_URI_ARGS, i);
+        if (len < 0 || (len == 0 && i > 0))
+            break;
+        if (i > 0)
+            buf_append_byte(text, '&');
+        buf_append(text, (struct str){piece, (size_t)len});
+        if (len == 0)
+            break;
+    }
+    return text->len - before;
 }
 
 static bool token_has(struct lws *wsi, enum lws_token_indexes token, const char *word)
@@ -94,11 +111,14 @@ void request_head_read(struct request_head *head, struct lws *wsi)
     size_t lens[array_count(fields)];
     if (path_len > 0)
         buf_append(&head->text, (struct str){path, (size_t)path_len});
+    size_t query_len = append_query(&head->text, wsi);
     for (size_t i = 0; i < array_count(fields); i++)
         lens[i] = append_token(&head->text, wsi, fields[i].token);
     struct str rest = buf_str(&head->text);
     head->info.path = str_slice(rest, 0, path_len > 0 ? (size_t)path_len : 0);
     rest = str_skip(rest, head->info.path.len);
+    head->info.query = str_slice(rest, 0, query_len);
+    rest = str_skip(rest, query_len);
     for (size_t i = 0; i < array_count(fields); i++) {
         *field_of(&head->info, fields[i].offset) = str_slice(rest, 0, lens[i]);
         rest = str_skip(rest, lens[i]);

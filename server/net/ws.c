@@ -50,12 +50,13 @@ static int handle_receive(struct net_ws *ws, const void *in, size_t len)
     return 0;
 }
 
+/* 1002 is not among them: the library turns 1012 to 1014 ("restart", "try again later") into it. */
 static const struct code_status {
     unsigned code;
     enum status status;
 } code_statuses[] = {
-    {1000, STATUS_OK},       {1001, STATUS_OK},       {1005, STATUS_OK},   {1002, STATUS_PROTOCOL},
-    {1003, STATUS_PROTOCOL}, {1007, STATUS_PROTOCOL}, {1008, STATUS_AUTH}, {1009, STATUS_LIMIT},
+    {1000, STATUS_OK},       {1001, STATUS_OK},   {1005, STATUS_OK},    {1003, STATUS_PROTOCOL},
+    {1007, STATUS_PROTOCOL}, {1008, STATUS_AUTH}, {1009, STATUS_LIMIT},
 };
 
 static enum status status_of_code(unsigned code)

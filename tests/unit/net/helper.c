@@ -13,18 +13,25 @@ static void on_guard(void *user)
     loop_stop(world->loop);
 }
 
+/* Threads do not wake the loop; their flags are looked at when it turns. */
+static void on_tick(void *user)
+{
+}
+
 void world_start(struct world *world, const struct net_options *options)
 {
     *world = (struct world){0};
     world->loop = loop_new(NULL);
     world->net = net_new(world->loop, options, NULL);
     world->guard = loop_timer_new(world->loop, on_guard, world);
+    world->tick = loop_timer_new(world->loop, on_tick, world);
+    loop_timer_start(world->tick, 5, 5);
 }
 
 void world_run_until(struct world *world, const bool *done, const char *what)
 {
     loop_timer_start(world->guard, 8000, 0);
-    while (!*done && loop_timer_is_active(world->guard))
+    while (!__atomic_load_n(done, __ATOMIC_ACQUIRE) && loop_timer_is_active(world->guard))
         uv_run(loop_uv(world->loop), UV_RUN_ONCE);
     cr_assert(*done, "never came: %s", what);
     loop_timer_stop(world->guard);
@@ -40,6 +47,7 @@ void world_run_ms(struct world *world, uint64_t ms)
 void world_end(struct world *world)
 {
     loop_timer_free(world->guard);
+    loop_timer_free(world->tick);
     net_free(world->net);
     loop_free(world->loop);
 }
@@ -73,6 +81,8 @@ static void on_message(void *user, struct str text)
     client->got = true;
     buf_clear(&client->last);
     buf_append(&client->last, text);
+    buf_append(&client->log, text);
+    buf_append_byte(&client->log, '|');
     if (free_if(client, FREE_IN_MESSAGE))
         return;
     if (client->echo_left) {
@@ -133,6 +143,7 @@ void client_end(struct client *client)
         net_ws_free(client->ws, 1000, "done");
     client->ws = NULL;
     buf_finish(&client->last);
+    buf_finish(&client->log);
 }
 
 /* -- Server
@@ -172,6 +183,8 @@ static void on_server_message(void *user, struct str text)
     echo->got = true;
     buf_clear(&echo->last);
     buf_append(&echo->last, text);
+    buf_append(&echo->log, text);
+    buf_append_byte(&echo->log, '|');
     if (echo->on_message) {
         echo->on_message(conn, text);
     } else if (!echo->mute) {
@@ -238,6 +251,7 @@ void echo_end(struct echo *echo)
 {
     net_server_free(echo->server);
     buf_finish(&echo->last);
+    buf_finish(&echo->log);
 }
 
 const char *echo_url(const struct echo *echo, const char *scheme, const char *path)

@@ -12,7 +12,7 @@
 struct world {
     struct loop *loop;
     struct net *net;
-    struct loop_timer *guard;
+    struct loop_timer *guard, *tick;
 };
 void world_start(struct world *world, const struct net_options *options);
 /* Runs until *done; false when the guard fired first. */
@@ -32,7 +32,7 @@ struct client {
     bool opened, closed, freed;
     bool stop_on_message;
     unsigned messages, alives;
-    struct buf last;  /* the last message */
+    struct buf last, log; /* the last message; all, each with a "|" after it */
     size_t echo_left; /* messages to send back */
     struct net_close close;
     bool got; /* set by every message; tests clear it */
@@ -61,7 +61,7 @@ struct echo {
     int refuse_with; /* answer upgrades with this status */
     char host[64], origin[64], path[64], query[64], authorization[64];
     unsigned messages;
-    struct buf last;
+    struct buf last, log;
     bool got, mute;
     size_t max;
     void (*on_message)(struct conn *conn, struct str text);

@@ -1,0 +1,572 @@
+/* Every way in which a connection fails or ends, and what is said about it. */
+#include "peer.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+TestSuite(endings, .timeout = 30);
+
+static void open_at_peer(struct client *client, struct world *world, struct peer *peer)
+{
+    client_open(client, world, peer_url(peer, "ws", "127.0.0.1", "/v1/responses"), NULL, 0);
+}
+
+/* -- The upgrade is refused
+ * ---------------------------------------------------------------------------- */
+
+static void answer_with_text(struct peer *peer)
+{
+    if (peer_read_head(peer))
+        peer_puts(peer, peer->text);
+}
+
+static const struct refusal {
+    const char *answer;
+    enum status status;
+    int http_status;
+    int64_t retry_after_ms;
+    const char *request_id, *says;
+} refusals[] = {
+    {"HTTP/1.1 401 Unauthorized\r\nx-request-id: req_1\r\ncontent-length: 0\r\n\r\n", STATUS_AUTH,
+     401, -1, "req_1", "the key"},
+    {"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", STATUS_AUTH, 403, -1, "", "forbids"},
+    {"HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n\r\nnope", STATUS_PROTOCOL, 404, -1, "",
+     "path"},
+    {"HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\nx-request-id: req_2\r\n"
+     "content-length: 2\r\n\r\n{}",
+     STATUS_LIMIT, 429, 7000, "req_2", "429"},
+    {"HTTP/1.1 429 Too Many Requests\r\nretry-after-ms: 1500\r\ncontent-length: 0\r\n\r\n",
+     STATUS_LIMIT, 429, 1500, "", "429"},
+    {"HTTP/1.1 429 Slow\r\nretry-after: Mon, 01 Jan 2001 00:00:00 GMT\r\ncontent-length: 0\r\n\r\n",
+     STATUS_LIMIT, 429, 0, "", "429"},
+    {"HTTP/1.1 429 Slow\r\nretry-after: soon\r\ncontent-length: 0\r\n\r\n", STATUS_LIMIT, 429, -1,
+     "", "429"},
+    {"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n", STATUS_IO, 503, -1, "",
+     "503"},
+    {"HTTP/1.1 302 Found\r\nlocation: ws://127.0.0.1:9/other\r\ncontent-length: 0\r\n\r\n",
+     STATUS_PROTOCOL, 302, -1, "", "redirect"},
+    {"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi", STATUS_PROTOCOL, 200, -1, "", "instead"},
+};
+
+Test(endings, a_refused_upgrade_says_why)
+{
+    for (size_t i = 0; i < array_count(refusals); i++) {
+        const struct refusal *refusal = &refusals[i];
+        struct world world;
+        struct peer peer = {.text = refusal->answer};
+        struct client client = {0};
+        world_start(&world, NULL);
+        peer_listen(&peer, answer_with_text);
+        open_at_peer(&client, &world, &peer);
+        world_run_until(&world, &client.closed, "on_closed");
+        cr_expect_eq(client.close.status, refusal->status, "%d: %s: %s", refusal->http_status,
+                     status_name(client.close.status), client.close.text);
+        cr_expect_eq(client.close.http_status, refusal->http_status, "%d",
+                     client.close.http_status);
+        cr_expect_eq(client.close.retry_after_ms, refusal->retry_after_ms);
+        cr_expect_str_eq(client.close.request_id, refusal->request_id);
+        cr_expect(strstr(client.close.text, refusal->says), "%s", client.close.text);
+        cr_expect(!client.close.was_open && !client.opened);
+        client_end(&client);
+        peer_end(&peer);
+        world_end(&world);
+        cr_expect_eq(peer.connections, 1, "it was tried again or followed");
+    }
+}
+
+Test(endings, the_answer_may_have_many_headers)
+{
+    struct world world;
+    struct buf answer = {0};
+    struct client client = {0};
+    buf_append_c(&answer, "HTTP/1.1 401 Unauthorized\r\n");
+    for (int i = 0; i < 40; i++) {
+        buf_append_fmt(&answer, "x-filler-%d: ", i);
+        buf_append_repeat(&answer, 'f', 200);
+        buf_append_c(&answer, "\r\n");
+    }
+    buf_append_c(&answer, "x-request-id: req_9\r\ncontent-length: 0\r\n\r\n");
+    struct peer peer = {.text = answer.ptr};
+    world_start(&world, NULL);
+    peer_listen(&peer, answer_with_text);
+    open_at_peer(&client, &world, &peer);
+    world_run_until(&world, &client.closed, "on_closed");
+    cr_expect_eq(client.close.http_status, 401);
+    cr_expect_str_eq(client.close.request_id, "req_9");
+    client_end(&client);
+    peer_end(&peer);
+    world_end(&world);
+    buf_finish(&answer);
+}
+
+/* -- Nothing comes
+ * ------------------------------------------------------------------------------------------ */
+
+static void stay_mute(struct peer *peer)
+{
+    peer_read_rest(peer);
+}
+
+static void just_close(struct peer *peer)
+{
+    peer_read_head(peer);
+}
+
+static void talk_rubbish(struct peer *peer)
+{
+    if (peer_read_head(peer))
+        peer_puts(peer, "220 mail.example ESMTP\r\n\r\n");
+}
+
+static const struct silence {
+    void (*script)(struct peer *peer);
+    enum status status;
+    const char *says;
+} silences[] = {
+    {stay_mute, STATUS_TIMEOUT, "no answer"},
+    {just_close, STATUS_CLOSED, ""},
+    {talk_rubbish, STATUS_IO, ""},
+};
+
+Test(endings, a_server_that_does_not_answer)
+{
+    for (size_t i = 0; i < array_count(silences); i++) {
+        struct world world;
+        struct peer peer = {0};
+        struct client client = {0};
+        world_start(&world, &(struct net_options){.connect_ms = 300});
+        peer_listen(&peer, silences[i].script);
+        open_at_peer(&client, &world, &peer);
+        world_run_until(&world, &client.closed, "on_closed");
+        cr_expect(client.close.status == silences[i].status ||
+                      (silences[i].status != STATUS_TIMEOUT && client.close.status == STATUS_IO),
+                  "case %zu: %s: %s", i, status_name(client.close.status), client.close.text);
+        cr_expect(strstr(client.close.text, silences[i].says), "%s", client.close.text);
+        cr_expect(!client.close.was_open);
+        client_end(&client);
+        peer_end(&peer);
+        world_end(&world);
+    }
+}
+
+/* A listener whose queue is full drops what knocks: connecting hangs as it does behind a firewall.
+ */
+Test(endings, a_connect_that_hangs_ends_by_the_deadline)
+{
+    struct world world;
+    struct client client = {0};
+    char url[64];
+    int fillers[4];
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    cr_assert_eq(listen(fd, 0), 0);
+    getsockname(fd, (struct sockaddr *)&address, &len);
+    for (size_t i = 0; i < array_count(fillers); i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        connect(fillers[i], (struct sockaddr *)&address, sizeof(address));
+    }
+    world_start(&world, &(struct net_options){.connect_ms = 200});
+    snprintf(url, sizeof(url), "ws://127.0.0.1:%u/", ntohs(address.sin_port));
+    client_open(&client, &world, url, NULL, 0);
+    world_run_until(&world, &client.closed, "on_closed");
+    cr_expect_eq(client.close.status, STATUS_TIMEOUT);
+    cr_expect(strstr(client.close.text, "no connection"), "%s", client.close.text);
+    client_end(&client);
+    world_end(&world);
+    for (size_t i = 0; i < array_count(fillers); i++)
+        close(fillers[i]);
+    close(fd);
+}
+
+static unsigned unused_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    getsockname(fd, (struct sockaddr *)&address, &len);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+Test(endings, nobody_listens)
+{
+    const char *hosts[] = {"127.0.0.1", "localhost", "[::1]"};
+    for (size_t i = 0; i < array_count(hosts); i++) {
+        struct world world;
+        struct client client = {0};
+        char url[64];
+        world_start(&world, NULL);
+        snprintf(url, sizeof(url), "ws://%s:%u/", hosts[i], unused_port());
+        client_open(&client, &world, url, NULL, 0);
+        world_run_until(&world, &client.closed, "on_closed");
+        cr_expect_eq(client.close.status, STATUS_IO, "%s", client.close.text);
+        cr_expect(strstr(client.close.text, "running"), "%s", client.close.text);
+        cr_expect(!client.close.was_open);
+        client_end(&client);
+        world_end(&world);
+    }
+}
+
+/* localhost is 127.0.0.1 first; when nobody listens there, ::1 is tried. */
+Test(endings, the_second_address_is_tried)
+{
+    struct world world;
+    struct client client = {0};
+    char url[64];
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET6, SOCK_STREAM, 0), on = 1;
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+        cr_skip_test("no IPv6 on this machine");
+    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+    cr_assert_eq(listen(fd, 1), 0);
+    getsockname(fd, (struct sockaddr *)&address, &len);
+    world_start(&world, &(struct net_options){.connect_ms = 400});
+    snprintf(url, sizeof(url), "ws://localhost:%u/", ntohs(address.sin6_port));
+    client_open(&client, &world, url, NULL, 0);
+    world_run_until(&world, &client.closed, "on_closed");
+    cr_expect_eq(client.close.status, STATUS_TIMEOUT, "it never reached the listener: %s",
+                 client.close.text);
+    cr_expect(strstr(client.close.text, "no answer"), "%s", client.close.text);
+    client_end(&client);
+    world_end(&world);
+    close(fd);
+}
+
+/* -- It was open
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void close_with_number(struct peer *peer)
+{
+    if (!peer_accept_upgrade(peer))
+        return;
+    char frame[64] = {(char)(peer->number >> 8), (char)peer->number};
+    snprintf(frame + 2, sizeof(frame) - 2, "%s", peer->text);
+    peer_frame(peer, 0x88, frame, peer->number ? 2 + strlen(peer->text) : 0);
+    peer_read_message(peer);
+}
+
+static const struct ending {
+    size_t code;
+    const char *reason;
+    enum status status;
+    unsigned seen_code;
+} code_endings[] = {
+    {1000, "bye", STATUS_OK, 1000},
+    {1001, "rotating", STATUS_OK, 1001},
+    {1008, "no key", STATUS_AUTH, 1008},
+    {1009, "", STATUS_LIMIT, 1009},
+    {1011, "server \x1b[31merror", STATUS_CLOSED, 1011},
+    {1013, "try later", STATUS_CLOSED, 1002}, /* the library knows no code above 1011 but 3000 on */
+    {4001, "session", STATUS_CLOSED, 4001},
+    {0, "", STATUS_OK, 1005},
+};
+
+Test(endings, the_close_code_of_the_server)
+{
+    for (size_t i = 0; i < array_count(code_endings); i++) {
+        const struct ending *ending = &code_endings[i];
+        struct world world;
+        struct peer peer = {.number = ending->code, .text = ending->reason};
+        struct client client = {0};
+        world_start(&world, NULL);
+        peer_listen(&peer, close_with_number);
+        open_at_peer(&client, &world, &peer);
+        world_run_until(&world, &client.closed, "on_closed");
+        cr_expect_eq(client.close.close_code, ending->seen_code, "%u", client.close.close_code);
+        cr_expect_eq(client.close.status, ending->status, "%zu: %s", ending->code,
+                     client.close.text);
+        cr_expect(client.close.was_open);
+        cr_expect(!strchr(client.close.text, '\x1b'), "an escape sequence came through");
+        client_end(&client);
+        peer_wait(&peer, &world);
+        cr_expect_eq(peer.close_code, ending->seen_code, "not echoed: %u", peer.close_code);
+        peer_end(&peer);
+        world_end(&world);
+    }
+}
+
+static void reset_after_upgrade(struct peer *peer)
+{
+    if (peer_accept_upgrade(peer))
+        peer_reset(peer);
+}
+
+static void end_after_upgrade(struct peer *peer)
+{
+    peer_accept_upgrade(peer);
+}
+
+Test(endings, a_connection_that_breaks_has_no_close_code)
+{
+    void (*const scripts[])(struct peer *) = {reset_after_upgrade, end_after_upgrade};
+    for (size_t i = 0; i < array_count(scripts); i++) {
+        struct world world;
+        struct peer peer = {0};
+        struct client client = {0};
+        world_start(&world, NULL);
+        peer_listen(&peer, scripts[i]);
+        open_at_peer(&client, &world, &peer);
+        world_run_until(&world, &client.closed, "on_closed");
+        cr_expect_eq(client.close.status, STATUS_CLOSED, "%zu %s", i, client.close.text);
+        cr_expect_eq(client.close.close_code, 0);
+        cr_expect(strstr(client.close.text, "lost"), "%s", client.close.text);
+        struct buf late = {0};
+        buf_append_c(&late, "late");
+        cr_expect_eq(net_ws_send(client.ws, &late), STATUS_CLOSED);
+        buf_finish(&late);
+        client_end(&client);
+        peer_end(&peer);
+        world_end(&world);
+    }
+}
+
+static void answer_ping(struct peer *peer)
+{
+    char head[6];
+    if (peer_accept_upgrade(peer) && peer_read(peer, head, 6) && (head[0] & 15) == 9) {
+        peer->pings++;
+        peer_frame(peer, 0x8A, "", 0);
+    }
+    peer_read_message(peer);
+}
+
+Test(endings, a_pong_is_a_sign_of_life)
+{
+    struct world world;
+    struct peer peer = {0};
+    struct client client = {.free_at = FREE_IN_ALIVE, .free_code = 1001};
+    world_start(&world, NULL);
+    peer_listen(&peer, answer_ping);
+    open_at_peer(&client, &world, &peer);
+    world_run_until(&world, &client.opened, "open");
+    net_ws_ping(client.ws);
+    world_run_until(&world, &client.freed, "the pong");
+    cr_expect_eq(client.alives, 1);
+    peer_wait(&peer, &world);
+    cr_expect_eq(peer.pings, 1);
+    cr_expect_eq(peer.close_code, 1001);
+    client_end(&client);
+    peer_end(&peer);
+    world_end(&world);
+}
+
+/* -- What we refuse to receive
+ * --------------------------------------------------------------------------------- */
+
+static const struct violation {
+    unsigned first_byte;
+    const char *bytes;
+    size_t len;
+    unsigned code;
+    enum status status;
+} violations[] = {
+    {0x81, "more than sixteen bytes", 23, 1009, STATUS_LIMIT},
+    {0x01, "never to be finished", 20, 1009, STATUS_LIMIT},
+    {0x81, "bad \xFF\xFE", 6, 1007, STATUS_PROTOCOL},
+    {0x81, "cut \xC3", 5, 1007, STATUS_PROTOCOL},
+    {0x82, "binary", 6, 1003, STATUS_PROTOCOL},
+};
+
+static const struct violation *violation_of(const struct peer *peer)
+{
+    return &violations[peer->number];
+}
+
+static void violate(struct peer *peer)
+{
+    const struct violation *violation = violation_of(peer);
+    if (peer->connects ? peer_ask_upgrade(peer) : peer_accept_upgrade(peer)) {
+        peer_frame(peer, violation->first_byte, violation->bytes, violation->len);
+        peer_read_message(peer);
+    }
+}
+
+Test(endings, the_client_refuses_by_code)
+{
+    for (size_t i = 0; i < array_count(violations); i++) {
+        struct world world;
+        struct peer peer = {.number = i};
+        struct client client = {0};
+        struct net_target target = {.max_message_bytes = 16};
+        world_start(&world, NULL);
+        peer_listen(&peer, violate);
+        cr_assert_eq(
+            net_url_parse(str_from(peer_url(&peer, "ws", "localhost", "/")), &target.url, NULL),
+            STATUS_OK);
+        client_open_target(&client, &world, &target);
+        world_run_until(&world, &client.closed, "on_closed");
+        cr_expect_eq(client.close.status, violations[i].status, "%zu: %s", i, client.close.text);
+        cr_expect_eq(client.close.close_code, violations[i].code);
+        cr_expect_eq(client.messages, 0);
+        peer_wait(&peer, &world);
+        cr_expect_eq(peer.close_code, violations[i].code, "%zu: the peer saw %u", i,
+                     peer.close_code);
+        client_end(&client);
+        peer_end(&peer);
+        world_end(&world);
+    }
+}
+
+Test(endings, the_server_refuses_by_code)
+{
+    for (size_t i = 0; i < array_count(violations); i++) {
+        struct world world;
+        struct peer peer = {.number = i};
+        struct echo echo = {.max = 16};
+        world_start(&world, NULL);
+        echo_start(&echo, &world);
+        peer_connect(&peer, net_server_port(echo.server), violate);
+        world_run_until(&world, &echo.any_closed, "on_conn_closed");
+        peer_wait(&peer, &world);
+        cr_expect_eq(peer.close_code, violations[i].code, "%zu: the peer saw %u", i,
+                     peer.close_code);
+        cr_expect_eq(echo.messages, 0);
+        peer_end(&peer);
+        echo_end(&echo);
+        world_end(&world);
+    }
+}
+
+/* -- The server ends it
+ * -------------------------------------------------------------------------------------------- */
+
+static void send_much_and_close(struct conn *conn, struct str text)
+{
+    struct buf message = {0};
+    buf_append_repeat(&message, 'm', 8 * MIB);
+    cr_assert_eq(net_server_send(conn->conn, &message), STATUS_OK);
+    cr_expect_gt(net_server_queued(conn->conn), 0);
+    net_server_close(conn->conn, 1001, "rotating");
+    cr_expect_eq(net_server_send(conn->conn, &message), STATUS_CLOSED);
+}
+
+static void drop(struct conn *conn, struct str text)
+{
+    net_server_close(conn->conn, 0, NULL);
+}
+
+static void free_server(struct conn *conn, struct str text)
+{
+    net_server_free(conn->echo->server);
+    conn->echo->server = NULL;
+}
+
+static const struct server_ending {
+    void (*on_message)(struct conn *conn, struct str text);
+    enum status status;
+    unsigned code;
+    size_t bytes;
+    bool told;
+} server_endings[] = {
+    {send_much_and_close, STATUS_OK, 1001, 8 * 1024 * 1024, true},
+    {drop, STATUS_CLOSED, 0, 0, true},
+    {free_server, STATUS_CLOSED, 0, 0, false},
+};
+
+Test(endings, the_server_closes_drops_or_is_freed)
+{
+    for (size_t i = 0; i < array_count(server_endings); i++) {
+        const struct server_ending *ending = &server_endings[i];
+        struct world world;
+        struct echo echo = {.on_message = ending->on_message};
+        struct client client = {0};
+        world_start(&world, NULL);
+        echo_start(&echo, &world);
+        client_open(&client, &world, echo_url(&echo, "ws", "/"), NULL, 0);
+        client_send(&client, "go");
+        world_run_until(&world, &client.closed, "on_closed");
+        cr_expect_eq(client.close.status, ending->status, "%zu: %s", i, client.close.text);
+        cr_expect_eq(client.close.close_code, ending->code);
+        cr_expect_eq(client.last.len, ending->bytes);
+        if (ending->told)
+            world_run_until(&world, &echo.any_closed, "on_conn_closed");
+        cr_expect_eq(echo.closed_count, ending->told);
+        client_end(&client);
+        echo_end(&echo);
+        world_end(&world);
+    }
+}
+
+Test(endings, the_server_refuses_an_upgrade)
+{
+    struct world world;
+    struct echo echo = {.refuse_with = 401};
+    struct client client = {0};
+    world_start(&world, NULL);
+    echo_start(&echo, &world);
+    client_open(&client, &world, echo_url(&echo, "ws", "/"), NULL, 0);
+    world_run_until(&world, &client.closed, "on_closed");
+    cr_expect_eq(client.close.http_status, 401, "%s", client.close.text);
+    cr_expect_eq(client.close.status, STATUS_AUTH);
+    cr_expect_eq(echo.conn_count, 0);
+    client_end(&client);
+    echo_end(&echo);
+    world_end(&world);
+}
+
+static void ask_with_origin(struct peer *peer)
+{
+    peer_ask_upgrade(peer);
+}
+
+Test(endings, the_owner_sees_origin_and_host)
+{
+    struct world world;
+    struct peer peer = {.text = "Origin: http://evil.example\r\n"};
+    struct echo echo = {.refuse_with = 403};
+    world_start(&world, NULL);
+    echo_start(&echo, &world);
+    peer_connect(&peer, net_server_port(echo.server), ask_with_origin);
+    peer_wait(&peer, &world);
+    cr_expect_str_eq(echo.origin, "http://evil.example");
+    cr_expect_str_eq(echo.host, "here");
+    cr_expect(str_starts_with(buf_str(&peer.request), STR("HTTP/1.1 403 ")), "%s",
+              peer.request.ptr);
+    peer_end(&peer);
+    echo_end(&echo);
+    world_end(&world);
+}
+
+Test(endings, a_port_in_use_is_an_error_with_a_sentence)
+{
+    struct world world;
+    struct echo echo = {0};
+    struct err err = {0};
+    world_start(&world, NULL);
+    echo_start(&echo, &world);
+    struct net_server_options options = {.address = "127.0.0.1",
+                                         .port = net_server_port(echo.server)};
+    struct net *other = net_new(world.loop, NULL, NULL);
+    struct net_server_handlers none = {0};
+    cr_expect_null(net_server_new(other, &options, &none, NULL, &err));
+    cr_expect(strstr(err.text, "in use"), "%s", err.text);
+    net_free(other);
+    echo_end(&echo);
+    world_end(&world);
+}
+
+Test(endings, bad_headers_are_refused_at_once)
+{
+    const struct net_header bad[] = {
+        {"authorization", "Bearer x\r\nhost: evil"}, {"Upper", "x"}, {"sp ace", "x"}, {"", "x"}};
+    struct world world;
+    world_start(&world, NULL);
+    for (size_t i = 0; i < array_count(bad); i++) {
+        struct net_target target = {.headers = &bad[i], .header_count = 1};
+        struct net_ws_handlers none = {0};
+        struct err err = {0};
+        cr_assert_eq(net_url_parse(STR("ws://localhost/"), &target.url, NULL), STATUS_OK);
+        cr_expect_null(net_ws_open(world.net, &target, &none, NULL, &err));
+        cr_expect_eq(err.status, STATUS_INVALID);
+        cr_expect(!strstr(err.text, "Bearer"), "the value is shown: %s", err.text);
+    }
+    world_end(&world);
+}
