@@ -75,8 +75,7 @@ static struct str take(struct str *rest, uint64_t count)
     return piece;
 }
 
-/* -- Header -------------------------------------------------------------------------------------
- */
+/* -- Header ----------------------------------------------------------------------------------- */
 
 static void begin_header(struct jsonrpc_frames *frames)
 {
@@ -229,8 +228,7 @@ static void step_resync(struct jsonrpc_frames *frames, struct str *rest)
     frames->header_bytes = LENGTH_HEADER.len;
 }
 
-/* -- Body ---------------------------------------------------------------------------------------
- */
+/* -- Body ------------------------------------------------------------------------------------- */
 
 /* The next header begins before the callback, which may free us; the memory stays until push ends.
  */

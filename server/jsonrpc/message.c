@@ -2,8 +2,7 @@
 
 enum { ID_TEXT_BYTES = 1024 }; /* an id is echoed and kept; honest ones are numbers or UUIDs */
 
-/* -- Spans: what stands in the outermost object, verbatim -----------------------------------------
- */
+/* -- Spans: what stands in the outermost object, verbatim ------------------------------------- */
 
 struct spans {
     struct str id, method, params, result, error;
@@ -34,8 +33,7 @@ static bool id_is_usable(struct str id)
     return *id.ptr == '"' || *id.ptr == '-' || (*id.ptr >= '0' && *id.ptr <= '9');
 }
 
-/* -- What cannot be parsed ------------------------------------------------------------------------
- */
+/* -- What cannot be parsed -------------------------------------------------------------------- */
 
 /* The string after the first `"uri":` anywhere. Inside a string the quotes would be escaped. */
 static void find_uri(struct str text, struct buf *uri)
@@ -100,8 +98,7 @@ static void refuse_text(struct str body, enum status status, struct message *mes
     message->id = STR("null");
 }
 
-/* -- What can -------------------------------------------------------------------------------------
- */
+/* -- What can --------------------------------------------------------------------------------- */
 
 static void refuse(struct message *message, int code, const char *text)
 {

@@ -48,8 +48,7 @@ static void drop(struct jsonrpc_peer *peer)
     mem_free(peer);
 }
 
-/* -- Ending -------------------------------------------------------------------------------------
- */
+/* -- Ending ----------------------------------------------------------------------------------- */
 
 static struct pending *take_pending(struct jsonrpc_peer *peer, struct str id)
 {
@@ -107,8 +106,7 @@ static void fail_output(struct jsonrpc_peer *peer, enum status status)
     loop_defer(peer->loop, close_after_failure, hold(peer));
 }
 
-/* -- Writing ------------------------------------------------------------------------------------
- */
+/* -- Writing ---------------------------------------------------------------------------------- */
 
 static void write_bytes(struct jsonrpc_peer *peer, struct buf *bytes)
 {
@@ -166,8 +164,7 @@ static void send_error(struct jsonrpc_peer *peer, struct str id, int code, struc
     send_message(peer, &head, STR("}"));
 }
 
-/* -- Reading ------------------------------------------------------------------------------------
- */
+/* -- Reading ---------------------------------------------------------------------------------- */
 
 static void handle_refused(struct jsonrpc_peer *peer, const struct message *message)
 {
@@ -317,8 +314,7 @@ static void on_end(void *user, enum status status)
     drop(peer);
 }
 
-/* -- Flushing -----------------------------------------------------------------------------------
- */
+/* -- Flushing --------------------------------------------------------------------------------- */
 
 static void on_drain(void *user)
 {
@@ -353,8 +349,7 @@ void jsonrpc_flush(struct jsonrpc_peer *peer, void (*on_flushed)(void *user), vo
     loop_defer(peer->loop, flush_now, mem_dup(&flush, sizeof flush));
 }
 
-/* -- The door -----------------------------------------------------------------------------------
- */
+/* -- The door --------------------------------------------------------------------------------- */
 
 static const struct loop_stream_handlers stream_handlers = {on_data, on_end, on_drain};
 static const struct jsonrpc_frame_handlers frame_handlers = {on_body, on_oversize, on_bad_header};

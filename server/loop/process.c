@@ -49,8 +49,7 @@ static void set_state(struct loop_process *process, enum state state)
     process->state = state;
 }
 
-/* -- Ending -------------------------------------------------------------------------------------
- */
+/* -- Ending ----------------------------------------------------------------------------------- */
 
 static void signal_group(struct loop_process *process, int number)
 {
@@ -170,8 +169,7 @@ void loop_process_free(struct loop_process *process)
         uv_close((uv_handle_t *)&process->uv, release);
 }
 
-/* -- Streams ------------------------------------------------------------------------------------
- */
+/* -- Streams ---------------------------------------------------------------------------------- */
 
 static void on_out(void *user, struct str bytes)
 {
@@ -224,8 +222,7 @@ void loop_process_close_stdin(struct loop_process *process)
         loop_stream_shutdown(process->in);
 }
 
-/* -- Starting -----------------------------------------------------------------------------------
- */
+/* -- Starting --------------------------------------------------------------------------------- */
 
 /* Real pipes instead of libuv's socket pairs: a child may open /dev/stdout or /dev/stderr anew,
  * which sockets refuse. */

@@ -85,8 +85,7 @@ static void finish_request(struct end *end)
         close(end->fd);
 }
 
-/* -- Writing: one request at a time, of the first chunk; the others can still grow. ---------------
- */
+/* -- Writing: one request at a time, of the first chunk; the others can still grow. ----------- */
 
 static void start_write(struct loop_stream *stream);
 
@@ -241,8 +240,7 @@ void loop_stream_shutdown(struct loop_stream *stream)
         end_output(stream);
 }
 
-/* -- Reading ------------------------------------------------------------------------------------
- */
+/* -- Reading ---------------------------------------------------------------------------------- */
 
 static void read_from_file(struct loop_stream *stream);
 
@@ -341,8 +339,7 @@ void loop_stream_read_stop(struct loop_stream *stream)
         uv_read_stop(&stream->in.stream);
 }
 
-/* -- Making and freeing -------------------------------------------------------------------------
- */
+/* -- Making and freeing ----------------------------------------------------------------------- */
 
 static int open_end(struct loop_stream *stream, struct end *end)
 {

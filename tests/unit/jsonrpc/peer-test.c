@@ -108,8 +108,7 @@ static void finish_side(struct side *side)
     buf_finish(&side->open_id);
 }
 
-/* -- Against raw bytes ---------------------------------------------------------------------------
- */
+/* -- Against raw bytes ------------------------------------------------------------------------ */
 
 /* The loop runs until the peer has seen the end of input, so all of it has been handled. */
 static void run_raw(struct side *side, struct str input, size_t piece, struct buf *output)
@@ -339,8 +338,7 @@ Test(peer, too_deep_a_request_is_answered)
     finish_side(&side);
 }
 
-/* -- Two peers -----------------------------------------------------------------------------------
- */
+/* -- Two peers -------------------------------------------------------------------------------- */
 
 struct pair {
     struct loop *loop;
@@ -653,8 +651,7 @@ Test(peer, a_closed_descriptor_is_refused)
     loop_free(loop);
 }
 
-/* -- A body over the cap -------------------------------------------------------------------------
- */
+/* -- A body over the cap ---------------------------------------------------------------------- */
 
 /* Feeds head, filler and tail as one body over the cap, through a thread-free writer: the other
  * peer, whose queue is as long as the cap. */
