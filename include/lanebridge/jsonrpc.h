@@ -28,8 +28,9 @@ enum jsonrpc_code {
 struct jsonrpc_frames;
 struct jsonrpc_frame_handlers {
     void (*on_body)(void *user, struct str body);
-    /* A body over the cap: it is skipped; `head` is its first 64 KiB for a scan of method and uri. */
-    void (*on_oversize)(void *user, struct str head, uint64_t length);
+    /* A body over the cap: it is skipped; `head` is its first 64 KiB and `tail` its last 4 KiB, for
+     * a scan of method, id and uri. They overlap when it is shorter. */
+    void (*on_oversize)(void *user, struct str head, struct str tail, uint64_t length);
     /* A malformed header block. The reader resynchronises at the next "Content-Length:". */
     void (*on_bad_header)(void *user, const struct err *err);
 };

@@ -26,6 +26,7 @@ struct jsonrpc_frames {
     bool has_reported; /* one report for each stretch of rubbish */
     uint64_t length, got;
     struct buf body; /* unfinished body, or the head of a skipped one */
+    struct buf tail; /* of a skipped one */
     bool pushing, freed;
 };
 
@@ -56,6 +57,7 @@ static void destroy(struct jsonrpc_frames *frames)
 {
     buf_finish(&frames->line);
     buf_finish(&frames->body);
+    buf_finish(&frames->tail);
     mem_free(frames);
 }
 
@@ -259,16 +261,33 @@ static void step_body(struct jsonrpc_frames *frames, struct str *rest)
         finish_body(frames);
 }
 
+static struct str last_bytes(struct str text, size_t count)
+{
+    return str_skip(text, text.len > count ? text.len - count : 0);
+}
+
+/* Trimmed at twice its size, so that single bytes cost little. */
+static void keep_tail(struct buf *tail, struct str piece)
+{
+    buf_append(tail, last_bytes(piece, LIMIT_LSP_TAIL_BYTES));
+    if (tail->len > 2 * LIMIT_LSP_TAIL_BYTES)
+        buf_remove_front(tail, tail->len - LIMIT_LSP_TAIL_BYTES);
+}
+
 static void step_skip(struct jsonrpc_frames *frames, struct str *rest)
 {
     struct str piece = take(rest, frames->length - frames->got);
     frames->got += piece.len;
     buf_append(&frames->body, str_slice(piece, 0, LIMIT_LSP_HEAD_BYTES - frames->body.len));
+    keep_tail(&frames->tail, piece);
     if (frames->got < frames->length)
         return;
     begin_header(frames);
-    frames->handlers.on_oversize(frames->user, buf_str(&frames->body), frames->length);
+    frames->handlers.on_oversize(frames->user, buf_str(&frames->body),
+                                 last_bytes(buf_str(&frames->tail), LIMIT_LSP_TAIL_BYTES),
+                                 frames->length);
     buf_clear(&frames->body);
+    buf_clear(&frames->tail);
 }
 
 void jsonrpc_frames_push(struct jsonrpc_frames *frames, struct str bytes)

@@ -18,13 +18,13 @@ struct message {
     int code;
     struct str id, method, params, result;
     struct json_value *root;
-    struct buf method_text, uri_text; /* MESSAGE_UNREADABLE */
+    struct buf method_text, uri_text, tail_text; /* MESSAGE_UNREADABLE */
     struct err err;
 };
 
 void message_read(struct str body, struct message *message);
-/* The same for the head of a body that was too long to keep. */
-void message_read_head(struct str head, uint64_t length, struct message *message);
+/* The same for a body of which only both ends were kept. */
+void message_read_ends(struct str head, struct str tail, uint64_t length, struct message *message);
 void message_finish(struct message *message);
 
 #endif

@@ -8,8 +8,9 @@ struct spans {
     struct str id, method, params, result, error;
 };
 
-/* The first of duplicates wins, as in json_get. A text that breaks off gives what came before. */
-static void find_spans(struct str body, struct spans *spans)
+/* The first of duplicates wins, as in json_get. A text that breaks off gives what came before, and
+ * false. */
+static bool find_spans(struct str body, struct spans *spans)
 {
     const struct {
         const char *name;
@@ -24,6 +25,7 @@ static void find_spans(struct str body, struct spans *spans)
         for (size_t i = 0; i < array_count(table); i++)
             if (table[i].span->len == 0 && json_raw_key_is(key, table[i].name))
                 *table[i].span = value;
+    return !iter.failed;
 }
 
 static bool id_is_usable(struct str id)
@@ -64,23 +66,48 @@ static bool id_can_be_echoed(struct str id)
     return id_is_usable(id) && (status == STATUS_OK || status == STATUS_UNSUPPORTED);
 }
 
+static void take_spans(const struct spans *spans, struct message *message)
+{
+    if (message->id.len == 0 && spans->id.len > 0)
+        message->id = id_can_be_echoed(spans->id) ? spans->id : STR("null");
+    if (message->method.len == 0 && json_raw_decode(spans->method, &message->method_text))
+        message->method = buf_str(&message->method_text);
+}
+
 static void scan_unreadable(struct str text, struct message *message)
 {
     struct spans spans = {0};
     find_spans(text, &spans);
-    if (spans.id.len > 0)
-        message->id = id_can_be_echoed(spans.id) ? spans.id : STR("null");
-    if (spans.method.len > 0 && json_raw_decode(spans.method, &message->method_text))
-        message->method = buf_str(&message->method_text);
+    take_spans(&spans, message);
     find_uri(text, &message->uri_text);
     message->kind = MESSAGE_UNREADABLE;
     message->code = JSONRPC_REQUEST_FAILED;
 }
 
-void message_read_head(struct str head, uint64_t length, struct message *message)
+/* The members that stand behind the params: from one comma on, the rest of the text is what an
+ * object could hold and end with. The first such comma is the one that follows the cut value. */
+static void scan_tail(struct str tail, struct message *message)
+{
+    struct buf *copy = &message->tail_text;
+    buf_append(copy, tail);
+    for (size_t at = 0; (at = str_find_byte(buf_str(copy), ',', at)) != STR_NONE; at++) {
+        struct spans spans = {0};
+        copy->ptr[at] = '{';
+        if (find_spans(str_skip(buf_str(copy), at), &spans)) {
+            take_spans(&spans, message);
+            return;
+        }
+        copy->ptr[at] = ',';
+    }
+}
+
+void message_read_ends(struct str head, struct str tail, uint64_t length, struct message *message)
 {
     *message = (struct message){0};
     scan_unreadable(head, message);
+    scan_tail(tail, message);
+    if (message->uri_text.len == 0)
+        find_uri(tail, &message->uri_text);
     err_set(&message->err, STATUS_LIMIT,
             "The message of %llu bytes is over the limit of %zu bytes and was not read: send less "
             "at once",
@@ -177,4 +204,5 @@ void message_finish(struct message *message)
     json_free(message->root);
     buf_finish(&message->method_text);
     buf_finish(&message->uri_text);
+    buf_finish(&message->tail_text);
 }

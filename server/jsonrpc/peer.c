@@ -287,10 +287,10 @@ static void on_body(void *user, struct str body)
     handle_message(peer, &message);
 }
 
-static void on_oversize(void *user, struct str head, uint64_t length)
+static void on_oversize(void *user, struct str head, struct str tail, uint64_t length)
 {
     struct message message;
-    message_read_head(head, length, &message);
+    message_read_ends(head, tail, length, &message);
     handle_message(user, &message);
 }
 

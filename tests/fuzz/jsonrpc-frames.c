@@ -28,11 +28,15 @@ static void on_body(void *user, struct str body)
     note(user, 'b', body);
 }
 
-static void on_oversize(void *user, struct str head, uint64_t length)
+static void on_oversize(void *user, struct str head, struct str tail, uint64_t length)
 {
     FUZZ_CHECK(length > CAP && length <= LIMIT_LSP_SKIP_BYTES);
     FUZZ_CHECK(head.len <= LIMIT_LSP_HEAD_BYTES && head.len <= length);
-    note(user, 'o', head);
+    FUZZ_CHECK(tail.len == (length < LIMIT_LSP_TAIL_BYTES ? length : LIMIT_LSP_TAIL_BYTES));
+    FUZZ_CHECK(length > LIMIT_LSP_TAIL_BYTES || str_eq(head, tail));
+    note(user, 'o', tail);
+    if (((struct trace *)user)->frames)
+        note(user, 'h', head);
 }
 
 static void on_bad_header(void *user, const struct err *err)

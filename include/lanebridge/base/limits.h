@@ -11,6 +11,7 @@
 #define LIMIT_LSP_BODY_BYTES (64 * MIB)    /* didOpen of a 10 MiB file, escaped, several times over */
 #define LIMIT_LSP_SKIP_BYTES (1024 * MIB)  /* a length beyond is a broken header, not a body */
 #define LIMIT_LSP_HEAD_BYTES (64 * KIB)    /* of a skipped body: enough for method and URI */
+#define LIMIT_LSP_TAIL_BYTES (4 * KIB)     /* of a skipped body: some clients put params first */
 #define LIMIT_LSP_QUEUE_BYTES (64 * MIB)   /* unread output before we call the editor dead */
 #define LIMIT_JSONRPC_PENDING_COUNT 4096   /* requests of either side in flight */
 #define LIMIT_JSON_DEPTH_COUNT 128         /* deeper is an attack, not a message */

@@ -28,8 +28,9 @@ static void on_body(void *user, struct str body)
     note(user, "body", body);
 }
 
-static void on_oversize(void *user, struct str head, uint64_t length)
+static void on_oversize(void *user, struct str head, struct str tail, uint64_t length)
 {
+    cr_expect(str_eq(head, tail));
     char text[64];
     snprintf(text, sizeof text, "%llu:%.4s", (unsigned long long)length, head.ptr);
     note(user, "skip", str_from(text));
@@ -189,28 +190,36 @@ Test(frame, a_header_block_just_under_its_limit_is_read)
     check_long(&input, "body<{}> ");
 }
 
-static size_t seen_head;
-
-static void on_long_head(void *user, struct str head, uint64_t length)
+static void on_ends(void *user, struct str head, struct str tail, uint64_t length)
 {
-    seen_head = head.len;
+    cr_expect_eq(head.len, LIMIT_LSP_HEAD_BYTES);
+    cr_expect_eq(tail.len, LIMIT_LSP_TAIL_BYTES);
+    cr_expect_eq(head.ptr[0], 'a');
+    cr_expect_eq(tail.ptr[tail.len - 1], 'z');
+    note(user, "ends", STR(""));
 }
 
-Test(frame, of_a_skipped_body_only_the_head_is_kept)
+static void check_ends(size_t piece)
 {
-    const struct jsonrpc_frame_handlers long_handlers = {on_body, on_long_head, on_bad_header};
+    const struct jsonrpc_frame_handlers long_handlers = {on_body, on_ends, on_bad_header};
     struct trace trace = {0};
     trace.frames = jsonrpc_frames_new(CAP, &long_handlers, &trace);
     struct buf input = {0};
     buf_append_c(&input, "Content-Length: 300000\r\n\r\n");
-    buf_append_repeat(&input, 'x', 300000);
-    buf_append_c(&input, "Content-Length: 2\r\n\r\n{}");
-    push_torn(&trace, buf_str(&input), 143);
-    cr_assert_eq(seen_head, LIMIT_LSP_HEAD_BYTES);
-    cr_assert_str_eq(trace.text.ptr, "body<{}> ");
+    buf_append_c(&input, "a");
+    buf_append_repeat(&input, 'x', 300000 - 2);
+    buf_append_c(&input, "zContent-Length: 2\r\n\r\n{}");
+    push_torn(&trace, buf_str(&input), piece);
+    cr_assert_str_eq(trace.text.ptr, "ends<> body<{}> ");
     jsonrpc_frames_free(trace.frames);
     buf_finish(&trace.text);
     buf_finish(&input);
+}
+
+Test(frame, of_a_skipped_body_both_ends_are_kept)
+{
+    for (size_t k = 0; k < array_count(sizes); k++)
+        check_ends(sizes[k]);
 }
 
 Test(frame, bodies_of_all_sizes_arrive_whole)

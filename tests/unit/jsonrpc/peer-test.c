@@ -680,18 +680,23 @@ static void send_oversize(struct pair *pair, const char *head, const char *tail)
 Test(peer, a_body_over_the_cap_is_skipped_scanned_and_answered)
 {
     static const struct {
-        const char *head, *calls, *answer;
+        const char *head, *tail, *calls, *answer;
     } heads[] = {
         {"{\"jsonrpc\":\"2.0\",\"method\":\"textDocument/didOpen\",\"params\":{\"textDocument\":"
          "{\"uri\":\"file:///big\",\"text\":\"",
-         "unreadable<textDocument/didOpen file:///big> ", NULL},
-        {"{\"jsonrpc\":\"2.0\",\"id\":\"r\",\"method\":\"m\",\"params\":{\"text\":\"",
+         "\"}}}", "unreadable<textDocument/didOpen file:///big> ", NULL},
+        {"{\"jsonrpc\":\"2.0\",\"id\":\"r\",\"method\":\"m\",\"params\":{\"text\":\"", "\"}}",
          "unreadable<m > ", "<{\"jsonrpc\":\"2.0\",\"id\":\"r\",\"error\":{\"code\":-32803,"},
+        {"{\"params\":{\"textDocument\":{\"text\":\"",
+         "a,\\\"id\\\":1,\",\"version\":1,\"uri\":\"file:///big\"},\"id\":7},\"id\":5,"
+         "\"jsonrpc\":\"2.0\",\"method\":\"m\"}",
+         "unreadable<m file:///big> ",
+         "<{\"jsonrpc\":\"2.0\",\"id\":5,\"error\":{\"code\":-32803,"},
     };
     for (size_t i = 0; i < array_count(heads); i++) {
         struct pair pair;
         open_pair(&pair);
-        send_oversize(&pair, heads[i].head, "\"}}}");
+        send_oversize(&pair, heads[i].head, heads[i].tail);
         cr_assert_str_eq(pair.right.calls.ptr, heads[i].calls);
         const char *traffic = pair.left.traffic.ptr;
         if (heads[i].answer)
