@@ -1,0 +1,419 @@
+/* Sending a change set as one workspace/applyEdit, and judging what came of it by the documents'
+ * texts.
+ *
+ * Clients answer `applied` before or after the didChange, and some say true to an edit they skipped
+ * or put at stale positions. So each file keeps the states its text went through since the edit was
+ * sent (T0 is the text the plan was made from). The edit landed at the first Tn that is the plan
+ * applied to some earlier Ti: on T0 as planned; on a later one it was misapplied, Ti being the
+ * person's own text. Then one corrective edit goes out at once, to merge(T0; Ti, plan). */
+#include "lsp-internal.h"
+
+#include <unistd.h>
+
+enum { SETTLE_MS = 1500, REPAIRS_MAX = 5, STATES_MAX = 64 };
+
+struct apply_file {
+    struct planned plan;
+    VEC(struct text *) states;
+    bool landed;
+    size_t conflicts;
+};
+
+enum apply_state { APPLY_SENT, APPLY_ANSWERED, APPLY_OVER };
+
+struct apply_job {
+    struct lsp_server *server;
+    enum apply_state state;
+    struct apply_file *files;
+    size_t count;
+    unsigned repairs;
+    char *label;
+    int64_t request;
+    bool client_said_no;
+    struct document_observer *observer;
+    struct loop_timer *timer;
+    enum host_apply_result verdict; /* when the timer only tells */
+    struct buf note;
+    host_apply_fn *on_done;
+    void *user;
+};
+
+/* -- Life
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void file_clear_states(struct apply_file *file)
+{
+    for (size_t i = 0; i < file->states.len; i++)
+        text_unref(file->states.ptr[i]);
+    vec_clear(&file->states);
+}
+
+static void job_free(struct apply_job *job)
+{
+    struct lsp_server *server = job->server;
+    for (size_t i = 0; i < server->applies.len; i++)
+        if (server->applies.ptr[i] == job) {
+            vec_remove(&server->applies, i);
+            break;
+        }
+    if (job->request)
+        jsonrpc_request_drop(server->peer, job->request);
+    document_unobserve(job->observer);
+    loop_timer_free(job->timer);
+    for (size_t i = 0; i < job->count; i++) {
+        struct apply_file *file = &job->files[i];
+        file_clear_states(file);
+        vec_finish(&file->states);
+        text_unref(file->plan.before);
+        text_unref(file->plan.after);
+        mem_free(file->plan.path);
+        mem_free(file->plan.new_path);
+    }
+    mem_free(job->files);
+    mem_free(job->label);
+    buf_finish(&job->note);
+    mem_free(job);
+}
+
+static void finish(struct apply_job *job, enum host_apply_result result)
+{
+    host_apply_fn *on_done = job->on_done;
+    void *user = job->user;
+    struct buf note = {0};
+    buf_move(&note, &job->note);
+    job_free(job);
+    on_done(user, &(struct host_apply_outcome){.result = result, .note = buf_str(&note)});
+    buf_finish(&note);
+}
+
+static void finish_later(struct apply_job *job, enum host_apply_result result)
+{
+    job->state = APPLY_OVER;
+    job->verdict = result;
+    loop_timer_start(job->timer, 0, 0);
+}
+
+void apply_drop(struct lsp_server *server, void *user)
+{
+    for (size_t i = server->applies.len; i > 0; i--)
+        if (server->applies.ptr[i - 1]->user == user)
+            job_free(server->applies.ptr[i - 1]);
+}
+
+void applies_free(struct lsp_server *server)
+{
+    while (server->applies.len > 0)
+        job_free(vec_last(&server->applies));
+    vec_finish(&server->applies);
+}
+
+/* -- Judging
+ * ---------------------------------------------------------------------------------------------- */
+
+static const char *target_path(const struct apply_file *file)
+{
+    return file->plan.kind == HOST_MOVE ? file->plan.new_path : file->plan.path;
+}
+
+/* Files that are not open, and what is not text: looked up where they are. */
+static bool is_done_on_disk(const struct apply_job *job, const struct apply_file *file)
+{
+    const struct planned *plan = &file->plan;
+    if (plan->kind == HOST_DELETE)
+        return access(plan->path, F_OK) != 0;
+    struct text *now = convert_text_now(job->server, target_path(file));
+    bool done = now && text_eq(now, plan->after);
+    if (plan->kind == HOST_MOVE)
+        done = done && access(plan->path, F_OK) != 0;
+    text_unref(now);
+    return done;
+}
+
+static bool is_unchanged(const struct apply_job *job, const struct apply_file *file)
+{
+    struct text *now = convert_text_now(job->server, file->plan.path);
+    bool unchanged = file->plan.before ? now && text_eq(now, file->plan.before) : !now;
+    text_unref(now);
+    return unchanged;
+}
+
+static void send(struct apply_job *job, struct planned *files, size_t count);
+
+/* The edit landed on `mine`, a text it was not made for: back to what was meant, with the person's
+ * text. */
+static void repair(struct apply_job *job, struct apply_file *file, size_t landed_on)
+{
+    size_t conflicts = 0;
+    struct text *now = text_ref(vec_last(&file->states));
+    struct text *merged =
+        edit_merge(file->plan.before, file->states.ptr[landed_on], file->plan.after, &conflicts);
+    file->conflicts += conflicts;
+    file_clear_states(file);
+    text_unref(file->plan.before);
+    text_unref(file->plan.after);
+    file->plan.before = now;
+    file->plan.after = merged;
+    if (job->repairs++ == 0)
+        buf_append_c(
+            &job->note,
+            "the editor applied an edit made for an older text; it was corrected at once and "
+            "what the user typed meanwhile was kept");
+    log_line(LOG_WARN, "edit misapplied, corrected client=%s conflicts=%zu",
+             job->server->client.name, conflicts);
+    if (text_eq(now, merged)) {
+        file->landed = true;
+        return;
+    }
+    vec_push(&file->states, text_ref(now));
+    send(job, &file->plan, 1);
+}
+
+/* A new state of the file's text came in. */
+static void judge(struct apply_job *job, struct apply_file *file)
+{
+    struct text *now = vec_last(&file->states);
+    if (text_eq(now, file->plan.after)) {
+        file->landed = true;
+        return;
+    }
+    for (size_t i = 1; i + 1 < file->states.len; i++) {
+        struct text *stale =
+            plan_apply_stale(file->plan.before, file->plan.after, file->states.ptr[i]);
+        bool landed = stale && text_eq(stale, now);
+        text_unref(stale);
+        if (landed && job->repairs < REPAIRS_MAX) {
+            repair(job, file, i);
+            return;
+        }
+    }
+}
+
+static bool all_landed(const struct apply_job *job)
+{
+    for (size_t i = 0; i < job->count; i++)
+        if (!job->files[i].landed)
+            return false;
+    return true;
+}
+
+static void finish_if_landed(struct apply_job *job)
+{
+    if (job->state == APPLY_OVER || !all_landed(job))
+        return;
+    size_t conflicts = 0;
+    for (size_t i = 0; i < job->count; i++)
+        conflicts += job->files[i].conflicts;
+    if (conflicts > 0)
+        buf_append_fmt(&job->note,
+                       "; in %zu places both changed the same lines, and the user's were kept",
+                       conflicts);
+    finish_later(job, job->repairs > 0 ? HOST_REPAIRED : HOST_APPLIED);
+}
+
+static void on_document(void *user, const struct document_change *change, bool closed)
+{
+    struct apply_job *job = user;
+    if (closed || job->state == APPLY_OVER || !change->document->text)
+        return;
+    for (size_t i = 0; i < job->count; i++) {
+        struct apply_file *file = &job->files[i];
+        bool is_it = file->plan.kind != HOST_DELETE &&
+                     strcmp(change->document->path, target_path(file)) == 0;
+        if (!is_it || file->landed || file->states.len >= STATES_MAX)
+            continue;
+        vec_push(&file->states, text_ref(change->document->text));
+        judge(job, file);
+    }
+    finish_if_landed(job);
+}
+
+/* Time is up: what has not landed will not. */
+static void settle(struct apply_job *job)
+{
+    size_t landed = 0, unchanged = 0;
+    for (size_t i = 0; i < job->count; i++) {
+        struct apply_file *file = &job->files[i];
+        file->landed = file->landed || is_done_on_disk(job, file);
+        if (file->landed) {
+            landed++;
+        } else if (is_unchanged(job, file) || job->client_said_no) {
+            unchanged++;
+        } else {
+            struct str shown = convert_display(job->server, str_from(file->plan.path));
+            buf_append_fmt(&job->note, STR_FMT " is not as planned: read it again. ",
+                           STR_ARG(shown));
+        }
+    }
+    if (landed == job->count)
+        finish(job, job->repairs > 0 ? HOST_REPAIRED : HOST_APPLIED);
+    else if (unchanged == job->count)
+        finish(job, HOST_NOT_APPLIED);
+    else
+        finish(job, HOST_PARTIAL);
+}
+
+static void on_timer(void *user)
+{
+    struct apply_job *job = user;
+    if (job->state == APPLY_OVER)
+        finish(job, job->verdict);
+    else
+        settle(job);
+}
+
+static void on_answer(void *user, const struct jsonrpc_answer *answer)
+{
+    struct apply_job *job = user;
+    job->request = 0;
+    if (job->state == APPLY_OVER)
+        return;
+    job->state = APPLY_ANSWERED;
+    bool applied = answer->status == STATUS_OK && json_get_bool(answer->result, "applied", false);
+    job->client_said_no = !applied && job->repairs == 0;
+    for (size_t i = 0; i < job->count; i++) {
+        struct apply_file *file = &job->files[i];
+        bool is_open =
+            document_find_path(job->server->env.documents, str_from(target_path(file))) != NULL;
+        if (!file->landed && !is_open)
+            file->landed = is_done_on_disk(job, file);
+    }
+    finish_if_landed(job);
+    if (job->state !=
+        APPLY_OVER) /* after a no, one loop turn: its didChange may be right behind it */
+        loop_timer_start(job->timer, job->client_said_no ? 20 : SETTLE_MS, 0);
+}
+
+/* -- Starting
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void send(struct apply_job *job, struct planned *files, size_t count)
+{
+    struct buf params = {0};
+    plan_append_params(job->server, files, count, job->label, &params);
+    if (job->request)
+        jsonrpc_request_drop(job->server->peer, job->request);
+    loop_timer_stop(job->timer);
+    job->state = APPLY_SENT;
+    job->request =
+        jsonrpc_request(job->server->peer, "workspace/applyEdit", buf_str(&params), on_answer, job);
+    buf_finish(&params);
+    if (job->request == 0) {
+        buf_append_c(&job->note, "the editor is gone");
+        finish_later(job, HOST_FAILED);
+    }
+}
+
+static bool needs_own_hands(const struct lsp_client *client, const struct planned *plan)
+{
+    if (!client->apply_edit)
+        return true;
+    switch (plan->kind) {
+    case HOST_CREATE:
+        return !client->create_files || !client->document_changes;
+    case HOST_DELETE:
+        return !client->delete_files || !client->document_changes;
+    case HOST_MOVE:
+        return !client->rename_files || !client->document_changes;
+    case HOST_UPDATE:
+        return false;
+    }
+    return false;
+}
+
+/* For clients that cannot: the file is not open there, so it is written on the disk. */
+static enum status do_ourselves(struct lsp_server *server, const struct planned *plan,
+                                struct err *err)
+{
+    struct workspace_path path = {0}, to = {0};
+    if (document_find_path(server->env.documents, str_from(plan->path)))
+        return err_set(err, STATUS_UNSUPPORTED,
+                       "this editor cannot take edits of %s, which is open", plan->path);
+    enum status status =
+        workspace_resolve(server->env.workspace, NULL, str_from(plan->path), &path, err);
+    if (status == STATUS_OK && plan->kind == HOST_MOVE)
+        status = workspace_resolve(server->env.workspace, NULL, str_from(plan->new_path), &to, err);
+    if (status == STATUS_OK && plan->kind == HOST_DELETE)
+        status = workspace_remove(&path, err);
+    else if (status == STATUS_OK && plan->kind == HOST_MOVE)
+        status = workspace_rename(&path, &to, err);
+    if (status == STATUS_OK && plan->kind != HOST_DELETE)
+        status = workspace_write(plan->kind == HOST_MOVE ? &to : &path, text_bytes(plan->after),
+                                 NULL, err);
+    workspace_path_finish(&path);
+    workspace_path_finish(&to);
+    return status;
+}
+
+static void file_init(struct apply_file *file, const struct host_change *change)
+{
+    file->plan.kind = change->kind;
+    file->plan.path = mem_dup_c(change->path);
+    file->plan.new_path = mem_dup_c(change->new_path);
+    file->plan.before = text_ref(change->before);
+    file->plan.after = text_ref(change->after);
+    if (file->plan.before)
+        vec_push(&file->states, text_ref(file->plan.before));
+    else
+        vec_push(&file->states, text_new(STR("")));
+}
+
+static bool is_as_planned_for(struct apply_job *job)
+{
+    for (size_t i = 0; i < job->count; i++)
+        if (!is_unchanged(job, &job->files[i]))
+            return false;
+    return true;
+}
+
+/* Writes what the client cannot; the rest is moved to the front of `rest`. */
+static enum status share_out(struct apply_job *job, struct planned *rest, size_t *ret_count,
+                             struct err *err)
+{
+    for (size_t i = 0; i < job->count; i++) {
+        struct apply_file *file = &job->files[i];
+        if (!needs_own_hands(&job->server->client, &file->plan)) {
+            rest[(*ret_count)++] = file->plan;
+            continue;
+        }
+        enum status status = do_ourselves(job->server, &file->plan, err);
+        if (status < 0)
+            return status;
+        file->landed = true;
+    }
+    return STATUS_OK;
+}
+
+void apply_start(void *host, const struct host_change *changes, size_t count, const char *label,
+                 host_apply_fn *on_done, void *user)
+{
+    struct lsp_server *server = host;
+    struct apply_job *job = mem_new(struct apply_job);
+    job->server = server;
+    job->on_done = on_done;
+    job->user = user;
+    job->label = mem_dup_c(label);
+    job->count = count;
+    job->files = mem_alloc_array(count, sizeof *job->files);
+    for (size_t i = 0; i < count; i++)
+        file_init(&job->files[i], &changes[i]);
+    job->timer = loop_timer_new(server->env.loop, on_timer, job);
+    job->observer = document_observe(server->env.documents, on_document, job);
+    vec_push(&server->applies, job);
+
+    struct planned *rest = mem_alloc_array(count, sizeof *rest);
+    size_t rest_count = 0;
+    struct err err = {0};
+    if (!is_as_planned_for(job)) {
+        finish_later(job, HOST_NOT_APPLIED);
+    } else if (share_out(job, rest, &rest_count, &err) < 0) {
+        buf_append_c(&job->note, err.text);
+        finish_later(job, HOST_FAILED);
+    } else if (rest_count == 0) {
+        finish_later(job, HOST_APPLIED);
+    } else {
+        send(job, rest, rest_count);
+    }
+    mem_free(rest);
+}

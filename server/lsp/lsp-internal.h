@@ -1,0 +1,181 @@
+/* Inside of the language server.
+ *   server.c      the object, the method table, dispatch
+ *   lifecycle.c   initialize … exit, settings, folders
+ *   sync.c        open, change, save, close
+ *   convert.c     positions and URIs, in and out
+ *   quirks.c      what this client really does
+ *   command.c     workspace/executeCommand
+ *   threads.c     which thread, and the agent's events on their way to the client
+ *   progress.c    $/progress of turns
+ *   transcript.c  the thread as a file
+ *   trust.c       the question before the first turn in a folder
+ *   host.c        host.h for the tools: save, show, drop
+ *   plan.c        a change set as a WorkspaceEdit
+ *   apply.c       sending it, and judging what came of it
+ *   approval.c    questions
+ *   rich.c        lanebridge/… methods */
+#ifndef LANEBRIDGE_LSP_INTERNAL_H
+#define LANEBRIDGE_LSP_INTERNAL_H
+
+#include <lanebridge/edit.h>
+#include <lanebridge/jsonrpc.h>
+#include <lanebridge/lsp.h>
+
+enum lsp_state { LSP_NEW, LSP_RUNNING, LSP_SHUT_DOWN, LSP_ENDED };
+
+/* What the client said it can do, corrected by what is known of it. */
+struct lsp_client {
+    char name[64];
+    bool apply_edit, document_changes, create_files, rename_files, delete_files;
+    bool progress, show_document, message_request, configuration, register_configuration;
+    /* the rich layer */
+    bool rich, rich_approvals, rich_save;
+    bool plain_create; /* CreateFile must not come with overwrite */
+};
+
+struct lsp_server {
+    struct lsp_env env;
+    struct jsonrpc_peer *peer;
+    enum lsp_state state;
+    bool client_gone;
+    enum position_encoding encoding;
+    struct lsp_client client;
+    int64_t parent_pid;
+    struct loop_timer *parent_timer;
+    bool trusted; /* the editor vouches for its folders */
+    struct host host;
+    struct agent *agent; /* NULL before the first prompt */
+    VEC(struct apply_job *) applies;
+    VEC(struct question *) questions;
+    VEC(struct save_job *) saves;
+    VEC(struct turn_view *) turns; /* running ones, for progress */
+    VEC(struct transcript *) transcripts;
+    VEC(struct pending_delta *) deltas; /* rich layer, coalesced */
+    struct loop_timer *delta_timer;
+};
+
+typedef void lsp_method_fn(struct lsp_server *server, const struct jsonrpc_message *message);
+struct lsp_method {
+    const char *name;
+    lsp_method_fn *handle;
+};
+/* Each file's methods; ended by a NULL name. server.c joins them. */
+extern const struct lsp_method lifecycle_requests[], lifecycle_notifications[];
+extern const struct lsp_method sync_notifications[];
+extern const struct lsp_method command_requests[];
+extern const struct lsp_method progress_notifications[];
+extern const struct lsp_method rich_requests[];
+
+/* -- server.c
+ * --------------------------------------------------------------------------------------- */
+void server_end(struct lsp_server *server, int code);
+/* type: 1 error, 2 warning, 3 info */
+void server_show_message(struct lsp_server *server, int type, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void server_log_message(struct lsp_server *server, int type, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The agent, made at the first need; NULL with err set. */
+struct agent *server_agent(struct lsp_server *server, struct err *err);
+
+/* -- lifecycle.c
+ * ------------------------------------------------------------------------------------- */
+void lifecycle_append_capabilities(const struct lsp_server *server, struct buf *json);
+
+/* -- quirks.c
+ * ---------------------------------------------------------------------------------------- */
+void quirks_read(struct lsp_client *client, const struct json_value *initialize_params);
+
+/* -- convert.c
+ * --------------------------------------------------------------------------------------- */
+/* Canonical absolute path of a file URI (links resolved as far as the file exists), with its
+ * identity. */
+enum status convert_uri(struct str uri, struct buf *path, uint64_t *ret_device, uint64_t *ret_inode,
+                        struct err *err);
+enum status convert_range(const struct lsp_server *server, const struct text *text,
+                          const struct json_value *range, size_t *ret_start, size_t *ret_end,
+                          struct err *err);
+void convert_write_position(const struct lsp_server *server, struct json_writer *w, const char *key,
+                            const struct text *text, size_t offset);
+void convert_write_range(const struct lsp_server *server, struct json_writer *w,
+                         const struct text *text, size_t start, size_t end);
+/* The path as a person reads it: relative to its root. Borrowed from path. */
+struct str convert_display(const struct lsp_server *server, struct str path);
+/* The root that holds the path, or the first; NULL when there is none. */
+const struct workspace_root *convert_root_of(const struct lsp_server *server, struct str path);
+/* The text of a file now: the document if open, else the disk. NULL when there is none. */
+struct text *convert_text_now(const struct lsp_server *server, const char *path);
+
+/* -- threads.c
+ * ---------------------------------------------------------------------------------------- */
+void threads_on_event(void *user, const struct agent_event *event);
+struct agent_thread *threads_pick(struct lsp_server *server, struct agent *agent,
+                                  struct str thread_id, struct str root_path, struct err *err);
+void threads_free(struct lsp_server *server);
+
+/* -- progress.c
+ * ---------------------------------------------------------------------------------------- */
+void progress_begin(struct lsp_server *server, const struct agent_event *event);
+void progress_report(struct lsp_server *server, const char *turn_id, struct str text);
+void progress_end(struct lsp_server *server, const struct agent_event *event);
+void progress_free(struct lsp_server *server);
+/* A token that came with a command: begin and end at once, before its answer. */
+void progress_answer_token(struct lsp_server *server, const struct json_value *params);
+
+/* -- transcript.c
+ * --------------------------------------------------------------------------------------- */
+void transcript_on_event(struct lsp_server *server, const struct agent_event *event);
+void transcript_show(struct lsp_server *server, const char *thread_id, bool take_focus);
+/* What the person wrote below the prompt heading of an open transcript; "" if nothing. Copied. */
+void transcript_take_prompt(struct lsp_server *server, const char *thread_id, struct buf *prompt);
+/* The thread whose transcript this path is; "" if none. */
+struct str transcript_thread_of(const struct lsp_server *server, struct str path);
+void transcripts_free(struct lsp_server *server);
+
+/* -- trust.c
+ * ---------------------------------------------------------------------------------------------- */
+/* Calls go(user, yes) at once or after the person answered. */
+void trust_need(struct lsp_server *server, struct str root_path, void (*go)(void *user, bool yes),
+                void *user);
+
+/* -- host.c, approval.c, apply.c, plan.c
+ * --------------------------------------------------------------------- */
+extern const struct host_ops lsp_host_ops, lsp_host_ops_bare; /* with save, and without */
+void approval_ask(void *host, const struct host_ask *ask, host_ask_fn *on_answer, void *user);
+void approval_drop(struct lsp_server *server, void *user);
+void approvals_free(struct lsp_server *server);
+void apply_start(void *host, const struct host_change *changes, size_t count, const char *label,
+                 host_apply_fn *on_done, void *user);
+void apply_drop(struct lsp_server *server, void *user);
+void applies_free(struct lsp_server *server);
+void host_saves_free(struct lsp_server *server);
+
+/* One file of a change set, kept while it is applied. */
+struct planned {
+    enum host_change_kind kind;
+    char *path, *new_path;
+    struct text *before, *after;
+};
+/* Appends the params of workspace/applyEdit. Open documents carry their version. */
+void plan_append_params(const struct lsp_server *server, const struct planned *files, size_t count,
+                        const char *label, struct buf *params);
+/* `text` with the edits before→after put at the same line and character numbers, as a client does
+ * that applies a stale edit; NULL where they do not fit. */
+struct text *plan_apply_stale(const struct text *before, const struct text *after,
+                              const struct text *text);
+
+/* -- rich.c
+ * --------------------------------------------------------------------------------------------------
+ */
+void rich_on_event(struct lsp_server *server, const struct agent_event *event);
+void rich_free(struct lsp_server *server);
+/* Starts a turn for a command or a rich request and answers the message. */
+struct turn_wish {
+    struct str prompt, thread_id, uri;
+    const struct json_value *range;
+    const char *instruction; /* put before the prompt: "Explain this." … or NULL */
+    bool show_transcript;
+};
+void turn_request(struct lsp_server *server, const struct jsonrpc_message *message,
+                  const struct turn_wish *wish);
+
+#endif

@@ -1,0 +1,147 @@
+/* A change set as a WorkspaceEdit. */
+#include "lsp-internal.h"
+
+static void write_uri(const struct lsp_server *server, struct json_writer *w, const char *key,
+                      const char *path)
+{
+    const struct document *document = document_find_path(server->env.documents, str_from(path));
+    if (document) { /* the client's own spelling */
+        json_write_field_c(w, key, document->uri);
+        return;
+    }
+    struct buf uri = {0};
+    uri_append_file(&uri, str_from(path));
+    json_write_field_str(w, key, buf_str(&uri));
+    buf_finish(&uri);
+}
+
+static void write_edits(const struct lsp_server *server, struct json_writer *w,
+                        const struct text *before, const struct text *after)
+{
+    struct edit_spans spans = {0};
+    edit_spans_between(before, after, &spans);
+    json_write_begin_array(w);
+    for (size_t i = 0; i < spans.spans.len; i++) {
+        const struct edit_span *span = &spans.spans.ptr[i];
+        json_write_begin_object(w);
+        json_write_key(w, "range");
+        convert_write_range(server, w, before, span->start, span->end);
+        json_write_field_str(w, "newText", span->with);
+        json_write_end_object(w);
+    }
+    json_write_end_array(w);
+    edit_spans_finish(&spans);
+}
+
+/* A TextDocumentEdit: open documents carry the version it was planned for, others null. */
+static void write_document_edit(const struct lsp_server *server, struct json_writer *w,
+                                const char *path, const struct text *before,
+                                const struct text *after)
+{
+    const struct document *document = document_find_path(server->env.documents, str_from(path));
+    json_write_begin_object(w);
+    json_write_key(w, "textDocument");
+    json_write_begin_object(w);
+    write_uri(server, w, "uri", path);
+    json_write_key(w, "version");
+    if (document)
+        json_write_int(w, document->version);
+    else
+        json_write_null(w);
+    json_write_end_object(w);
+    json_write_key(w, "edits");
+    write_edits(server, w, before, after);
+    json_write_end_object(w);
+}
+
+static void write_operation(const struct lsp_server *server, struct json_writer *w,
+                            const struct planned *file)
+{
+    static const char *const kinds[] = {
+        [HOST_CREATE] = "create", [HOST_DELETE] = "delete", [HOST_MOVE] = "rename"};
+    json_write_begin_object(w);
+    json_write_field_c(w, "kind", kinds[file->kind]);
+    write_uri(server, w, file->kind == HOST_MOVE ? "oldUri" : "uri", file->path);
+    if (file->kind == HOST_MOVE)
+        write_uri(server, w, "newUri", file->new_path);
+    json_write_end_object(w);
+}
+
+static void write_file(const struct lsp_server *server, struct json_writer *w,
+                       const struct planned *file)
+{
+    if (file->kind != HOST_UPDATE)
+        write_operation(server, w, file);
+    if (file->kind == HOST_DELETE)
+        return;
+    struct text *empty = text_new(STR(""));
+    const struct text *before = file->kind == HOST_CREATE ? empty : file->before;
+    if (!text_eq(before, file->after))
+        write_document_edit(server, w, file->kind == HOST_MOVE ? file->new_path : file->path,
+                            before, file->after);
+    text_unref(empty);
+}
+
+static void write_changes(const struct lsp_server *server, struct json_writer *w,
+                          const struct planned *files, size_t count)
+{
+    json_write_key(w, "changes");
+    json_write_begin_object(w);
+    for (size_t i = 0; i < count; i++) {
+        struct buf uri = {0};
+        const struct document *document =
+            document_find_path(server->env.documents, str_from(files[i].path));
+        if (document)
+            buf_append_c(&uri, document->uri);
+        else
+            uri_append_file(&uri, str_from(files[i].path));
+        json_write_key_str(w, buf_str(&uri));
+        write_edits(server, w, files[i].before, files[i].after);
+        buf_finish(&uri);
+    }
+    json_write_end_object(w);
+}
+
+void plan_append_params(const struct lsp_server *server, const struct planned *files, size_t count,
+                        const char *label, struct buf *params)
+{
+    struct json_writer w;
+    json_writer_init(&w, params);
+    json_write_begin_object(&w);
+    json_write_field_c(&w, "label", label);
+    json_write_key(&w, "edit");
+    json_write_begin_object(&w);
+    if (server->client.document_changes) {
+        json_write_key(&w, "documentChanges");
+        json_write_begin_array(&w);
+        for (size_t i = 0; i < count; i++)
+            write_file(server, &w, &files[i]);
+        json_write_end_array(&w);
+    } else {
+        write_changes(server, &w, files, count);
+    }
+    json_write_end_object(&w);
+    json_write_end_object(&w);
+}
+
+struct text *plan_apply_stale(const struct text *before, const struct text *after,
+                              const struct text *text)
+{
+    struct edit_spans spans = {0};
+    edit_spans_between(before, after, &spans);
+    struct text *result = text_ref(text);
+    for (size_t i = spans.spans.len; result && i > 0; i--) {
+        const struct edit_span *span = &spans.spans.ptr[i - 1];
+        struct position from = text_position_of(before, POSITION_UTF8, span->start);
+        struct position to = text_position_of(before, POSITION_UTF8, span->end);
+        size_t start, end;
+        struct text *next = NULL;
+        if (text_offset_of(text, POSITION_UTF8, from, &start, NULL) == STATUS_OK &&
+            text_offset_of(text, POSITION_UTF8, to, &end, NULL) == STATUS_OK && start <= end)
+            next = text_replace(result, start, end, span->with);
+        text_unref(result);
+        result = next;
+    }
+    edit_spans_finish(&spans);
+    return result;
+}

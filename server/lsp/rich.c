@@ -1,0 +1,327 @@
+/* The rich layer: lanebridge/… requests, and notifications with coalesced deltas. Shapes:
+ * docs/schema/v1. */
+#include "lsp-internal.h"
+
+enum { DELTA_MS = 16, DELTA_BYTES = 64 * 1024 };
+
+/* -- Notifications
+ * ----------------------------------------------------------------------------------------- */
+
+struct pending_delta {
+    char thread_id[ID_BYTES], turn_id[ID_BYTES];
+    struct buf item_id, text;
+    enum agent_item_type type;
+};
+
+static void write_ids(struct json_writer *w, const char *thread_id, const char *turn_id,
+                      const char *item_id)
+{
+    json_write_field_c(w, "threadId", thread_id);
+    if (turn_id[0])
+        json_write_field_c(w, "turnId", turn_id);
+    if (item_id[0])
+        json_write_field_c(w, "itemId", item_id);
+}
+
+static void delta_free(struct pending_delta *delta)
+{
+    buf_finish(&delta->item_id);
+    buf_finish(&delta->text);
+    mem_free(delta);
+}
+
+static void flush_deltas(struct lsp_server *server)
+{
+    for (size_t i = 0; i < server->deltas.len; i++) {
+        struct pending_delta *delta = server->deltas.ptr[i];
+        struct buf params = {0};
+        struct json_writer w;
+        json_writer_init(&w, &params);
+        json_write_begin_object(&w);
+        write_ids(&w, delta->thread_id, delta->turn_id, delta->item_id.ptr);
+        json_write_field_c(&w, "type", agent_item_type_name(delta->type));
+        json_write_field_str(&w, "delta", buf_str(&delta->text));
+        json_write_end_object(&w);
+        jsonrpc_notify(server->peer, "lanebridge/item/delta", buf_str(&params));
+        buf_finish(&params);
+        delta_free(delta);
+    }
+    vec_clear(&server->deltas);
+}
+
+static void on_delta_time(void *user)
+{
+    flush_deltas(user);
+}
+
+static void push_delta(struct lsp_server *server, const struct agent_event *event)
+{
+    struct pending_delta *delta = NULL;
+    for (size_t i = 0; i < server->deltas.len && !delta; i++)
+        if (str_eq_c(buf_str(&server->deltas.ptr[i]->item_id), event->item_id))
+            delta = server->deltas.ptr[i];
+    if (!delta) {
+        delta = mem_new(struct pending_delta);
+        memcpy(delta->thread_id, event->thread_id, strnlen(event->thread_id, ID_BYTES - 1));
+        memcpy(delta->turn_id, event->turn_id, strnlen(event->turn_id, ID_BYTES - 1));
+        buf_append_c(&delta->item_id, event->item_id);
+        delta->type = event->item_type;
+        vec_push(&server->deltas, delta);
+    }
+    buf_append(&delta->text, event->text);
+    if (!server->delta_timer)
+        server->delta_timer = loop_timer_new(server->env.loop, on_delta_time, server);
+    if (delta->text.len > DELTA_BYTES)
+        flush_deltas(server);
+    else if (!loop_timer_is_active(server->delta_timer))
+        loop_timer_start(server->delta_timer, DELTA_MS, 0);
+}
+
+void rich_free(struct lsp_server *server)
+{
+    for (size_t i = 0; i < server->deltas.len; i++)
+        delta_free(server->deltas.ptr[i]);
+    vec_finish(&server->deltas);
+    loop_timer_free(server->delta_timer);
+}
+
+static void write_usage(struct json_writer *w, const struct responses_usage *usage)
+{
+    json_write_key(w, "usage");
+    json_write_begin_object(w);
+    json_write_field_int(w, "inputTokens", usage->input_tokens);
+    json_write_field_int(w, "cachedTokens", usage->cached_tokens);
+    json_write_field_int(w, "outputTokens", usage->output_tokens);
+    json_write_field_int(w, "reasoningTokens", usage->reasoning_tokens);
+    json_write_end_object(w);
+}
+
+static void write_timing(struct json_writer *w, const struct agent_timing *timing)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"totalMs", timing->total_ms},
+        {"modelMs", timing->model_ms},
+        {"firstOutputMs", timing->first_output_ms},
+        {"toolsMs", timing->tools_ms},
+        {"waitingMs", timing->waiting_ms},
+        {"steps", timing->steps},
+        {"calls", timing->calls},
+        {"bytesSent", timing->bytes_sent},
+        {"bytesReceived", timing->bytes_received},
+        {"framesSent", timing->frames_sent},
+        {"framesReceived", timing->frames_received},
+        {"fullInputs", timing->full_inputs},
+        {"retries", timing->retries},
+    };
+    json_write_key(w, "timing");
+    json_write_begin_object(w);
+    for (size_t i = 0; i < array_count(rows); i++)
+        json_write_field_int(w, rows[i].name, (int64_t)rows[i].value);
+    json_write_end_object(w);
+}
+
+static void write_thread(struct json_writer *w, const struct agent_event *event)
+{
+    json_write_field_str(w, "title", event->text);
+    json_write_field_str(w, "model", event->name);
+}
+
+static void write_turn_end(struct json_writer *w, const struct agent_event *event)
+{
+    json_write_field_c(w, "status", agent_turn_status_name(event->status));
+    write_usage(w, &event->usage);
+    write_timing(w, &event->timing);
+    if (event->status == TURN_FAILED)
+        json_write_field_str(w, "error", event->text);
+}
+
+static void write_item(struct json_writer *w, const struct agent_event *event)
+{
+    json_write_key(w, "item");
+    json_write_begin_object(w);
+    json_write_field_c(w, "id", event->item_id);
+    json_write_field_c(w, "type", agent_item_type_name(event->item_type));
+    if (event->text.len > 0)
+        json_write_field_str(w, "text", event->text);
+    if (event->name.len > 0) {
+        json_write_field_str(w, "tool", event->name);
+        json_write_field_str(w, "title", event->title);
+    }
+    if (event->type == AGENT_ITEM_COMPLETED && event->name.len > 0) {
+        json_write_field_bool(w, "ok", event->ok);
+        json_write_field_str(w, "output", event->output);
+        json_write_field_int(w, "ranMs", (int64_t)event->ran_ms);
+        json_write_field_int(w, "waitedMs", (int64_t)event->waited_ms);
+        json_write_field_int(w, "exitCode", event->exit_code);
+        if (event->diff.len > 0)
+            json_write_field_str(w, "diff", event->diff);
+    }
+    json_write_end_object(w);
+}
+
+static void write_notice(struct json_writer *w, const struct agent_event *event)
+{
+    json_write_field_str(w, "text", event->text);
+}
+
+static void write_connection(struct json_writer *w, const struct agent_event *event)
+{
+    const struct responses_status *status = event->connection;
+    json_write_field_c(w, "state", responses_state_name(status->state));
+    json_write_field_c(w, "transport", status->transport == TRANSPORT_HTTP ? "http" : "websocket");
+    json_write_field_int(w, "sockets", status->sockets);
+    json_write_field_int(w, "lanes", status->lanes_active);
+    json_write_field_int(w, "since", (int64_t)status->since_ms);
+    json_write_field_c(w, "detail", status->detail);
+    json_write_field_int(w, "abandonedTokens", (int64_t)status->abandoned_tokens);
+}
+
+static void write_nothing(struct json_writer *w, const struct agent_event *event)
+{
+    (void)w;
+    (void)event;
+}
+
+static const struct {
+    const char *method;
+    void (*write)(struct json_writer *w, const struct agent_event *event);
+} notifications[] = {
+    [AGENT_THREAD_UPDATED] = {"lanebridge/thread/updated", write_thread},
+    [AGENT_TURN_QUEUED] = {"lanebridge/queue/updated", write_nothing},
+    [AGENT_TURN_STARTED] = {"lanebridge/turn/started", write_notice},
+    [AGENT_TURN_COMPLETED] = {"lanebridge/turn/completed", write_turn_end},
+    [AGENT_ITEM_STARTED] = {"lanebridge/item/started", write_item},
+    [AGENT_ITEM_COMPLETED] = {"lanebridge/item/completed", write_item},
+    [AGENT_NOTICE] = {"lanebridge/turn/notice", write_notice},
+    [AGENT_CONNECTION] = {"lanebridge/connection/updated", write_connection},
+};
+
+void rich_on_event(struct lsp_server *server, const struct agent_event *event)
+{
+    if (event->type == AGENT_ITEM_DELTA) {
+        push_delta(server, event);
+        return;
+    }
+    if (event->type != AGENT_CONNECTION)
+        flush_deltas(server); /* never reordered across items */
+    struct buf params = {0};
+    struct json_writer w;
+    json_writer_init(&w, &params);
+    json_write_begin_object(&w);
+    if (event->thread_id[0])
+        write_ids(&w, event->thread_id, event->turn_id, "");
+    notifications[event->type].write(&w, event);
+    json_write_end_object(&w);
+    jsonrpc_notify(server->peer, notifications[event->type].method, buf_str(&params));
+    buf_finish(&params);
+}
+
+/* -- Requests
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static void fail(struct lsp_server *server, const struct jsonrpc_message *message,
+                 const struct err *err)
+{
+    int code = err->status == STATUS_INVALID ? JSONRPC_INVALID_PARAMS : JSONRPC_REQUEST_FAILED;
+    jsonrpc_respond_error(server->peer, message->id, code, "%s", err->text);
+}
+
+static void respond_thread(struct lsp_server *server, const struct jsonrpc_message *message,
+                           const struct agent_thread *thread)
+{
+    struct buf result = {0};
+    struct json_writer w;
+    json_writer_init(&w, &result);
+    json_write_begin_object(&w);
+    json_write_key(&w, "thread");
+    json_write_begin_object(&w);
+    json_write_field_c(&w, "id", agent_thread_id(thread));
+    json_write_field_str(&w, "title", agent_thread_title(thread));
+    json_write_end_object(&w);
+    json_write_end_object(&w);
+    jsonrpc_respond(server->peer, message->id, buf_str(&result));
+    buf_finish(&result);
+}
+
+static void handle_thread_start(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    struct err err = {0};
+    struct buf folder = {0};
+    struct str uri = json_get_str(message->params, "folder");
+    if (uri.len > 0 && uri_to_path(uri, &folder, &err) < 0) {
+        fail(server, message, &err);
+        buf_finish(&folder);
+        return;
+    }
+    const struct workspace_root *root = convert_root_of(server, buf_str(&folder));
+    struct agent *agent = server_agent(server, &err);
+    struct agent_thread *thread =
+        agent ? agent_thread_start(agent, root ? str_from(root->path) : STR(""), &err) : NULL;
+    if (thread)
+        respond_thread(server, message, thread);
+    else
+        fail(server, message, &err);
+    buf_finish(&folder);
+}
+
+static void handle_thread_resume(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    struct err err = {0};
+    struct agent *agent = server_agent(server, &err);
+    struct agent_thread *thread =
+        agent ? agent_thread_resume(agent, json_get_str(message->params, "threadId"), &err) : NULL;
+    if (thread)
+        respond_thread(server, message, thread);
+    else
+        fail(server, message, &err);
+}
+
+static void handle_turn_start(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    struct turn_wish wish = {.thread_id = json_get_str(message->params, "threadId")};
+    const struct json_value *part = json_first(json_get(message->params, "input"));
+    for (; part; part = json_next(part)) {
+        struct str type = json_get_str(part, "type");
+        if (str_eq_c(type, "text")) {
+            wish.prompt = json_get_str(part, "text");
+        } else if (str_eq_c(type, "file") || str_eq_c(type, "selection")) {
+            wish.uri = json_get_str(part, "uri");
+            wish.range = json_get(part, "range");
+        }
+    }
+    turn_request(server, message, &wish);
+}
+
+static void handle_turn_interrupt(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    struct err err = {0};
+    struct str id = json_get_str(message->params, "threadId");
+    struct agent_thread *thread = server->agent ? agent_thread_find(server->agent, id) : NULL;
+    if (!thread)
+        err_set(&err, STATUS_NOT_FOUND, "there is no open thread " STR_FMT, STR_ARG(id));
+    if (!thread || agent_turn_interrupt(thread, json_get_str(message->params, "turnId"), &err) < 0)
+        fail(server, message, &err);
+    else
+        jsonrpc_respond(server->peer, message->id, STR("{}"));
+}
+
+static void handle_status(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    struct buf json = {0};
+    server->env.status(server->env.user, &json);
+    jsonrpc_respond(server->peer, message->id, buf_str(&json));
+    buf_finish(&json);
+}
+
+const struct lsp_method rich_requests[] = {
+    {"lanebridge/thread/start", handle_thread_start},
+    {"lanebridge/thread/resume", handle_thread_resume},
+    {"lanebridge/turn/start", handle_turn_start},
+    {"lanebridge/turn/interrupt", handle_turn_interrupt},
+    {"lanebridge/status/get", handle_status},
+    {NULL, NULL},
+};

@@ -1,0 +1,91 @@
+/* Text synchronisation: open, change, save, close. */
+#include "lsp-internal.h"
+
+static void handle_open(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    const struct json_value *document = json_get(message->params, "textDocument");
+    struct str uri = json_get_str(document, "uri"), text = json_get_str(document, "text");
+    struct buf path = {0};
+    uint64_t device = 0, inode = 0;
+    if (uri.len == 0) {
+        server_log_message(server, 2, "didOpen without textDocument.uri was ignored");
+        return;
+    }
+    /* A URI that is no file (untitled:, output:) stays open under its URI alone. */
+    convert_uri(uri, &path, &device, &inode, NULL);
+    bool is_large = text.len > LIMIT_DOCUMENT_BYTES;
+    struct text *content = is_large ? NULL : text_new(text);
+    document_open(server->env.documents, uri, buf_str(&path), device, inode,
+                  json_get_str(document, "languageId"), json_get_int(document, "version", 0),
+                  content, is_large ? STR("it is larger than 10 MiB") : STR(""));
+    text_unref(content);
+    buf_finish(&path);
+}
+
+static enum status change_one(struct lsp_server *server, struct str uri, int64_t version,
+                              const struct json_value *change, struct err *err)
+{
+    struct document *document = document_find_uri(server->env.documents, uri);
+    if (!document)
+        return err_set(err, STATUS_NOT_FOUND, STR_FMT " is not open", STR_ARG(uri));
+    if (!json_is(json_get(change, "text"), JSON_STRING))
+        return err_set(err, STATUS_INVALID, "a change needs \"text\" as a string");
+    if (!document->text)
+        return STATUS_OK; /* unknown until it is closed */
+    const struct json_value *range = json_get(change, "range");
+    size_t start = 0, end = text_len(document->text);
+    if (json_is(range, JSON_OBJECT)) {
+        enum status status = convert_range(server, document->text, range, &start, &end, err);
+        if (status < 0)
+            return status;
+    }
+    struct str with = json_get_str(change, "text");
+    if (text_len(document->text) - (end - start) + with.len > LIMIT_DOCUMENT_BYTES)
+        return err_set(err, STATUS_LIMIT, "it has grown beyond 10 MiB");
+    return document_change(server->env.documents, uri, version, start, end, with, err);
+}
+
+/* A change that cannot be read leaves us without the truth about the document: better to say so
+ * than to work on another text than the one on the screen. */
+static void handle_change(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    const struct json_value *document = json_get(message->params, "textDocument");
+    struct str uri = json_get_str(document, "uri");
+    int64_t version = json_get_int(document, "version", 0);
+    const struct json_value *change = json_first(json_get(message->params, "contentChanges"));
+    for (; change; change = json_next(change)) {
+        struct err err = {0};
+        if (change_one(server, uri, version, change, &err) == STATUS_OK)
+            continue;
+        document_lose_text(server->env.documents, uri, str_from(err.text));
+        server_show_message(server, 2,
+                            "Lanebridge lost track of the text of " STR_FMT
+                            ": %s. Close and open it "
+                            "again to let the agent work on it.",
+                            STR_ARG(uri), err.text);
+        return;
+    }
+}
+
+static void handle_save(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    /* Whether a text is saved is decided by comparing it with the disk, when it matters. */
+    (void)server;
+    (void)message;
+}
+
+static void handle_close(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    struct str uri = json_get_str(json_get(message->params, "textDocument"), "uri");
+    struct err err = {0};
+    if (document_close(server->env.documents, uri, &err) < 0)
+        server_log_message(server, 2, "didClose was ignored: %s", err.text);
+}
+
+const struct lsp_method sync_notifications[] = {
+    {"textDocument/didOpen", handle_open},
+    {"textDocument/didChange", handle_change},
+    {"textDocument/didSave", handle_save},
+    {"textDocument/didClose", handle_close},
+    {NULL, NULL},
+};

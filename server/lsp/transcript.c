@@ -1,0 +1,355 @@
+/* The thread as a Markdown file that grows: written to the state folder while nobody has it open,
+ * edited through the editor while somebody has. What stands below the prompt heading is the
+ * person's. */
+#include "lsp-internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FLUSH_MS = 100, RETRIES_MAX = 5 };
+
+static const char prompt_heading[] = "## Prompt";
+
+struct transcript {
+    struct lsp_server *server;
+    char thread_id[ID_BYTES];
+    char *path;
+    struct buf log; /* all that belongs above the prompt heading */
+    size_t written; /* of the log, on disk */
+    size_t shown;   /* of the log, in the editor's buffer */
+    size_t sent;    /* bytes of the insertion under way or to be verified, 0: none */
+    bool in_flight, is_open;
+    unsigned retries;
+    struct buf item_id; /* the message whose deltas are being written */
+    size_t item_bytes;
+    struct loop_timer *timer;
+};
+
+/* -- Finding
+ * --------------------------------------------------------------------------------------------- */
+
+static struct transcript *transcript_find(struct lsp_server *server, const char *thread_id)
+{
+    for (size_t i = 0; i < server->transcripts.len; i++)
+        if (strcmp(server->transcripts.ptr[i]->thread_id, thread_id) == 0)
+            return server->transcripts.ptr[i];
+    return NULL;
+}
+
+struct str transcript_thread_of(const struct lsp_server *server, struct str path)
+{
+    for (size_t i = 0; i < server->transcripts.len; i++)
+        if (str_eq_c(path, server->transcripts.ptr[i]->path))
+            return str_from(server->transcripts.ptr[i]->thread_id);
+    return STR("");
+}
+
+/* Start of the last line that is the prompt heading, or the end. */
+static size_t heading_offset(struct str text)
+{
+    struct str heading = str_from(prompt_heading);
+    for (size_t end = text.len; end > 0;) {
+        size_t newline = str_rfind_byte(str_slice(text, 0, end - 1), '\n');
+        size_t start = newline == STR_NONE ? 0 : newline + 1;
+        if (str_eq(str_trim_end(str_slice(text, start, end)), heading))
+            return start;
+        end = start;
+    }
+    return text.len;
+}
+
+/* -- The disk
+ * -------------------------------------------------------------------------------------------- */
+
+static bool write_whole(int fd, struct str bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t put = write(fd, bytes.ptr, bytes.len);
+        if (put < 0)
+            return false;
+        bytes = str_skip(bytes, (size_t)put);
+    }
+    return true;
+}
+
+static void write_to_disk(struct transcript *transcript)
+{
+    struct buf text = {0}, temporary = {0};
+    buf_append(&text, buf_str(&transcript->log));
+    buf_append_fmt(&text, "%s\n\n", prompt_heading);
+    buf_append_fmt(&temporary, "%s.new", transcript->path);
+    int fd = open(temporary.ptr, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    bool good = fd >= 0 && write_whole(fd, buf_str(&text));
+    if (fd >= 0)
+        close(fd);
+    if (good && rename(temporary.ptr, transcript->path) == 0)
+        transcript->written = transcript->log.len;
+    else
+        log_line(LOG_WARN, "transcript not written path=%s errno=%d", transcript->path, errno);
+    buf_finish(&text);
+    buf_finish(&temporary);
+}
+
+/* -- The editor's buffer
+ * ----------------------------------------------------------------------------------- */
+
+static void flush_later(struct transcript *transcript)
+{
+    if (!loop_timer_is_active(transcript->timer))
+        loop_timer_start(transcript->timer, FLUSH_MS, 0);
+}
+
+static void on_inserted(void *user, const struct jsonrpc_answer *answer)
+{
+    struct transcript *transcript = user;
+    transcript->in_flight = false;
+    if (answer->status != STATUS_OK || !json_get_bool(answer->result, "applied", false))
+        transcript->sent = 0; /* said no: what was to be inserted is still to come */
+    flush_later(transcript);
+}
+
+static void send_edit(struct transcript *transcript, const struct document *document, size_t start,
+                      size_t end, struct str with, jsonrpc_answer_fn *on_answer)
+{
+    struct lsp_server *server = transcript->server;
+    struct buf params = {0};
+    struct json_writer w;
+    json_writer_init(&w, &params);
+    json_write_begin_object(&w);
+    json_write_field_c(&w, "label", "Lanebridge transcript");
+    json_write_key(&w, "edit");
+    json_write_begin_object(&w);
+    json_write_key(&w, "documentChanges");
+    json_write_begin_array(&w);
+    json_write_begin_object(&w);
+    json_write_key(&w, "textDocument");
+    json_write_begin_object(&w);
+    json_write_field_c(&w, "uri", document->uri);
+    json_write_field_int(&w, "version", document->version);
+    json_write_end_object(&w);
+    json_write_key(&w, "edits");
+    json_write_begin_array(&w);
+    json_write_begin_object(&w);
+    json_write_key(&w, "range");
+    convert_write_range(server, &w, document->text, start, end);
+    json_write_field_str(&w, "newText", with);
+    json_write_end_object(&w);
+    json_write_end_array(&w);
+    json_write_end_object(&w);
+    json_write_end_array(&w);
+    json_write_end_object(&w);
+    json_write_end_object(&w);
+    jsonrpc_request(server->peer, "workspace/applyEdit", buf_str(&params), on_answer, transcript);
+    buf_finish(&params);
+}
+
+/* Did the last insertion land? Some editors say so and skip it. */
+static void verify_sent(struct transcript *transcript, struct str above)
+{
+    struct str piece = str_slice(buf_str(&transcript->log), transcript->shown,
+                                 transcript->shown + transcript->sent);
+    bool landed = str_ends_with(above, piece);
+    if (landed || transcript->retries++ >= RETRIES_MAX) {
+        transcript->shown += transcript->sent;
+        transcript->retries = 0;
+    }
+    transcript->sent = 0;
+}
+
+static void show_in_buffer(struct transcript *transcript, const struct document *document)
+{
+    if (!document->text || transcript->in_flight)
+        return;
+    if (!transcript->is_open) {
+        transcript->is_open = true;
+        transcript->shown = transcript->written;
+        transcript->sent = 0;
+    }
+    struct str text = text_bytes(document->text);
+    size_t heading = heading_offset(text);
+    if (transcript->sent > 0)
+        verify_sent(transcript, str_slice(text, 0, heading));
+    struct str rest = str_skip(buf_str(&transcript->log), transcript->shown);
+    if (rest.len == 0)
+        return;
+    transcript->sent = rest.len;
+    transcript->in_flight = true;
+    send_edit(transcript, document, heading, heading, rest, on_inserted);
+}
+
+static void on_flush(void *user)
+{
+    struct transcript *transcript = user;
+    const struct document *document =
+        document_find_path(transcript->server->env.documents, str_from(transcript->path));
+    if (document) {
+        show_in_buffer(transcript, document);
+        return;
+    }
+    transcript->is_open = false;
+    if (transcript->written < transcript->log.len)
+        write_to_disk(transcript);
+}
+
+/* -- The object
+ * ---------------------------------------------------------------------------------------------- */
+
+static struct transcript *transcript_open(struct lsp_server *server, const char *thread_id)
+{
+    struct transcript *transcript = transcript_find(server, thread_id);
+    if (transcript)
+        return transcript;
+    transcript = mem_new(struct transcript);
+    transcript->server = server;
+    memcpy(transcript->thread_id, thread_id, strnlen(thread_id, ID_BYTES - 1));
+    struct buf path = {0};
+    buf_append_fmt(&path, "%s/threads", server->env.state_folder);
+    mkdir(path.ptr, 0700);
+    buf_append_fmt(&path, "/thread-%s.md", thread_id);
+    transcript->path = buf_take(&path);
+    transcript->timer = loop_timer_new(server->env.loop, on_flush, transcript);
+    struct agent_thread *thread = agent_thread_find(server->agent, str_from(thread_id));
+    struct str title = thread ? agent_thread_title(thread) : STR("");
+    buf_append_fmt(&transcript->log, "# " STR_FMT "\n\n",
+                   STR_ARG(title.len > 0 ? title : STR("New thread")));
+    vec_push(&server->transcripts, transcript);
+    return transcript;
+}
+
+void transcripts_free(struct lsp_server *server)
+{
+    for (size_t i = 0; i < server->transcripts.len; i++) {
+        struct transcript *transcript = server->transcripts.ptr[i];
+        bool is_open =
+            document_find_path(server->env.documents, str_from(transcript->path)) != NULL;
+        if (!is_open && transcript->written < transcript->log.len)
+            write_to_disk(transcript);
+        loop_timer_free(transcript->timer);
+        buf_finish(&transcript->log);
+        buf_finish(&transcript->item_id);
+        mem_free(transcript->path);
+        mem_free(transcript);
+    }
+    vec_finish(&server->transcripts);
+}
+
+static void ignore_answer(void *user, const struct jsonrpc_answer *answer)
+{
+    (void)user;
+    (void)answer;
+}
+
+void transcript_show(struct lsp_server *server, const char *thread_id, bool take_focus)
+{
+    struct transcript *transcript = transcript_open(server, thread_id);
+    if (document_find_path(server->env.documents, str_from(transcript->path)) && !take_focus)
+        return;
+    if (!document_find_path(server->env.documents, str_from(transcript->path)))
+        write_to_disk(transcript);
+    struct buf uri = {0}, params = {0};
+    struct json_writer w;
+    uri_append_file(&uri, str_from(transcript->path));
+    if (server->client.show_document) {
+        json_writer_init(&w, &params);
+        json_write_begin_object(&w);
+        json_write_field_str(&w, "uri", buf_str(&uri));
+        json_write_field_bool(&w, "takeFocus", take_focus);
+        json_write_end_object(&w);
+        jsonrpc_request(server->peer, "window/showDocument", buf_str(&params), ignore_answer,
+                        server);
+    } else {
+        server_log_message(server, 3, "Lanebridge answers in %s", transcript->path);
+    }
+    buf_finish(&uri);
+    buf_finish(&params);
+}
+
+void transcript_take_prompt(struct lsp_server *server, const char *thread_id, struct buf *prompt)
+{
+    struct transcript *transcript = transcript_find(server, thread_id);
+    const struct document *document =
+        transcript ? document_find_path(server->env.documents, str_from(transcript->path)) : NULL;
+    if (!document || !document->text)
+        return;
+    struct str text = text_bytes(document->text);
+    size_t heading = heading_offset(text);
+    size_t below = str_find_byte(text, '\n', heading);
+    if (below == STR_NONE)
+        return;
+    struct str written = str_trim(str_skip(text, below));
+    if (written.len == 0)
+        return;
+    buf_append(prompt, written);
+    size_t start = (size_t)(written.ptr - text.ptr);
+    send_edit(transcript, document, start, start + written.len, STR(""), ignore_answer);
+}
+
+/* -- What happens, as Markdown
+ * ----------------------------------------------------------------------------------- */
+
+static void write_message(struct transcript *transcript, const struct agent_event *event)
+{
+    bool is_new = !str_eq_c(buf_str(&transcript->item_id), event->item_id);
+    if (is_new) {
+        buf_clear(&transcript->item_id);
+        buf_append_c(&transcript->item_id, event->item_id);
+        transcript->item_bytes = 0;
+    }
+    if (event->type == AGENT_ITEM_DELTA) {
+        buf_append(&transcript->log, event->text);
+        transcript->item_bytes += event->text.len;
+    } else if (event->type == AGENT_ITEM_COMPLETED) { /* what the deltas did not bring */
+        buf_append(&transcript->log, str_skip(event->text, transcript->item_bytes));
+        buf_append_c(&transcript->log, "\n\n");
+        buf_clear(&transcript->item_id);
+    }
+}
+
+static void write_tool(struct transcript *transcript, const struct agent_event *event)
+{
+    struct buf *log = &transcript->log;
+    struct str title = event->title;
+    buf_append_fmt(log, "- `" STR_FMT "` %s, %llu ms\n", STR_ARG(title),
+                   event->ok ? "ok" : "**failed**", (unsigned long long)event->ran_ms);
+    if (event->diff.len > 0)
+        buf_append_fmt(log, "\n```diff\n" STR_FMT "```\n", STR_ARG(event->diff));
+    buf_append_byte(log, '\n');
+}
+
+static void write_item(struct transcript *transcript, const struct agent_event *event)
+{
+    switch (event->item_type) {
+    case AGENT_USER_MESSAGE:
+        buf_append_fmt(&transcript->log, "## You\n\n" STR_FMT "\n\n## Lanebridge\n\n",
+                       STR_ARG(event->text));
+        break;
+    case AGENT_MESSAGE:
+        write_message(transcript, event);
+        break;
+    case AGENT_ERROR:
+        buf_append_fmt(&transcript->log, "> **Error:** " STR_FMT "\n\n", STR_ARG(event->text));
+        break;
+    case AGENT_REASONING:
+        break;
+    default:
+        if (event->type == AGENT_ITEM_COMPLETED)
+            write_tool(transcript, event);
+        break;
+    }
+}
+
+void transcript_on_event(struct lsp_server *server, const struct agent_event *event)
+{
+    bool is_item = event->type == AGENT_ITEM_COMPLETED || event->type == AGENT_ITEM_DELTA;
+    if (!event->thread_id[0] || (!is_item && event->type != AGENT_TURN_COMPLETED))
+        return;
+    struct transcript *transcript = transcript_open(server, event->thread_id);
+    if (is_item)
+        write_item(transcript, event);
+    else if (event->status == TURN_INTERRUPTED)
+        buf_append_c(&transcript->log, "*Interrupted.*\n\n");
+    flush_later(transcript);
+}
