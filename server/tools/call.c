@@ -110,7 +110,10 @@ static void tell_progress(struct tools_call *call, struct str text)
 
 void call_progress(struct tools_call *call, struct str text)
 {
-    tell_later(call, text, tell_progress);
+    struct buf redacted = {0};
+    policy_redact(call->tools->env.policy, text, &redacted);
+    tell_later(call, buf_str(&redacted), tell_progress);
+    buf_finish(&redacted);
 }
 
 static void unlink_call(struct tools_call *call)
@@ -253,11 +256,11 @@ void call_drop(struct tools_call *call)
 /* -- From start to run
  * ----------------------------------------------------------------------------- */
 
+/* The one that was started first runs; the list is in that order. */
 static bool is_running_already(const struct tools_call *call)
 {
-    for (size_t i = 0; i < call->thread->calls.len; i++) {
-        const struct tools_call *other = call->thread->calls.ptr[i];
-        if (other != call && strcmp(other->id, call->id) == 0)
+    for (size_t i = 0; call->thread->calls.ptr[i] != call; i++) {
+        if (strcmp(call->thread->calls.ptr[i]->id, call->id) == 0)
             return true;
     }
     return false;

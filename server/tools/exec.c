@@ -53,10 +53,16 @@ static enum status read_escalate(const struct json_value *value, struct policy_c
 
 static enum status find_folder(struct tools_call *call, struct exec_state *state, struct err *err)
 {
+    const struct workspace *workspace = call->tools->env.workspace;
+    struct workspace_path named;
     struct workspace_stat stat;
     enum status status =
-        workspace_resolve(call->tools->env.workspace, thread_root(call->thread),
-                          state->workdir.len > 0 ? state->workdir : STR("."), &state->folder, err);
+        workspace_resolve(workspace, thread_root(call->thread),
+                          state->workdir.len > 0 ? state->workdir : STR("."), &named, err);
+    if (status < 0)
+        return status;
+    status = workspace_pin(workspace, &named, &state->folder, err);
+    workspace_path_finish(&named);
     if (status == STATUS_OK)
         status = workspace_stat(&state->folder, &stat, err);
     if (status < 0)

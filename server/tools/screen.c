@@ -6,7 +6,10 @@
 
 #include "screen-internal.h"
 
-enum { FIRST_CHILD_FD = 64 }; /* well above what the launcher itself hands down */
+enum {
+    FIRST_CHILD_FD = 64, /* well above what the launcher itself hands down */
+    EXPLAINED_MAX = 5,
+};
 
 static int text_to_memfd(const struct text *text)
 {
@@ -105,21 +108,29 @@ static bool has(struct str text, struct str needle)
     return str_find(text, needle, 0) != STR_NONE;
 }
 
+static void explain(struct str path, struct buf *out)
+{
+    buf_append_fmt(out,
+                   "[" STR_FMT " holds text in the editor that is not saved. The command saw that "
+                   "text, read-only, so it could not write or replace the file. Change it with the "
+                   "edit tools, or ask the user to save it.]\n",
+                   STR_ARG(path));
+}
+
 void screen_explain(const struct screen *screen, struct str output, struct buf *out)
 {
     if (!has(output, STR("Device or resource busy")) && !has(output, STR("EBUSY")) &&
         !has(output, STR("Read-only file system")) && !has(output, STR("EROFS")))
         return;
+    size_t named = 0;
     for (size_t i = 0; i < screen->binds.len; i++) {
         struct str path = str_from(screen->binds.ptr[i].path);
-        if (has(output, path_name(path)))
-            buf_append_fmt(
-                out,
-                "[" STR_FMT " holds text in the editor that is not saved. The command saw "
-                "that text, read-only, so it could not write or replace the file. Change "
-                "it with the edit tools, or ask the user to save it.]\n",
-                STR_ARG(path));
+        if (has(output, path_name(path)) && named++ < EXPLAINED_MAX)
+            explain(path, out);
     }
+    /* sed -i names its temporary file alone. */
+    for (size_t i = 0; named == 0 && i < screen->binds.len && i < EXPLAINED_MAX; i++)
+        explain(str_from(screen->binds.ptr[i].path), out);
 }
 
 void screen_finish(struct screen *screen)

@@ -120,6 +120,8 @@ static struct tools_call *detach_call(struct session *session)
 
 static void answer(struct session *session)
 {
+    if (session->held.len > 0)
+        show_held(session, session->held.len);
     struct tools_call *call = detach_call(session);
     bool ok = !session->has_ended ||
               (!session->killed_why && !session->signal && session->exit_code == 0);
@@ -204,7 +206,7 @@ void session_kill(struct session *session, const char *why)
 }
 
 static enum status spawn(struct session *session, const struct policy_launch *launch,
-                         struct err *err)
+                         const char *cwd, struct err *err)
 {
     static const struct loop_process_handlers handlers = {on_stdout, NULL, on_exit_of};
     size_t count = session->screen.binds.len;
@@ -217,6 +219,7 @@ static enum status spawn(struct session *session, const struct policy_launch *la
     struct loop_process_options options = {
         .argv = launch->argv,
         .env = launch->env,
+        .cwd = cwd,
         .pipe_stdin = session->keep_stdin,
         .merge_stderr = true,
         .fds = fds,
@@ -241,7 +244,9 @@ static enum status launch_command(struct session *session, const struct session_
                                  session->screen.binds.len, options->sandboxed, &launch, err);
     if (status < 0)
         return status;
-    status = spawn(session, &launch, err);
+    char *cwd = str_dup_c(options->command.workdir);
+    status = spawn(session, &launch, cwd, err);
+    mem_free(cwd);
     policy_launch_finish(&launch);
     screen_close(&session->screen);
     return status;
