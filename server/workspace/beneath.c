@@ -109,7 +109,7 @@ static bool walk_next(struct walk *walk, char name[NAME_MAX + 1], int *ret_error
     *ret_error = 0;
     struct str rest = buf_str(&walk->pending), piece;
     while (str_next(&rest, '/', &piece)) {
-        if (!piece.len || str_eq_c(piece, "."))
+        if (!piece.len)
             continue;
         if (piece.len > NAME_MAX) {
             *ret_error = -ENAMETOOLONG;
@@ -128,7 +128,7 @@ static bool walk_is_last(const struct walk *walk)
 {
     struct str rest = buf_str(&walk->pending), piece;
     while (str_next(&rest, '/', &piece)) {
-        if (piece.len && !str_eq_c(piece, "."))
+        if (piece.len)
             return false;
     }
     return true;
@@ -167,7 +167,9 @@ static int walk_run(struct walk *walk, bool follow_last, enum beneath_links link
     int result = 0;
     name[0] = '\0';
     while (result == 0 && !name[0] && walk_next(walk, name, &result)) {
-        if (strcmp(name, "..") == 0) {
+        if (strcmp(name, ".") == 0) {
+            name[0] = '\0';   /* but what came before it had to be a folder */
+        } else if (strcmp(name, "..") == 0) {
             name[0] = '\0';
             result = walk_climb(walk);
         } else {
