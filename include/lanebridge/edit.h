@@ -14,7 +14,7 @@
 
 struct edit_patch;
 /* Errors: STATUS_INVALID with the line number and what was expected; STATUS_LIMIT above
- * LIMIT_PATCH_BYTES or LIMIT_PATCH_OPS_COUNT. */
+ * LIMIT_PATCH_BYTES, LIMIT_PATCH_OPS_COUNT or LIMIT_PATCH_HUNKS_COUNT. */
 enum status edit_patch_parse(struct str text, struct edit_patch **ret_patch, struct err *err);
 void edit_patch_free(struct edit_patch *patch);
 /* Every path the patch names (sources and move targets), each once, in order; borrowed. */
@@ -90,5 +90,14 @@ void edit_spans_finish(struct edit_spans *spans);
  * Returns the merged text (a new reference), *ret_conflicts >= 0. */
 struct text *edit_merge(const struct text *base, const struct text *mine, const struct text *theirs,
                         size_t *ret_conflicts);
+
+/* The first line (0-based, of `now`) that the change base → now and the change now → after both touch,
+ * or STR_NONE: the model may change a text that the user changed since, but not the same lines. */
+size_t edit_first_overlap(const struct text *base, const struct text *now,
+                          const struct text *after);
+/* True if both changes replace the same lines by the same lines in the same order, wherever these
+ * stand: what was approved for the one is approved for the other. */
+bool edit_is_same_change(const struct text *a_before, const struct text *a_after,
+                         const struct text *b_before, const struct text *b_after);
 
 #endif

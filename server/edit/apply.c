@@ -2,6 +2,9 @@
 #include "apply-internal.h"
 #include "locate-internal.h"
 
+/* Explaining costs a search for the nearest text, and room in the model's context. */
+enum { EXPLAINED_MAX = 10 };
+
 struct str edit_line_ending(const struct text *text, size_t line)
 {
     return str_skip(text_line(text, line), text_line_content(text, line).len);
@@ -155,6 +158,7 @@ static enum status locate_all(const struct patch_op *op, struct edit_lines *file
 {
     struct locate where = {.file = file};
     enum status result = STATUS_OK;
+    size_t failed = 0;
 
     for (size_t i = 0; i < op->chunks.len; i++) {
         const struct patch_chunk *chunk = &op->chunks.ptr[i];
@@ -163,6 +167,7 @@ static enum status locate_all(const struct patch_op *op, struct edit_lines *file
         if (edit_locate(&where, chunk, &locations[i], &problem) < 0) {
             buf_append_fmt(errors, "%s: hunk %zu: ", op->path, i + 1);
             buf_append(errors, buf_str(&problem));
+            where.brief = ++failed >= EXPLAINED_MAX;
             result = STATUS_INVALID;
         } else {
             note_location(notes, op->path, i + 1, &locations[i]);

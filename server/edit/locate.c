@@ -141,6 +141,8 @@ static bool apply_anchors(struct search *s, struct buf *errors)
             continue;
         buf_append_fmt(errors, "its anchor '" STR_FMT "' is not in the file%s", STR_ARG(anchor),
                        i > 0 ? " below the anchor before it" : "");
+        if (s->where->brief)
+            return buf_append_byte(errors, '\n'), false;
         edit_lines_take(&wanted, mem_dup(&anchor, sizeof(anchor)), 1);
         edit_append_nearest(errors, s->where->file, &wanted);
         edit_lines_finish(&wanted);
@@ -308,6 +310,8 @@ static void explain(struct search *s, enum outcome outcome, struct edit_lines *w
         buf_append_c(errors,
                      "its anchor stands only above the place of the hunk before it; put the "
                      "hunks in the order of the file\n");
+    } else if (s->where->brief) {
+        buf_append_c(errors, "it does not match the file either\n");
     } else if (!stands_above(s, wanted, errors) && !is_applied_already(s, errors)) {
         buf_append_c(errors, "it does not match the file");
         edit_append_nearest(errors, s->where->file, wanted);

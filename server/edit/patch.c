@@ -6,6 +6,7 @@ struct parser {
     struct edit_patch *patch;
     VEC(struct str) lines; /* without their endings */
     size_t at, end;        /* the line to be read, the line of "*** End Patch" */
+    size_t hunks;          /* and anchors, so far */
     struct err *err;
 };
 
@@ -184,6 +185,14 @@ static struct str anchor_text(struct str line)
     return str_slice(s, 0, (size_t)(rest.ptr + rest.len - s.ptr));
 }
 
+static enum status count_hunk(struct parser *p)
+{
+    if (p->hunks++ < LIMIT_PATCH_HUNKS_COUNT)
+        return STATUS_OK;
+    return err_set(p->err, STATUS_LIMIT, "the patch has more than %d hunks; send it in parts",
+                   LIMIT_PATCH_HUNKS_COUNT);
+}
+
 static void start_chunk(struct patch_op *op)
 {
     vec_push(&op->chunks, (struct patch_chunk){0});
@@ -226,7 +235,7 @@ static enum status parse_anchor(struct parser *p, struct patch_op *op)
     }
     if (!is_empty(anchor))
         vec_push(&vec_last(&op->chunks).anchors, anchor);
-    return STATUS_OK;
+    return count_hunk(p);
 }
 
 static enum status parse_change(struct parser *p, struct patch_op *op)
@@ -262,6 +271,8 @@ static enum status parse_chunks(struct parser *p, struct patch_op *op)
             status = end_chunk(p, op);
             if (op->chunks.len > 0)
                 vec_last(&op->chunks).at_end = true;
+            if (status == STATUS_OK)
+                status = count_hunk(p);
         } else if (has_marker(line, "***")) {
             break;
         } else if (has_marker(line, "@@")) {

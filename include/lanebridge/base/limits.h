@@ -44,6 +44,7 @@
 /* Tools */
 #define LIMIT_PATCH_BYTES MIB
 #define LIMIT_PATCH_OPS_COUNT 100
+#define LIMIT_PATCH_HUNKS_COUNT 1000       /* hunks and anchors: each is searched in the whole file */
 #define LIMIT_EDIT_FILE_BYTES (16 * MIB)
 #define LIMIT_READ_LINES_COUNT 2000
 #define LIMIT_READ_LINE_CHARS_COUNT 2000

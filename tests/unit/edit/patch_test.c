@@ -55,6 +55,55 @@ Test(patch, limits)
     buf_finish(&text);
 }
 
+Test(patch, hunks_are_counted)
+{
+    struct edit_patch *patch = NULL;
+    struct buf text = {0};
+    struct err err;
+
+    buf_append_c(&text, "*** Begin Patch\n*** Update File: f\n");
+    for (int i = 0; i <= LIMIT_PATCH_HUNKS_COUNT; i++)
+        buf_append_c(&text, "@@\n-a\n");
+    buf_append_c(&text, "*** End Patch\n");
+    cr_assert_eq(edit_patch_parse(buf_str(&text), &patch, &err), STATUS_LIMIT);
+    cr_assert(strstr(err.text, "more than 1000 hunks; send it in parts"));
+    cr_assert_null(patch);
+    buf_finish(&text);
+}
+
+static size_t count_of(struct str s, struct str what)
+{
+    size_t count = 0;
+
+    for (size_t at = 0; (at = str_find(s, what, at)) != STR_NONE; at++)
+        count++;
+    return count;
+}
+
+/* Every hunk is named, but only the first ones are explained. */
+Test(patch, explanations_are_bounded)
+{
+    struct buf bytes = {0}, errors = {0};
+    struct text *text = text_new(STR("line\n"));
+    struct edit_source source = {STR("f"), text, STR("")};
+    struct edit_plan plan;
+    struct edit_patch *patch;
+
+    buf_append_c(&bytes, "*** Begin Patch\n*** Update File: f\n");
+    for (int i = 0; i < 30; i++)
+        buf_append_fmt(&bytes, "@@\n-line %d\n", i);
+    buf_append_c(&bytes, "*** End Patch\n");
+    patch = parsed(buf_str(&bytes));
+    cr_assert_eq(edit_patch_plan(patch, &source, 1, &plan, &errors), STATUS_INVALID);
+    cr_assert_eq(count_of(buf_str(&errors), STR("f: hunk ")), 30);
+    cr_assert_eq(count_of(buf_str(&errors), STR("nearest is this")), 10);
+    cr_assert_eq(count_of(buf_str(&errors), STR("does not match the file either\n")), 20);
+    edit_patch_free(patch);
+    text_unref(text);
+    buf_finish(&bytes);
+    buf_finish(&errors);
+}
+
 Test(patch, grammar_is_there)
 {
     cr_assert_eq(strncmp(edit_patch_grammar(), "start: begin_patch hunk+ end_patch\n", 35), 0);
