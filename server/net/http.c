@@ -10,6 +10,7 @@ struct net_http {
     size_t sent;
     bool has_body, has_type;
     bool framed; /* the answer says where it ends: an end before that is a loss */
+    bool reading, completed;
     struct net_http_handlers handlers;
     void *user;
     unsigned char *input; /* where the library decodes to */
@@ -83,28 +84,50 @@ static int handle_head(struct net_http *http)
     return 0;
 }
 
-/* The library insists on being read from when it says so, or it asks again at once. */
+static void end_complete(struct net_http *http)
+{
+    link_note(&http->link, STATUS_OK, "complete");
+    link_end(&http->link, 0);
+}
+
+static void end_lost(struct net_http *http)
+{
+    link_note(&http->link, STATUS_CLOSED,
+              "the connection to %s was lost before the answer was complete", http->link.url.host);
+    link_end(&http->link, 0);
+}
+
+/* The library insists on being read from when it says so, or it asks again at once. It calls a body
+ * in chunks complete also when the connection ends in the middle; that case is told from the other
+ * by what the read returns. */
 static int handle_readable(struct net_http *http)
 {
     char *start = (char *)http->input + LWS_PRE;
     int size = NET_READ_BYTES;
-    return lws_http_client_read(http->link.sock.wsi, &start, &size) < 0 ? -1 : 0;
+    http->reading = true;
+    bool failed = lws_http_client_read(http->link.sock.wsi, &start, &size) < 0;
+    http->reading = false;
+    if (http->completed && failed && http->framed)
+        end_lost(http);
+    else if (http->completed)
+        end_complete(http);
+    return failed ? -1 : 0;
 }
 
 static int handle_complete(struct net_http *http)
 {
-    link_note(&http->link, STATUS_OK, "complete");
-    link_end(&http->link, 0);
+    http->completed = true;
+    if (!http->reading)
+        end_complete(http);
     return 0;
 }
 
 static int handle_closed(struct net_http *http)
 {
     if (http->link.state == LINK_OPEN && !http->framed)
-        link_note(&http->link, STATUS_OK, "complete");
-    link_note(&http->link, STATUS_CLOSED,
-              "the connection to %s was lost before the answer was complete", http->link.url.host);
-    link_end(&http->link, 0);
+        end_complete(http);
+    else
+        end_lost(http);
     return 0;
 }
 

@@ -101,6 +101,15 @@ struct net_resolve *net_resolve_start(struct net *net, const char *host, net_res
                                       void *user);
 void net_resolve_cancel(struct net_resolve *resolve);
 
+/* -- Hang-ups
+ * --------------------------------------------------------------------------------------------- */
+
+struct net_hangup;
+/* Calls once when the peer of fd (borrowed) has closed; NULL when out of descriptors. */
+struct net_hangup *net_hangup_start(struct net *net, int fd, void (*on_hangup)(void *user),
+                                    void *user);
+void net_hangup_stop(struct net_hangup *hangup);
+
 /* -- Messages on an open WebSocket, either side
  * ----------------------------------------------------------- */
 

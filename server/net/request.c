@@ -19,7 +19,9 @@ struct net_server_request {
     size_t sent;
     bool keep; /* the connection goes on after this answer */
     bool chunked;
-    bool aborted; /* to be dropped in a moment: nothing is written any more */
+    bool aborted;   /* to be dropped in a moment: nothing is written any more */
+    bool listening; /* the library reads from the client */
+    struct net_hangup *hangup;
     void *user;
 };
 
@@ -204,6 +206,7 @@ void request_refuse(struct lws *wsi, int status, const char *text)
 
 static void release(struct net_server_request *request)
 {
+    net_hangup_stop(request->hangup);
     accepted_finish(&request->accepted);
     request_head_finish(&request->head);
     buf_finish(&request->body);
@@ -233,6 +236,22 @@ static bool write_some(struct net_server_request *request, struct lws *wsi)
     return true;
 }
 
+/* While the owner thinks, the library must not listen to the client: in that state it leaves what
+ * comes unread and asks again at once, for ever. While something is to be written it must, because
+ * switched off it does not write either. */
+static void listen_to_client(struct net_server_request *request, bool on)
+{
+    if (request->listening != on)
+        lws_rx_flow_control(request->accepted.sock.wsi, on);
+    request->listening = on;
+}
+
+static void want_writable(struct net_server_request *request)
+{
+    listen_to_client(request, true);
+    lws_callback_on_writable(request->accepted.sock.wsi);
+}
+
 /* The transaction is over: the same socket may bring another request, as another object. */
 static int finish(struct net_server_request *request, struct lws *wsi)
 {
@@ -250,10 +269,13 @@ static int handle_writable(struct net_server_request *request)
     if (!write_some(request, wsi))
         return -1;
     if (unsent(request) || lws_partial_buffered(wsi)) {
-        lws_callback_on_writable(wsi);
+        want_writable(request);
         return 0;
     }
-    return request->state == REQUEST_FINISHED ? finish(request, wsi) : 0;
+    if (request->state == REQUEST_FINISHED)
+        return finish(request, wsi);
+    listen_to_client(request, false);
+    return 0;
 }
 
 /* Writes at once what was queued just now, if nothing waits before it. */
@@ -265,7 +287,7 @@ static void push_out(struct net_server_request *request, size_t before)
     bool idle = before == 0 && !lws_partial_buffered(wsi);
     if (idle && request->state == REQUEST_STREAMING && write_some(request, wsi) && !unsent(request))
         return;
-    lws_callback_on_writable(wsi);
+    want_writable(request);
 }
 
 static void prepare_out(struct net_server_request *request)
@@ -277,14 +299,26 @@ static void prepare_out(struct net_server_request *request)
 /* -- Reading
  * ------------------------------------------------------------------------------------------ */
 
+/* While the answer waits behind the owner, a client that went away need not be answered. When it is
+ * made already, it is left to arrive or fail. */
+static void on_hangup(void *user)
+{
+    struct net_server_request *request = user;
+    if (request->state != REQUEST_FINISHED)
+        net_sock_kill(&request->accepted.sock, 0, NULL);
+}
+
 static int ask_owner(struct net_server_request *request)
 {
     struct net_server *server = request->accepted.server;
+    struct lws *wsi = request->accepted.sock.wsi;
     if (!server)
         return -1;
     request->state = REQUEST_ASKED;
     request->head.info.body = buf_str(&request->body);
-    lws_set_timeout(request->accepted.sock.wsi, NO_PENDING_TIMEOUT, 0);
+    lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+    listen_to_client(request, false);
+    request->hangup = net_hangup_start(server->net, lws_get_socket_fd(wsi), on_hangup, request);
     server->handlers.on_request(server->user, request, &request->head.info);
     return 0;
 }
@@ -367,6 +401,7 @@ int request_on_http(struct net_server *server, struct lws *wsi)
     accepted_init(&request->accepted, server, wsi, &ops);
     request->head = head;
     request->keep = !head.close;
+    request->listening = true;
     return head.body_bytes > 0 ? 0 : ask_owner(request);
 }
 

@@ -570,3 +570,27 @@ Test(endings, bad_headers_are_refused_at_once)
     }
     world_end(&world);
 }
+
+Test(endings, a_freed_server_listens_no_more)
+{
+    struct world world;
+    struct echo echo = {0};
+    struct client client = {0};
+    char url[64];
+    world_start(&world, NULL);
+    echo_start(&echo, &world);
+    snprintf(url, sizeof(url), "%s", echo_url(&echo, "ws", "/"));
+    echo_end(&echo);
+    world_run_ms(&world, 20);
+    client_open(&client, &world, url, NULL, 0);
+    world_run_until(&world, &client.closed, "on_closed");
+    cr_expect(!client.opened);
+    client_end(&client);
+    echo_start(&echo, &world); /* and another may be made */
+    client = (struct client){0};
+    client_open(&client, &world, echo_url(&echo, "ws", "/"), NULL, 0);
+    world_run_until(&world, &client.opened, "open at the second server");
+    client_end(&client);
+    echo_end(&echo);
+    world_end(&world);
+}

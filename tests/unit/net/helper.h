@@ -33,7 +33,7 @@ struct client {
     bool stop_on_message;
     unsigned messages, alives;
     struct buf last, log; /* the last message; all, each with a "|" after it */
-    size_t echo_left; /* messages to send back */
+    size_t echo_left;     /* messages to send back */
     struct net_close close;
     bool got; /* set by every message; tests clear it */
 };
