@@ -36,8 +36,7 @@ void responses_copy_text(char *to, size_t size, struct str from)
     to[length] = '\0';
 }
 
-/* -- The timer: one for all deadlines -----------------------------------------------------------
- */
+/* -- The timer: one for all deadlines -------------------------------------------------------- */
 
 static uint64_t next_deadline(const struct responses *client)
 {
@@ -73,8 +72,7 @@ static void arm_at(struct responses *client, uint64_t due)
         client->env.timer_start(client->timer, due > now ? due - now : 0);
 }
 
-/* Deadlines only move away while events come, so the timer is set anew when it fires, not before.
- */
+/* Deadlines only move away while events come, so the timer is set anew when it fires, not before. */
 static void on_timer(void *user)
 {
     struct responses *client = user;
@@ -93,8 +91,7 @@ static void on_timer(void *user)
     responses_client_leave(client);
 }
 
-/* -- Calling back -------------------------------------------------------------------------------
- */
+/* -- Calling back ---------------------------------------------------------------------------- */
 
 static bool call_retry(struct responses *client)
 {
@@ -175,8 +172,7 @@ void responses_client_defer(struct responses *client)
     arm_at(client, has_callbacks(client) ? responses_now(client) : next_deadline(client));
 }
 
-/* -- Entering and leaving -----------------------------------------------------------------------
- */
+/* -- Entering and leaving -------------------------------------------------------------------- */
 
 static void free_client(struct responses *client)
 {
@@ -217,8 +213,7 @@ void responses_client_leave(struct responses *client)
     vec_clear(&client->zombies);
 }
 
-/* -- Life ---------------------------------------------------------------------------------------
- */
+/* -- Life ------------------------------------------------------------------------------------ */
 
 struct responses *responses_new(const struct transport_env *env,
                                 const struct responses_options *options)

@@ -1,8 +1,6 @@
 /* One connection: opened, watched, its messages brought to the lane they belong to, closed. */
 #include "responses-internal.h"
 
-#include <string.h>
-
 static const struct transport_handlers transport_handlers;
 
 unsigned responses_connection_active(const struct connection *connection)
@@ -21,8 +19,7 @@ unsigned responses_connection_busy(const struct connection *connection)
     return count;
 }
 
-/* -- Opening and closing ------------------------------------------------------------------------
- */
+/* -- Opening and closing --------------------------------------------------------------------- */
 
 struct connection *responses_connection_open(struct responses *client, enum transport_kind kind,
                                              struct err *err)
@@ -52,14 +49,6 @@ struct connection *responses_connection_open(struct responses *client, enum tran
     return connection;
 }
 
-static void count_abandoned(struct lane *lane, int64_t output_tokens)
-{
-    uint64_t tokens = (lane->before_bytes + lane->drained_bytes) / BYTES_PER_TOKEN;
-    if (output_tokens > 0)
-        tokens = (uint64_t)output_tokens;
-    lane->connection->client->told.abandoned_tokens += tokens;
-}
-
 static void add_counters(struct transport_counters *sum, const struct transport_counters *counters)
 {
     sum->frames_sent += counters->frames_sent;
@@ -75,7 +64,7 @@ static void close_connection(struct connection *connection, unsigned code, const
     for (unsigned i = 0; i < connection->lane_count; i++) {
         struct lane *lane = &connection->lanes[i];
         if (lane->state == LANE_DRAINING)
-            count_abandoned(lane, 0);
+            responses_lane_count_abandoned(lane, 0);
         responses_lane_forget_chain(lane);
     }
     for (size_t i = 0; i < client->connections.len; i++) {
@@ -126,8 +115,7 @@ void responses_connection_close_idle(struct connection *connection)
     close_connection(connection, 1000, "");
 }
 
-/* -- Time ---------------------------------------------------------------------------------------
- */
+/* -- Time ------------------------------------------------------------------------------------ */
 
 static uint64_t rotation_due(const struct connection *connection)
 {
@@ -214,7 +202,7 @@ static void handle_silence(struct connection *connection, uint64_t now_ms)
     responses_connection_lose(connection, &failure);
 }
 
-static void spend_drain(struct connection *connection)
+void responses_connection_spend_drain(struct connection *connection)
 {
     connection->drain_spent = true;
     connection->is_retiring = true;
@@ -236,7 +224,7 @@ void responses_connection_tick(struct connection *connection, uint64_t now_ms)
         return;
     }
     if (drain_due(connection) <= now_ms)
-        spend_drain(connection);
+        responses_connection_spend_drain(connection);
     if (rotate_at(connection) <= now_ms) {
         connection->is_rotating = true;
         responses_connection_open(connection->client, TRANSPORT_WEBSOCKET, NULL);
@@ -245,223 +233,13 @@ void responses_connection_tick(struct connection *connection, uint64_t now_ms)
         handle_silence(connection, now_ms);
 }
 
-/* -- Messages -----------------------------------------------------------------------------------
- */
-
-static void count_stray(struct connection *connection)
-{
-    connection->client->told.strays++;
-}
-
-static void handle_draining(struct lane *lane, const struct responses_event *event)
-{
-    if (event->is_terminal || event->is_error) {
-        struct responses_usage usage = {0};
-        responses_usage_read(event->response, &usage);
-        count_abandoned(lane, usage.output_tokens);
-        responses_lane_end(lane);
-        return;
-    }
-    lane->drained_bytes += event->delta.len;
-    if (lane->drained_bytes > DRAIN_TOKENS_COUNT * BYTES_PER_TOKEN &&
-        !lane->connection->drain_spent)
-        spend_drain(lane->connection);
-}
-
-/* Whether the event belongs to what runs on the lane: by the response's id where one is told, else
- * by order, where the server is known to announce each response. */
-static bool lane_accepts(struct lane *lane, const struct responses_event *event)
-{
-    if (lane->state == LANE_FREE)
-        return false;
-    if (event->response_id.len == 0) {
-        bool is_early = lane->connection->sends_created && !lane->response_id[0];
-        return event->is_error || !is_early;
-    }
-    if (lane->response_id[0])
-        return str_eq_c(event->response_id, lane->response_id);
-    if (responses_lane_has_ended(lane, event->response_id))
-        return false;
-    return responses_copy_id(lane->response_id, RESPONSE_ID_BYTES, event->response_id);
-}
-
-static void bring_to_lane(struct lane *lane, const struct event_type *type,
-                          const struct responses_event *event, struct str message)
-{
-    struct connection *connection = lane->connection;
-    if (!lane_accepts(lane, event)) {
-        count_stray(connection);
-        return;
-    }
-    if (type->kind == EVENT_CREATED && event->response_id.len > 0)
-        connection->sends_created = true;
-    if (lane->state == LANE_DRAINING)
-        handle_draining(lane, event);
-    else
-        response_handle_event(lane->response, type, event, message);
-}
-
-/* An event without stream_id where we asked for one: whose can it be? */
-static struct lane *find_unnamed(struct connection *connection, const struct responses_event *event)
-{
-    struct lane *oldest = NULL, *same = NULL, *running = NULL;
-    for (unsigned i = 0; i < connection->lane_count; i++) {
-        struct lane *lane = &connection->lanes[i];
-        if (lane->state == LANE_FREE)
-            continue;
-        if (event->response_id.len > 0 && str_eq_c(event->response_id, lane->response_id))
-            same = lane;
-        if (lane->response_id[0] && (!running || lane->used < running->used))
-            running = lane;
-        if (!lane->response_id[0] && (!oldest || lane->used < oldest->used))
-            oldest = lane;
-    }
-    if (same)
-        return same;
-    if (event->response_id.len > 0)
-        return oldest ? oldest : running;
-    return running ? running : oldest;
-}
-
-/* The server does not know lanes and did not say so. */
-static void give_up_names(struct connection *connection, const struct lane *lane)
-{
-    struct responses *client = connection->client;
-    client->refused |= OPTION_LANES;
-    client->profile.lanes = false;
-    if (lane == connection->lanes && responses_connection_active(connection) == 1) {
-        connection->is_named = false;
-        connection->lane_count = 1;
-        connection->chain = lane->chain;
-    } else {
-        connection->is_retiring = true;
-    }
-    client->is_unsettled = true;
-}
-
-static void handle_connection_error(struct connection *connection,
-                                    const struct responses_event *event)
-{
-    struct failure failure = {event->error_code,   event->error_message,  event->error_param,
-                              event->error_status, event->retry_after_ms, false};
-    responses_recover_connection_error(connection, &failure);
-}
-
-static void handle_unnamed(struct connection *connection, const struct event_type *type,
-                           const struct responses_event *event, struct str message)
-{
-    if (event->is_error && responses_connection_active(connection) != 1) {
-        handle_connection_error(connection, event);
-        return;
-    }
-    struct lane *lane = find_unnamed(connection, event);
-    if (!lane || type->kind == EVENT_UNKNOWN) {
-        count_stray(connection);
-        return;
-    }
-    if (!event->is_error && !responses_lane_has_ended(lane, event->response_id))
-        give_up_names(connection, lane);
-    bring_to_lane(lane, type, event, message);
-}
-
-/* Whatever lane such an error names. */
-static bool concerns_connection(const struct connection *connection,
-                                const struct responses_event *event)
-{
-    if (str_eq_c(event->error_code, "websocket_connection_limit_reached"))
-        return true;
-    return connection->is_named && (str_eq_c(event->error_code, "invalid_stream_id") ||
-                                    responses_option_find(event->error_param) == OPTION_LANES);
-}
-
-static void handle_event(struct connection *connection, const struct responses_event *event,
-                         struct str message)
-{
-    const struct event_type *type = responses_event_type(event->type);
-    if (event->is_error && concerns_connection(connection, event)) {
-        handle_connection_error(connection, event);
-        return;
-    }
-    if (!connection->is_named) {
-        bring_to_lane(connection->lanes, type, event, message);
-        return;
-    }
-    if (event->lane.len == 0) {
-        handle_unnamed(connection, type, event, message);
-        return;
-    }
-    struct lane *lane = responses_lane_find(connection, event->lane);
-    if (lane)
-        bring_to_lane(lane, type, event, message);
-    else
-        count_stray(connection);
-}
-
-/* json refuses \u0000, which a model can well write: for the tree it becomes U+FFFD, the verbatim
- * text keeps it. */
-static struct str replace_nul_escapes(struct str message, struct buf *buf)
-{
-    buf_clear(buf);
-    buf_append(buf, message);
-    for (size_t i = 0; i + 1 < buf->len; i++) {
-        if (buf->ptr[i] != '\\')
-            continue;
-        if (i + 6 <= buf->len && memcmp(buf->ptr + i, "\\u0000", 6) == 0)
-            memcpy(buf->ptr + i, "\\ufffd", 6);
-        i++; /* the escaped character */
-    }
-    return buf_str(buf);
-}
-
-static enum status parse_message(struct responses *client, struct str message,
-                                 struct json_value **ret_value, struct err *err)
-{
-    enum status status = json_parse(message, ret_value, err);
-    if (status != STATUS_UNSUPPORTED)
-        return status;
-    return json_parse(replace_nul_escapes(message, &client->scratch), ret_value, err);
-}
-
-static void lose_to_nonsense(struct connection *connection, const struct err *err)
-{
-    struct failure failure = {
-        .code = STR("protocol"),
-        .message = str_from(err->text),
-        .retry_after_ms = -1,
-        .is_lost = true,
-    };
-    responses_connection_lose(connection, &failure);
-}
-
-static void handle_message(struct connection *connection, struct str message)
-{
-    struct responses *client = connection->client;
-    struct json_value *value = NULL;
-    struct responses_event event;
-    struct err err = {0};
-    enum status status = parse_message(client, message, &value, &err);
-    if (status == STATUS_OK && !json_is(value, JSON_OBJECT))
-        status = err_set(&err, STATUS_PROTOCOL, "The server sent JSON that is no object.");
-    if (status == STATUS_OK) {
-        status = responses_event_read(value, &event, &err);
-        if (status < 0 && responses_event_read_refusal(value, &event))
-            status = STATUS_OK;
-    }
-    if (status == STATUS_OK)
-        handle_event(connection, &event, message);
-    else
-        lose_to_nonsense(connection, &err);
-    json_free(value);
-}
+/* -- Callbacks of the transport -------------------------------------------------------------- */
 
 static void note_heard(struct connection *connection)
 {
     connection->heard_ms = responses_now(connection->client);
     connection->was_pinged = false;
 }
-
-/* -- Callbacks of the transport -----------------------------------------------------------------
- */
 
 static void on_open(void *user)
 {
@@ -495,7 +273,7 @@ static void on_message(void *user, struct str message)
         client->connect_failures = 0;
         client->connect_not_before_ms = 0;
     }
-    handle_message(connection, message);
+    responses_route_message(connection, message);
     responses_client_leave(client);
 }
 

@@ -67,21 +67,27 @@ static const struct member members[] = {
     MEMBER("item", MEMBER_OBJECT, item),
 };
 
+static const struct member *find_member(struct str key)
+{
+    for (size_t i = 0; i < array_count(members); i++) {
+        if (str_eq(members[i].name, key))
+            return &members[i];
+    }
+    return NULL;
+}
+
 static void read_member(struct responses_event *event, const struct json_value *value)
 {
-    struct str key = json_key(value);
-    for (size_t i = 0; i < array_count(members); i++) {
-        if (!str_eq(members[i].name, key))
-            continue;
-        char *field = (char *)event + members[i].offset;
-        if (members[i].kind == MEMBER_STR)
-            *(struct str *)(void *)field = json_str(value);
-        else if (members[i].kind == MEMBER_INT)
-            *(int64_t *)(void *)field = json_int(value, -1);
-        else if (json_is(value, JSON_OBJECT))
-            *(const struct json_value **)(void *)field = value;
+    const struct member *member = find_member(json_key(value));
+    if (!member)
         return;
-    }
+    char *field = (char *)event + member->offset;
+    if (member->kind == MEMBER_STR)
+        *(struct str *)(void *)field = json_str(value);
+    else if (member->kind == MEMBER_INT)
+        *(int64_t *)(void *)field = json_int(value, -1);
+    else if (json_is(value, JSON_OBJECT))
+        *(const struct json_value **)(void *)field = value;
 }
 
 static bool is_digits(struct str s)
@@ -174,6 +180,51 @@ enum status responses_event_read(const struct json_value *value, struct response
         read_error(&event, value);
     *ret_event = event;
     return STATUS_OK;
+}
+
+/* False for what only a tree can tell. */
+static bool scan_text(struct str span, bool is_delta, struct buf *scratch, struct str *ret_text)
+{
+    if (span.len < 2 || span.ptr[0] != '"')
+        return false;
+    *ret_text = str_slice(span, 1, span.len - 1);
+    if (str_find_byte(*ret_text, '\\', 0) == STR_NONE)
+        return true;
+    buf_clear(scratch);
+    if (!is_delta || !json_raw_decode(span, scratch))
+        return false;
+    *ret_text = buf_str(scratch);
+    return str_find_byte(*ret_text, '\0', 0) == STR_NONE;
+}
+
+static bool scan_member(struct responses_event *event, struct str key, struct str span,
+                        struct buf *scratch)
+{
+    const struct member *member = find_member(key);
+    if (!member)
+        return true;
+    char *field = (char *)event + member->offset;
+    bool is_delta = member->offset == offsetof(struct responses_event, delta);
+    if (member->kind == MEMBER_STR)
+        return scan_text(span, is_delta, scratch, (struct str *)(void *)field);
+    return member->kind == MEMBER_INT && str_to_int64(span, (int64_t *)(void *)field);
+}
+
+bool responses_event_scan_delta(struct str message, struct buf *scratch,
+                                struct responses_event *ret_event)
+{
+    struct responses_event event = {.sequence = -1, .output_index = -1, .retry_after_ms = -1};
+    struct json_raw_iter iter = {.rest = message};
+    struct str key, span;
+    while (json_raw_next(&iter, &key, &span)) {
+        if (!scan_member(&event, key, span, scratch))
+            return false;
+        bool is_type = str_eq_c(key, "type");
+        if (is_type && responses_event_type(event.type)->kind != EVENT_DELTA)
+            return false;
+    }
+    *ret_event = event;
+    return !iter.failed && event.type.len > 0;
 }
 
 bool responses_event_read_refusal(const struct json_value *value, struct responses_event *ret_event)

@@ -152,6 +152,14 @@ void responses_lane_drain(struct lane *lane, uint64_t now_ms)
     lane->connection->client->is_unsettled = true;
 }
 
+void responses_lane_count_abandoned(const struct lane *lane, int64_t output_tokens)
+{
+    uint64_t tokens = (lane->before_bytes + lane->drained_bytes) / BYTES_PER_TOKEN;
+    if (output_tokens > 0)
+        tokens = (uint64_t)output_tokens;
+    lane->connection->client->told.abandoned_tokens += tokens;
+}
+
 bool responses_lane_has_ended(const struct lane *lane, struct str response_id)
 {
     for (unsigned i = 0; i < LANE_ENDED_COUNT; i++) {

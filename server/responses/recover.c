@@ -88,8 +88,7 @@ uint64_t responses_backoff_ms(struct responses *client, unsigned attempt)
     return wait / 2 + client->env.random(client->env.user) % (wait / 2 + 1);
 }
 
-/* -- Ending -------------------------------------------------------------------------------------
- */
+/* -- Ending ---------------------------------------------------------------------------------- */
 
 static void end_failed(struct response *response, const struct failure *failure, const char *prefix)
 {
@@ -118,8 +117,7 @@ static void end_broken(struct response *response, const struct failure *failure)
                  failure->message);
 }
 
-/* -- Sending again ------------------------------------------------------------------------------
- */
+/* -- Sending again --------------------------------------------------------------------------- */
 
 static void put_note(struct response *response, uint64_t wait_ms, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -265,8 +263,7 @@ void responses_recover(struct response *response, const struct failure *failure)
     }
 }
 
-/* -- Connections --------------------------------------------------------------------------------
- */
+/* -- Connections ----------------------------------------------------------------------------- */
 
 static bool has_other(const struct connection *connection)
 {

@@ -168,8 +168,7 @@ void response_tick(struct response *response, uint64_t now_ms)
         give_up_on_lane(response, now_ms);
 }
 
-/* -- Events -------------------------------------------------------------------------------------
- */
+/* -- Events ---------------------------------------------------------------------------------- */
 
 /* Repeated events are told by their number, where the server counts (some send always 0). */
 static bool is_repeated(struct response *response, int64_t sequence)

@@ -28,7 +28,7 @@ enum {
     ((uint64_t)600 * 1000) /* a server that asks for more is told to the user */
 #define NEVER UINT64_MAX
 
-/* -- event.c ---------------------------------------------------------------------------------- */
+/* -- event.c --------------------------------------------------------------------------------- */
 
 enum event_kind {
     EVENT_UNKNOWN,
@@ -50,6 +50,10 @@ struct event_type {
 };
 /* Never NULL. */
 const struct event_type *responses_event_type(struct str name);
+/* The short way for deltas, without a tree: false if the message is anything else or unusual, and
+ * must be parsed. The delta may be decoded into `scratch`. */
+bool responses_event_scan_delta(struct str message, struct buf *scratch,
+                                struct responses_event *ret_event);
 /* The body of a refused POST: {"error":{…}} without a type. False if it is not one. */
 bool responses_event_read_refusal(const struct json_value *value,
                                   struct responses_event *ret_event);
@@ -63,7 +67,7 @@ struct failure {
     bool is_lost;           /* the connection, not the server's answer */
 };
 
-/* -- item.c ----------------------------------------------------------------------------------- */
+/* -- item.c ---------------------------------------------------------------------------------- */
 
 /* Items seen done in one response: so that none is delivered twice. */
 struct done_item {
@@ -79,7 +83,7 @@ uint64_t responses_item_fold_raw_key(uint64_t hash, struct str raw);
 /* True, and remembered, the first time. */
 bool response_take_item(struct response *response, struct str id, int64_t index);
 
-/* -- request.c -------------------------------------------------------------------------------- */
+/* -- request.c ------------------------------------------------------------------------------- */
 
 /* Optional members of a request, dropped for the client's life once an endpoint refuses them. */
 enum request_option {
@@ -115,7 +119,7 @@ struct request_shape {
 void responses_request_write(const struct responses_request *request,
                              const struct request_shape *shape, struct buf *buf);
 
-/* -- lane.c ----------------------------------------------------------------------------------- */
+/* -- lane.c ---------------------------------------------------------------------------------- */
 
 enum lane_state { LANE_FREE, LANE_BUSY, LANE_DRAINING };
 struct lane {
@@ -147,9 +151,11 @@ void responses_lane_drain(struct lane *lane, uint64_t now_ms);
 void responses_lane_limit(const struct lane *lane);
 /* Cuts the tie to the chain that is kept here. */
 void responses_lane_forget_chain(struct lane *lane);
+/* The tokens of what drained; 0: not told, estimated by what came. */
+void responses_lane_count_abandoned(const struct lane *lane, int64_t output_tokens);
 bool responses_lane_has_ended(const struct lane *lane, struct str response_id);
 
-/* -- connection.c ----------------------------------------------------------------------------- */
+/* -- connection.c ---------------------------------------------------------------------------- */
 
 enum connection_state { CONNECTION_CONNECTING, CONNECTION_OPEN };
 struct connection {
@@ -185,7 +191,15 @@ bool responses_connection_is_aged(const struct connection *connection, uint64_t 
 uint64_t responses_connection_deadline(const struct connection *connection);
 void responses_connection_tick(struct connection *connection, uint64_t now_ms);
 
-/* -- chain.c ---------------------------------------------------------------------------------- */
+/* What drains is not waited for any more: the connection takes nothing new and closes. */
+void responses_connection_spend_drain(struct connection *connection);
+
+/* -- route.c --------------------------------------------------------------------------------- */
+
+/* One whole message. May lose the connection. */
+void responses_route_message(struct connection *connection, struct str message);
+
+/* -- chain.c --------------------------------------------------------------------------------- */
 
 struct responses_chain {
     struct responses *client;
@@ -210,7 +224,7 @@ size_t responses_chain_covered(const struct responses_chain *chain,
 void responses_chain_lose_cache(struct responses_chain *chain);
 void responses_chain_keep(struct responses_chain *chain, const struct response *response);
 
-/* -- response.c ------------------------------------------------------------------------------- */
+/* -- response.c ------------------------------------------------------------------------------ */
 
 enum response_state {
     RESPONSE_QUEUED,  /* waits for a connection or a lane */
@@ -261,13 +275,13 @@ void response_handle_event(struct response *response, const struct event_type *t
 uint64_t response_deadline(const struct response *response);
 void response_tick(struct response *response, uint64_t now_ms);
 
-/* -- schedule.c ------------------------------------------------------------------------------- */
+/* -- schedule.c ------------------------------------------------------------------------------ */
 
 /* Places every queued response that can be placed. If `asked` cannot even be tried it is left as it
  * is and its status returned with `err`; others in that case end as FAILED. */
 enum status responses_schedule(struct responses *client, struct response *asked, struct err *err);
 
-/* -- recover.c -------------------------------------------------------------------------------- */
+/* -- recover.c ------------------------------------------------------------------------------- */
 
 /* `response` is off its lane. Sends again, waits, or ends it. */
 void responses_recover(struct response *response, const struct failure *failure);
@@ -279,7 +293,7 @@ void responses_recover_connection_error(struct connection *connection,
 void responses_drop_option(struct responses *client, unsigned option);
 uint64_t responses_backoff_ms(struct responses *client, unsigned attempt);
 
-/* -- status.c, client.c ----------------------------------------------------------------------- */
+/* -- status.c, client.c ---------------------------------------------------------------------- */
 
 struct responses {
     struct transport_env env;

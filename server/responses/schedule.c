@@ -25,8 +25,7 @@ static void send_on(struct response *response, struct lane *lane)
                          "or compact this one."));
 }
 
-/* -- HTTP ---------------------------------------------------------------------------------------
- */
+/* -- HTTP ------------------------------------------------------------------------------------ */
 
 static unsigned count_connections(const struct responses *client, enum transport_kind kind)
 {
@@ -58,8 +57,7 @@ static enum status place_http(struct response *response, struct err *err)
     return STATUS_OK;
 }
 
-/* -- With lanes: one connection for all ---------------------------------------------------------
- */
+/* -- With lanes: one connection for all ------------------------------------------------------ */
 
 /* The one to use, or the one that is coming; what is open goes before what is not. */
 static struct connection *find_shared(struct responses *client)
@@ -81,6 +79,13 @@ static struct connection *find_shared(struct responses *client)
     return best;
 }
 
+/* Interrupted responses (of fast typing, say) must not keep the living waiting. */
+static bool is_crowded_by_drains(const struct connection *connection)
+{
+    unsigned busy = responses_connection_busy(connection);
+    return responses_connection_active(connection) - busy >= LIMIT_LANES_ACTIVE_COUNT / 2;
+}
+
 static enum status place_on_lane(struct response *response, struct err *err)
 {
     struct responses *client = response->client;
@@ -95,11 +100,12 @@ static enum status place_on_lane(struct response *response, struct err *err)
     struct lane *lane = responses_lane_take(connection, response->chain);
     if (lane)
         send_on(response, lane);
+    else if (is_crowded_by_drains(connection))
+        responses_connection_spend_drain(connection);
     return STATUS_OK;
 }
 
-/* -- Without lanes: a socket a chain ------------------------------------------------------------
- */
+/* -- Without lanes: a socket a chain --------------------------------------------------------- */
 
 static bool is_its_socket(const struct connection *connection, const struct response *response)
 {
@@ -193,8 +199,7 @@ static enum status place_on_socket(struct response *response, struct err *err)
     return STATUS_OK;
 }
 
-/* -- All ----------------------------------------------------------------------------------------
- */
+/* -- All ------------------------------------------------------------------------------------- */
 
 static enum status place(struct response *response, struct err *err)
 {

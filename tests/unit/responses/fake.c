@@ -15,8 +15,7 @@ const struct responses_deadlines fake_deadlines = {
     .attempts = 3,
 };
 
-/* -- Transport ----------------------------------------------------------------------------------
- */
+/* -- Transport ------------------------------------------------------------------------------- */
 
 static enum status wire_send(struct transport *transport, struct buf *message)
 {
@@ -65,8 +64,7 @@ static struct transport *env_open(void *user, enum transport_kind kind,
     return &wire->transport;
 }
 
-/* -- Clock --------------------------------------------------------------------------------------
- */
+/* -- Clock ----------------------------------------------------------------------------------- */
 
 static uint64_t env_now(void *user)
 {
@@ -141,8 +139,7 @@ void fake_settle(struct fake *fake)
     fake_advance(fake, 0);
 }
 
-/* -- Life ---------------------------------------------------------------------------------------
- */
+/* -- Life ------------------------------------------------------------------------------------ */
 
 static void on_status(void *user, const struct responses_status *status)
 {
@@ -202,8 +199,7 @@ void fake_stop(struct fake *fake)
     buf_finish(&fake->states);
 }
 
-/* -- The other end ------------------------------------------------------------------------------
- */
+/* -- The other end --------------------------------------------------------------------------- */
 
 struct fake_wire *fake_wire(struct fake *fake, size_t index)
 {
@@ -372,8 +368,7 @@ void fake_answer(struct fake_wire *wire, const char *lane, const char *id, const
     fake_completed(wire, lane, id);
 }
 
-/* -- Caller -------------------------------------------------------------------------------------
- */
+/* -- Caller ---------------------------------------------------------------------------------- */
 
 static void put(struct caller *caller, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -410,6 +405,10 @@ static void on_item_done(void *user, const struct responses_item *item)
     struct caller *caller = user;
     put(caller, "item %zu " STR_FMT " " STR_FMT, item->output_index, STR_ARG(item->type),
         STR_ARG(item->id));
+    snprintf(caller->last_type, 32, STR_FMT, STR_ARG(item->type));
+    snprintf(caller->last_call_id, 32, STR_FMT, STR_ARG(item->call_id));
+    snprintf(caller->last_name, 32, STR_FMT, STR_ARG(item->name));
+    snprintf(caller->last_arguments, 32, STR_FMT, STR_ARG(item->arguments));
     if (caller->adopts)
         vec_push(&caller->history, str_dup_c(item->raw));
 }

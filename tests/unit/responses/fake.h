@@ -67,8 +67,7 @@ void fake_assert_not_sent(const struct fake_wire *wire, size_t index, const char
 struct str fake_lane_of(const char *frame);
 struct responses_status fake_status(const struct fake *fake);
 
-/* -- A caller: one conversation ------------------------------------------------------------------
- */
+/* -- A caller: one conversation -------------------------------------------------------------- */
 
 struct caller {
     struct fake *fake;
@@ -80,6 +79,7 @@ struct caller {
     struct buf log;                   /* "started r1; delta 0 hel; item 0 message m1; …" */
     struct responses_result result;   /* of the last end */
     unsigned ends, retries;
+    char last_type[32], last_call_id[32], last_name[32], last_arguments[32];
     bool adopts; /* done items go into the history */
 };
 void caller_start(struct caller *caller, struct fake *fake, enum responses_priority priority);

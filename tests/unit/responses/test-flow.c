@@ -383,8 +383,7 @@ Test(responses_flow, without_store_a_lost_socket_means_full_input)
     scene_stop(&s);
 }
 
-/* -- What callers do in callbacks ---------------------------------------------------------------
- */
+/* -- What callers do in callbacks ------------------------------------------------------------ */
 
 static enum { DO_INTERRUPT, DO_FREE_CHAIN, DO_FREE_ALL } what_to_do;
 static struct scene *done_to;

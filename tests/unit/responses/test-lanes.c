@@ -282,6 +282,26 @@ Test(responses_lanes, a_drain_past_its_budget_moves_the_others_and_closes)
     }
 }
 
+Test(responses_lanes, many_drains_do_not_keep_the_living_waiting)
+{
+    struct crowd c;
+    crowd_start(&c, "openai", 1, PRIORITY_TYPING);
+    for (int i = 0; i < 16; i++) {
+        cr_assert(caller_create(&c.callers[0]));
+        if (i == 0)
+            fake_accept(fake_wire(&c.fake, 0));
+        caller_interrupt(&c.callers[0]);
+        fake_settle(&c.fake);
+    }
+    cr_assert_eq(fake_wire(&c.fake, 0)->sent.len, 16);
+    cr_assert(caller_create(&c.callers[0]));
+    cr_assert(fake_wire(&c.fake, 0)->is_closed);
+    fake_accept(fake_wire(&c.fake, 1));
+    fake_answer(fake_wire(&c.fake, 1), "l0", "r", "a");
+    caller_assert_ended(&c.callers[0], RESPONSE_COMPLETED);
+    crowd_stop(&c);
+}
+
 Test(responses_lanes, an_error_without_a_lane_concerns_the_only_one_that_runs)
 {
     struct crowd c;
@@ -384,8 +404,7 @@ Test(responses_lanes, an_idle_connection_is_left_to_close)
     crowd_stop(&c);
 }
 
-/* -- Endpoints without lanes --------------------------------------------------------------------
- */
+/* -- Endpoints without lanes ----------------------------------------------------------------- */
 
 Test(responses_lanes, lanes_refused_means_a_socket_a_chain)
 {

@@ -33,8 +33,7 @@ static void scene_stop(struct scene *scene)
     fake_stop(&scene->fake);
 }
 
-/* -- Errors of the server -----------------------------------------------------------------------
- */
+/* -- Errors of the server -------------------------------------------------------------------- */
 
 #define AT_LANE "'stream_id':'l0'"
 
@@ -246,8 +245,7 @@ Test(responses_recover, fewer_lanes_than_we_thought)
     fake_stop(&fake);
 }
 
-/* -- Lost connections ---------------------------------------------------------------------------
- */
+/* -- Lost connections ------------------------------------------------------------------------ */
 
 Test(responses_recover, a_lost_socket_at_every_event)
 {
@@ -349,8 +347,7 @@ Test(responses_recover, a_full_send_queue_fails_the_request)
     scene_stop(&s);
 }
 
-/* -- Deadlines ----------------------------------------------------------------------------------
- */
+/* -- Deadlines ------------------------------------------------------------------------------- */
 
 Test(responses_recover, connect_has_a_deadline)
 {
@@ -431,8 +428,7 @@ Test(responses_recover, thinking_is_kept_alive_by_pongs_but_not_for_ever)
     scene_stop(&s);
 }
 
-/* -- Connecting ---------------------------------------------------------------------------------
- */
+/* -- Connecting ------------------------------------------------------------------------------ */
 
 Test(responses_recover, a_refused_key_is_said_clearly)
 {
@@ -541,8 +537,7 @@ Test(responses_recover, a_busy_server_at_the_upgrade_is_waited_for)
     scene_stop(&s);
 }
 
-/* -- HTTP ---------------------------------------------------------------------------------------
- */
+/* -- HTTP ------------------------------------------------------------------------------------ */
 
 static void end_stream(struct fake_wire *wire)
 {
