@@ -311,12 +311,13 @@ struct racer {
     volatile unsigned long *exchanges; /* shared with the child */
 };
 
-/* Swaps ws/dir, a folder, with ws/swap, a link to outside, as fast as it can. */
-static void racer_start(struct racer *racer, const struct fixture *fixture)
+/* Swaps the two, of which one is a link to outside, as fast as it can. */
+static void racer_start(struct racer *racer, const struct fixture *fixture, const char *first,
+                        const char *second)
 {
     char one[300], two[300];
-    snprintf(one, sizeof(one), "%s", at(fixture, "ws/dir"));
-    snprintf(two, sizeof(two), "%s", at(fixture, "ws/swap"));
+    snprintf(one, sizeof(one), "%s", at(fixture, "%s", first));
+    snprintf(two, sizeof(two), "%s", at(fixture, "%s", second));
     racer->exchanges = mmap(NULL, sizeof(*racer->exchanges), PROT_READ | PROT_WRITE,
                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     cr_assert_neq((void *)racer->exchanges, MAP_FAILED);
@@ -354,7 +355,7 @@ Test(files, sec_08_a_racer_never_gets_a_write_outside, .timeout = 60)
     struct workspace_path path = resolve(&fixture, "dir/file");
     struct workspace_path fresh = resolve(&fixture, "dir/new/file");
     struct racer racer;
-    racer_start(&racer, &fixture);
+    racer_start(&racer, &fixture, "ws/dir", "ws/swap");
     FOR_BOTH_WAYS
     {
         for (int i = 0; i < RACE_ROUNDS; i++) {
@@ -371,13 +372,14 @@ Test(files, sec_08_a_racer_never_gets_a_write_outside, .timeout = 60)
     fixture_finish(&fixture);
 }
 
-Test(files, sec_08_a_racer_never_gets_a_read_outside, .timeout = 60)
+static void race_reads(const char *text, const char *first, const char *second)
 {
     struct fixture fixture;
     make_race(&fixture);
-    struct workspace_path path = resolve(&fixture, "dir/file");
+    put_link(&fixture, "ws/dir/link", "../../outside/file");
+    struct workspace_path path = resolve(&fixture, text);
     struct racer racer;
-    racer_start(&racer, &fixture);
+    racer_start(&racer, &fixture, first, second);
     unsigned inside = 0;
     FOR_BOTH_WAYS
     {
@@ -397,6 +399,43 @@ Test(files, sec_08_a_racer_never_gets_a_read_outside, .timeout = 60)
     fixture_finish(&fixture);
 }
 
+Test(files, sec_08_a_swapped_folder_never_gets_a_read_outside, .timeout = 60)
+{
+    race_reads("dir/file", "ws/dir", "ws/swap");
+}
+
+Test(files, sec_08_a_swapped_file_never_gets_a_read_outside, .timeout = 60)
+{
+    race_reads("dir/file", "ws/dir/file", "ws/dir/link");
+}
+
+/* What was allowed for dir/pre-commit must not happen in .git/hooks. */
+Test(files, sec_08_a_link_put_in_the_way_later_is_refused)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    put_file(&fixture, "ws/.git/hooks/file", "hook");
+    put_file(&fixture, "ws/dir/file", "file");
+    FOR_BOTH_WAYS
+    {
+        struct workspace_path path = resolve(&fixture, "dir/file");
+        struct workspace_path other = resolve(&fixture, "dir/pre-commit");
+        cr_assert_eq(rename(at(&fixture, "ws/dir"), at(&fixture, "ws/moved")), 0);
+        put_link(&fixture, "ws/dir", ".git/hooks");
+        cr_assert_lt(workspace_write(&other, STR("x"), NULL, NULL), 0);
+        cr_assert_lt(workspace_write(&path, STR("x"), NULL, NULL), 0);
+        cr_assert_lt(workspace_rename(&path, &other, NULL), 0);
+        cr_assert_lt(workspace_remove(&path, NULL), 0);
+        cr_assert_eq(count_names(&fixture, "ws/.git/hooks"), 1);
+        cr_assert_str_eq(get_file(&fixture, "ws/.git/hooks/file"), "hook");
+        cr_assert_eq(unlink(at(&fixture, "ws/dir")), 0);
+        cr_assert_eq(rename(at(&fixture, "ws/moved"), at(&fixture, "ws/dir")), 0);
+        workspace_path_finish(&path);
+        workspace_path_finish(&other);
+    }
+    fixture_finish(&fixture);
+}
+
 Test(files, sec_08_removing_and_renaming_never_reach_outside, .timeout = 60)
 {
     struct fixture fixture;
@@ -404,7 +443,7 @@ Test(files, sec_08_removing_and_renaming_never_reach_outside, .timeout = 60)
     struct workspace_path path = resolve(&fixture, "dir/file");
     struct workspace_path other = resolve(&fixture, "dir/other");
     struct racer racer;
-    racer_start(&racer, &fixture);
+    racer_start(&racer, &fixture, "ws/dir", "ws/swap");
     for (int i = 0; i < RACE_ROUNDS; i++) {
         workspace_rename(&path, &other, NULL);
         workspace_rename(&other, &path, NULL);
