@@ -1,0 +1,109 @@
+/* From a command that was allowed to what is executed. */
+#include "policy-internal.h"
+
+#include <unistd.h>
+
+/* Limits every command gets: no core files, at most 16 GiB in one file, an hour of CPU. What the
+ * command is stays an argument, never part of this text. */
+static const char limited[] = "ulimit -c 0; ulimit -f 16777216; ulimit -t 3600; "
+                              "exec /bin/bash --noprofile --norc -c \"$1\"";
+static const char limited_in_folder[] =
+    "cd -- \"$2\" || exit 126; ulimit -c 0; exec /bin/bash --noprofile --norc -c \"$1\"";
+
+/* Build tools write here: private to the workspace, kept from command to command. */
+static enum status make_cache_folder(const struct policy *policy, struct str workdir,
+                                     struct buf *ret_path, struct err *err)
+{
+    const struct workspace_root *root = root_of_folder(policy, workdir);
+    char hash[SHA256_HEX_BYTES];
+    hash_sha256_hex(root ? str_from(root->path) : workdir, hash);
+    path_append_join(ret_path, str_from(policy->env->state_folder), STR("sandbox"));
+    buf_append_fmt(ret_path, "/%.16s", hash);
+    return config_make_folder(ret_path->ptr, err);
+}
+
+static void push_shell(struct policy_strings *argv, const char *script,
+                       const struct policy_command *command, bool with_folder)
+{
+    static const char *const shell[] = {"/bin/bash", "--noprofile", "--norc", "-c"};
+    for (size_t i = 0; i < array_count(shell); i++)
+        strings_push(argv, shell[i]);
+    strings_push(argv, script);
+    strings_push(argv, "bash");
+    strings_push_str(argv, command->command);
+    if (with_folder)
+        strings_push_str(argv, command->workdir);
+}
+
+static int free_child_fd(const struct policy_bind *binds, size_t count)
+{
+    int fd = SANDBOX_SECCOMP_FD;
+    for (size_t i = 0; i < count; i++)
+        if (binds[i].child_fd >= fd)
+            fd = binds[i].child_fd + 1;
+    return fd;
+}
+
+static enum status check(struct policy *policy, const struct policy_command *command,
+                         bool sandboxed, struct err *err)
+{
+    if (str_find_byte(command->command, '\0', 0) != STR_NONE)
+        return err_set(err, STATUS_INVALID, "a command cannot hold a NUL byte");
+    if (!sandboxed)
+        return STATUS_OK;
+    if (policy_sandbox_tier(policy) != TIER_BUBBLEWRAP)
+        return err_set(err, STATUS_UNSUPPORTED, "there is no sandbox to run the command in: %s",
+                       policy->tier_reason.text[0] ? policy->tier_reason.text
+                                                   : "it was not tested yet");
+    const struct workspace_root *root = root_of_folder(policy, command->workdir);
+    if (!root || !root->confirmed)
+        return err_set(err, STATUS_DENIED,
+                       "the command's folder is not inside a folder open in the editor");
+    return STATUS_OK;
+}
+
+enum status policy_launch_build(struct policy *policy, const struct policy_command *command,
+                                const struct policy_bind *binds, size_t bind_count, bool sandboxed,
+                                struct policy_launch *ret_launch, struct err *err)
+{
+    struct policy_launch launch = {.seccomp_fd = -1, .sandboxed = sandboxed};
+    struct policy_strings argv = {0};
+    struct buf cache = {0};
+    enum status status = check(policy, command, sandboxed, err);
+    if (status == STATUS_OK && sandboxed)
+        status = make_cache_folder(policy, command->workdir, &cache, err);
+    if (status == STATUS_OK && sandboxed) {
+        launch.seccomp_child_fd = free_child_fd(binds, bind_count);
+        status = sandbox_build(policy, command, binds, bind_count, cache.ptr,
+                               launch.seccomp_child_fd, &argv, err);
+    }
+    if (status == STATUS_OK && sandboxed) {
+        launch.seccomp_fd = seccomp_make_fd(&policy->filter, err);
+        status = launch.seccomp_fd < 0 ? STATUS_IO : STATUS_OK;
+    }
+    if (status == STATUS_OK) {
+        push_shell(&argv, sandboxed ? limited : limited_in_folder, command, !sandboxed);
+        launch.argv = strings_take(&argv);
+        launch.env = environment_make(policy, cache.ptr);
+        *ret_launch = launch;
+    }
+    strings_finish(&argv);
+    buf_finish(&cache);
+    return status;
+}
+
+static void free_array(char **array)
+{
+    for (size_t i = 0; array && array[i]; i++)
+        mem_free(array[i]);
+    mem_free(array);
+}
+
+void policy_launch_finish(struct policy_launch *launch)
+{
+    free_array(launch->argv);
+    free_array(launch->env);
+    if (launch->seccomp_fd >= 0)
+        close(launch->seccomp_fd);
+    *launch = (struct policy_launch){.seccomp_fd = -1};
+}

@@ -1,0 +1,95 @@
+/* What the parts of the gate share. */
+#ifndef LANEBRIDGE_POLICY_INTERNAL_H
+#define LANEBRIDGE_POLICY_INTERNAL_H
+
+#include <lanebridge/policy.h>
+
+/* A rule the user chose, or wrote into the settings. */
+struct rule {
+    enum policy_scope scope;
+    bool exact; /* the whole text, else the first words */
+    bool network, escalate;
+    char *root; /* holds for commands run in it; NULL: everywhere (settings) */
+    char *text; /* exact: the command; else its words, one blank between */
+};
+
+struct policy {
+    const struct config *config;
+    const struct workspace *workspace;
+    const struct config_env *env;
+    int mode;               /* -1: the config's */
+    enum policy_tier tier;  /* written by the self-test's thread: atomic */
+    struct err tier_reason; /* written before tier */
+    char *bwrap;            /* absolute path, set by the self-test */
+    struct buf filter;      /* the seccomp program, set by the self-test */
+    VEC(struct rule) rules;
+    VEC(char *) secrets;
+};
+
+struct policy_strings {
+    char **ptr;
+    size_t len, cap;
+};
+void strings_finish(struct policy_strings *strings);
+void strings_push(struct policy_strings *strings, const char *text);
+void strings_push_str(struct policy_strings *strings, struct str text);
+/* Adds NULL and hands the array over. */
+char **strings_take(struct policy_strings *strings);
+
+void verdict_set(struct policy_verdict *verdict, enum policy_answer answer, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void verdict_set_outside_rules(struct policy_verdict *verdict, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* -- names.c -- */
+/* Case-folded and normalised as the file systems that fold do, for comparing with our tables. */
+void name_fold(struct str name, struct buf *out);
+/* Secret by its name alone, and secret if its content says so. */
+enum secret_kind { SECRET_NOT, SECRET_BY_NAME, SECRET_BY_CONTENT };
+enum secret_kind name_secret_kind(struct str absolute_path);
+/* Reads the head of a regular file and looks; false when it cannot be read. */
+bool file_holds_secret(struct str absolute_path);
+
+/* -- shell.c -- */
+struct shell_words {
+    struct policy_strings words;
+    bool is_single; /* one simple command, no operator */
+};
+/* False when anything in the text is more than plain words, quotes and && || ; | between commands.
+ */
+bool shell_parse(struct str command, struct shell_words *ret_words);
+void shell_words_finish(struct shell_words *words);
+
+/* -- rules.c -- */
+bool rules_allow(const struct policy *policy, const struct policy_command *command);
+void rules_finish(struct policy *policy);
+void rule_finish(struct rule *rule);
+const struct workspace_root *root_of_folder(const struct policy *policy, struct str folder);
+
+/* -- rulefile.c -- */
+void rulefile_load(struct policy *policy);
+void rulefile_save(const struct policy *policy);
+
+/* -- gitdirs.c -- */
+/* The git directories of a work tree, wherever they are; only what really is one. */
+void gitdirs_find(const char *root, struct policy_strings *ret_paths);
+
+/* -- seccomp.c -- */
+enum status seccomp_make_filter(struct buf *ret_program, struct err *err);
+/* A descriptor at 0 that holds the bytes; -1 with err set. */
+int seccomp_make_fd(const struct buf *program, struct err *err);
+
+/* -- environment.c -- */
+char **environment_make(const struct policy *policy, const char *cache_folder);
+/* PATH without relative and empty parts. */
+void environment_append_path(struct buf *out);
+
+/* -- sandbox.c -- */
+/* Everything up to the command itself. */
+enum status sandbox_build(const struct policy *policy, const struct policy_command *command,
+                          const struct policy_bind *binds, size_t bind_count,
+                          const char *cache_folder, int seccomp_child_fd,
+                          struct policy_strings *argv, struct err *err);
+enum { SANDBOX_SECCOMP_FD = 3 };
+
+#endif

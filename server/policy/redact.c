@@ -1,0 +1,115 @@
+/* Taking out what must not be logged, traced or sent: values we know, and shapes of keys. */
+#include "policy-internal.h"
+
+#include <string.h>
+
+enum { SECRET_MIN_BYTES = 6 }; /* shorter would black out ordinary words */
+
+/* prefix, then at least so many characters of a token */
+static const struct {
+    const char *prefix;
+    size_t min;
+} shapes[] = {
+    {"sk-", 20},         {"ghp_", 30},    {"gho_", 30},       {"ghs_", 30},  {"ghu_", 30},
+    {"github_pat_", 30}, {"glpat-", 20},  {"xoxb-", 20},      {"xoxp-", 20}, {"xai-", 30},
+    {"hf_", 30},         {"AIza", 30},    {"AKIA", 16},       {"ASIA", 16},  {"npm_", 30},
+    {"Bearer ", 20},     {"bearer ", 20}, {"eyJhbGciOi", 40},
+};
+static const char redacted[] = "[redacted]";
+
+static bool is_token(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c && strchr("-_.=+/", c));
+}
+
+void policy_add_secret(struct policy *policy, struct str secret)
+{
+    if (secret.len >= SECRET_MIN_BYTES)
+        vec_push(&policy->secrets, str_dup_c(secret));
+}
+
+static size_t match_known(const struct policy *policy, struct str text)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < policy->secrets.len; i++) {
+        struct str secret = str_from(policy->secrets.ptr[i]);
+        if (secret.len > longest && str_starts_with(text, secret))
+            longest = secret.len;
+    }
+    return longest;
+}
+
+static size_t match_shape(struct str text, size_t *ret_keep)
+{
+    for (size_t i = 0; i < array_count(shapes); i++) {
+        struct str prefix = str_from(shapes[i].prefix);
+        if (!str_starts_with(text, prefix))
+            continue;
+        size_t end = prefix.len;
+        while (end < text.len && is_token(text.ptr[end]))
+            end++;
+        if (end - prefix.len >= shapes[i].min) {
+            *ret_keep = str_ends_with(prefix, STR(" ")) ? prefix.len : 0;
+            return end;
+        }
+    }
+    return 0;
+}
+
+/* "-----BEGIN … PRIVATE KEY-----" to the end of its block, or of the text when that was cut off. */
+static size_t match_key_block(struct str text)
+{
+    if (!str_starts_with(text, STR("-----BEGIN ")))
+        return 0;
+    size_t line = str_find_byte(text, '\n', 0);
+    struct str head = str_slice(text, 0, line == STR_NONE ? text.len : line);
+    if (str_find(head, STR("PRIVATE KEY"), 0) == STR_NONE)
+        return 0;
+    size_t end = str_find(text, STR("-----END "), 0);
+    size_t close = end == STR_NONE ? STR_NONE : str_find(text, STR("-----"), end + 9);
+    return close == STR_NONE ? text.len : close + 5;
+}
+
+/* The password in scheme://user:password@host; keeps what is before it. */
+static size_t match_userinfo(struct str text, size_t *ret_keep)
+{
+    if (!str_starts_with(text, STR("://")))
+        return 0;
+    size_t colon = STR_NONE;
+    for (size_t i = 3; i < text.len && i < 300; i++) {
+        char c = text.ptr[i];
+        if (c == '@' && colon != STR_NONE && i > colon + 1) {
+            *ret_keep = colon + 1;
+            return i;
+        }
+        if (c == ':' && colon == STR_NONE)
+            colon = i;
+        if (c <= ' ' || strchr("/\"'<>?#", c))
+            return 0;
+    }
+    return 0;
+}
+
+void policy_redact(const struct policy *policy, struct str text, struct buf *out)
+{
+    bool inside_word = false;
+    while (text.len) {
+        size_t keep = 0, length = match_known(policy, text);
+        if (!length && !inside_word)
+            length = match_shape(text, &keep);
+        if (!length)
+            length = match_key_block(text);
+        if (!length)
+            length = match_userinfo(text, &keep);
+        if (length) {
+            buf_append(out, str_slice(text, 0, keep));
+            buf_append_c(out, redacted);
+        } else {
+            length = 1;
+            buf_append_byte(out, text.ptr[0]);
+        }
+        inside_word = is_token(text.ptr[length - 1]) && !strchr("=./+", text.ptr[length - 1]);
+        text = str_skip(text, length);
+    }
+}

@@ -1,0 +1,151 @@
+/* Building a launch, the tiers, and what is said where there is none. */
+#include "support.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+TestSuite(launch, .timeout = 30, .init = begin, .fini = end);
+
+Test(launch, sec_16_without_bubblewrap_every_command_asks)
+{
+    setenv("PATH", "", 1);
+    cr_assert_eq(policy_sandbox_tier(policy), TIER_UNKNOWN);
+    cr_assert_eq(ask("ls"), POLICY_ASK, "not tested: asks");
+    cr_assert_eq(policy_sandbox_test(policy, &err), TIER_NONE);
+    cr_assert(strstr(err.text, "install the package \"bubblewrap\""), "%s", err.text);
+    err.text[0] = '\0';
+    cr_assert_eq(policy_sandbox_test(policy, &err), TIER_NONE);
+    cr_assert(strstr(err.text, "bubblewrap is missing"), "the reason is remembered");
+    cr_assert_eq(ask("ls"), POLICY_ASK);
+    struct policy_command command = command_of("ls");
+    struct policy_launch launch;
+    cr_assert_eq(policy_launch_build(policy, &command, NULL, 0, true, &launch, &err),
+                 STATUS_UNSUPPORTED);
+    cr_assert(strstr(err.text, "bubblewrap is missing"), "%s", err.text);
+}
+
+/* a bwrap that fails in a known way, and what must be said */
+static const struct {
+    const char *script, *said;
+} failing[] = {
+    {"echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1", "AppArmor profile"},
+    {"echo 'bwrap: No permissions to create new namespace' >&2; exit 1", "sandbox.mode"},
+    {"echo \"bwrap: Can't mount proc on /newroot/proc: Operation not permitted\" >&2; exit 1",
+     "\"external\""},
+    {"exit 7", "bubblewrap failed"},
+    {"kill -9 $$", "bubblewrap failed"},
+};
+
+Test(launch, sec_16_a_sandbox_that_fails_is_no_sandbox)
+{
+    for (size_t i = 0; i < array_count(failing); i++) {
+        char script[256];
+        snprintf(script, sizeof(script), "#!/bin/sh\n%s\n", failing[i].script);
+        put("bin/bwrap", script);
+        chmod(at("bin/bwrap"), 0755);
+        setenv("PATH", at("bin"), 1);
+        make_policy();
+        cr_assert_eq(policy_sandbox_test(policy, &err), TIER_NONE);
+        cr_assert(strstr(err.text, failing[i].said), "%s", err.text);
+        cr_assert_eq(ask("ls"), POLICY_ASK);
+    }
+}
+
+Test(launch, sec_02_a_bwrap_of_the_workspace_is_not_run)
+{
+    put("ws/bin/bwrap", "#!/bin/sh\ntouch ../planted\n");
+    chmod(at("ws/bin/bwrap"), 0755);
+    char path[256];
+    snprintf(path, sizeof(path), ".::bin:%s", at("ws/bin"));
+    setenv("PATH", path, 1);
+    cr_assert_eq(policy_sandbox_test(policy, &err), TIER_NONE);
+    cr_assert(strstr(err.text, "missing"), "%s", err.text);
+}
+
+Test(launch, modes_of_the_sandbox)
+{
+    set("{\"sandbox.mode\":\"off\"}");
+    cr_assert_eq(policy_sandbox_test(policy, &err), TIER_NONE);
+    cr_assert(strstr(err.text, "\"off\""), "%s", err.text);
+    cr_assert_eq(ask("ls"), POLICY_ASK);
+    set("{\"sandbox.mode\":\"external\"}");
+    make_policy();
+    cr_assert_eq(policy_sandbox_test(policy, &err), TIER_EXTERNAL);
+    cr_assert_eq(ask("ls"), POLICY_ALLOW);
+}
+
+Test(launch, sec_13_an_approved_command_runs_plain_in_its_folder)
+{
+    setenv("LB_CANARY", "canary", 1);
+    struct policy_command command = command_of("pwd; echo \"$0 $#\"; env | grep -c canary; exit 5");
+    struct outcome got = run_launch(&command, NULL, 0, false);
+    char expected[256];
+    snprintf(expected, sizeof(expected), "%s\n/bin/bash 0\n0\n", at("ws"));
+    cr_assert_str_eq(got.text, expected);
+    cr_assert_eq(got.code, 5);
+    command.workdir = str_from(at("ws/none; touch planted"));
+    cr_assert_eq(run_launch(&command, NULL, 0, false).code, 126);
+}
+
+Test(launch, what_cannot_be_launched)
+{
+    need_sandbox();
+    struct policy_launch launch;
+    struct policy_command command = command_of("ls");
+    command.workdir = str_from(at("outside"));
+    cr_assert_eq(policy_launch_build(policy, &command, NULL, 0, true, &launch, &err),
+                 STATUS_DENIED);
+    command = command_of("ls");
+    command.command = (struct str){"a\0b", 3};
+    cr_assert_eq(policy_launch_build(policy, &command, NULL, 0, true, &launch, &err),
+                 STATUS_INVALID);
+    put("outside/x", "");
+    cr_assert_eq(symlink(at("outside"), at("ws/link")), 0);
+    struct policy_bind binds[] = {{at("ws/link/x"), 0, 3}, {at("ws"), 0, 3}};
+    command = command_of("ls");
+    cr_assert_eq(policy_launch_build(policy, &command, &binds[0], 1, true, &launch, &err),
+                 STATUS_DENIED);
+    cr_assert_eq(policy_launch_build(policy, &command, &binds[1], 1, true, &launch, &err),
+                 STATUS_INVALID);
+}
+
+/* Users are no root: the same must work for them, also nested. */
+Test(launch, sec_16_it_works_for_an_unprivileged_user_and_nested)
+{
+    need_sandbox();
+    struct policy_launch launch = {.seccomp_fd = -1};
+    struct policy_command command = command_of("echo in; touch /etc/x 2>/dev/null && echo bad");
+    cr_assert_eq(chmod(base, 0755), 0);
+    cr_assert_eq(chmod(at("ws"), 0777), 0);
+    cr_assert_eq(policy_launch_build(policy, &command, NULL, 0, true, &launch, &err), STATUS_OK);
+    static const char *const wrappers[][8] = {
+        {"/usr/bin/setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", NULL},
+        {"/usr/bin/unshare", "-Urn", NULL},
+    };
+    for (size_t i = geteuid() == 0 ? 0 : 1; i < array_count(wrappers); i++) {
+        char *argv[256];
+        size_t count = 0;
+        if (access(wrappers[i][0], X_OK) != 0)
+            continue;
+        for (size_t k = 0; wrappers[i][k]; k++)
+            argv[count++] = (char *)wrappers[i][k];
+        for (size_t k = 0; launch.argv[k] && count < 255; k++) {
+            /* The private cache belongs to us, not to that user. */
+            if (i == 0 && strcmp(launch.argv[k], "--bind") == 0 &&
+                strstr(launch.argv[k + 1], "/sandbox/"))
+                k += 2;
+            else
+                argv[count++] = launch.argv[k];
+        }
+        argv[count] = NULL;
+        lseek(launch.seccomp_fd, 0, SEEK_SET); /* the one before has read it */
+        int fds[1][2] = {{launch.seccomp_child_fd, launch.seccomp_fd}};
+        struct outcome got = spawn_and_wait(argv, launch.env, (const int(*)[2])fds, 1);
+        cr_assert_str_eq(got.text, "in\n", "%s", wrappers[i][0]);
+    }
+    policy_launch_finish(&launch);
+}
