@@ -171,8 +171,8 @@ static enum status locate_all(const struct patch_op *op, struct edit_lines *file
             result = STATUS_INVALID;
         } else {
             note_location(notes, op->path, i + 1, &locations[i]);
-            where.after = locations[i].line + locations[i].rows;
-            where.after_soft = where.after - trailing_context(chunk, &locations[i]);
+            where.after =
+                locations[i].line + locations[i].rows - trailing_context(chunk, &locations[i]);
         }
         buf_finish(&problem);
     }

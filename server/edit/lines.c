@@ -164,6 +164,9 @@ void edit_lines_find(struct edit_lines *lines, size_t from, size_t to, struct ed
         return;
     border = borders(needle, wanted->count);
     for (size_t i = from; i < to; i++) {
+        /* Nearly every line of nearly every search. */
+        if (k == 0 && hay[i].len != needle[0].len)
+            continue;
         while (k > 0 && (k == wanted->count || !str_eq(hay[i], needle[k])))
             k = border[k];
         if (str_eq(hay[i], needle[k]))

@@ -15,9 +15,8 @@ struct location {
 
 struct locate {
     struct edit_lines *file;
-    size_t after;      /* the first line behind the hunk before this one */
-    size_t after_soft; /* likewise, but the context at that hunk's end may be used again */
-    bool brief;        /* enough has been explained: say only that the hunk does not fit */
+    size_t after; /* the first line behind what the hunk before this one changes */
+    bool brief;   /* enough has been explained: say only that the hunk does not fit */
 };
 
 /* On failure appends a problem to `errors`: "hunk 2 …" with the real text nearest to it. */

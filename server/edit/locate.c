@@ -121,7 +121,7 @@ static void drop_passed_regions(struct search *s)
     size_t kept = 0;
 
     for (size_t i = 0; i < s->regions.len; i++) {
-        if (s->regions.ptr[i].to > s->where->after_soft)
+        if (s->regions.ptr[i].to > s->where->after)
             s->regions.ptr[kept++] = s->regions.ptr[i];
     }
     if (kept > 0)
@@ -190,10 +190,10 @@ static enum outcome search_levels(struct search *s, struct edit_lines *wanted, s
     return ABSENT;
 }
 
-static enum outcome search_from(struct search *s, struct edit_lines *wanted, size_t from,
-                                struct location *ret)
+/* The context at the end of the hunk before may be the beginning of this one. */
+static enum outcome search_wanted(struct search *s, struct edit_lines *wanted, struct location *ret)
 {
-    size_t count = s->where->file->count;
+    size_t count = s->where->file->count, from = s->where->after;
     enum outcome outcome;
 
     if (from < s->regions.ptr[0].from)
@@ -206,16 +206,6 @@ static enum outcome search_from(struct search *s, struct edit_lines *wanted, siz
         outcome = search_levels(s, wanted, from, false, ret);
     if (outcome == FOUND && s->chunk->at_end && !s->remark)
         s->remark = "it is not at the end of the file";
-    return outcome;
-}
-
-/* The context at the end of the hunk before may be the beginning of this one. */
-static enum outcome search_wanted(struct search *s, struct edit_lines *wanted, struct location *ret)
-{
-    enum outcome outcome = search_from(s, wanted, s->where->after, ret);
-
-    if (outcome == ABSENT && s->where->after_soft < s->where->after)
-        outcome = search_from(s, wanted, s->where->after_soft, ret);
     return outcome;
 }
 
@@ -233,7 +223,7 @@ static enum outcome place_additions(struct search *s, struct location *ret)
     }
     vec_clear(&s->places);
     for (size_t i = 0; i < s->regions.len; i++) {
-        if (s->regions.ptr[i].from + 1 >= s->where->after_soft)
+        if (s->regions.ptr[i].from + 1 >= s->where->after)
             vec_push(&s->places, s->regions.ptr[i].from);
     }
     if (s->places.len != 1)
