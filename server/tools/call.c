@@ -1,12 +1,10 @@
 /* The life of a call: found in the journal or not, its arguments read, queued, permitted, recorded
- * as started, run, recorded as done, told. Whatever goes wrong on the way becomes its one output.
- */
+ * as started, run, recorded as done, told. Whatever goes wrong on the way is its one output. */
 #include <assert.h>
 
 #include "tools-internal.h"
 
-/* -- States ---------------------------------------------------------------------------------------
- */
+/* -- States ---------------------------------------------------------------------------------- */
 
 static const unsigned moves[] = {
     [LIFE_NEW] = 1u << LIFE_QUEUED | 1u << LIFE_ENDED,
@@ -27,8 +25,7 @@ static uint64_t now_ms(const struct tools_call *call)
     return loop_now_ms(call->tools->env.loop);
 }
 
-/* -- Memory ---------------------------------------------------------------------------------------
- */
+/* -- Memory ---------------------------------------------------------------------------------- */
 
 struct tools_call *call_ref(struct tools_call *call)
 {
@@ -61,8 +58,7 @@ void call_unref(struct tools_call *call)
     mem_free(call);
 }
 
-/* -- Telling: always from the loop, so that no tool has to expect to be freed under its feet
- * ------- */
+/* -- Telling: always from the loop, so that no tool has to expect to be freed under its feet - */
 
 struct notice {
     struct tools_call *call;
@@ -149,8 +145,7 @@ static void tell_done(struct tools_call *call, struct str unused)
         call->handlers.on_done(call->user, &output);
 }
 
-/* -- The end --------------------------------------------------------------------------------------
- */
+/* -- The end --------------------------------------------------------------------------------- */
 
 static void stop_asking(struct tools_call *call)
 {
@@ -186,8 +181,8 @@ static void make_presentable(struct tools_call *call)
         output_append_line(&call->summary, buf_str(&call->text), 120);
 }
 
-/* A call that never began is recorded all the same: its id is used up, its output is to be found.
- */
+/* A call that never began is recorded all the same: its id is used up, its output
+ * is to be found. */
 static void record_end(struct tools_call *call)
 {
     struct journal *journal = call->tools->env.journal;
@@ -253,8 +248,7 @@ void call_drop(struct tools_call *call)
     call_unref(call);
 }
 
-/* -- From start to run
- * ----------------------------------------------------------------------------- */
+/* -- From start to run ----------------------------------------------------------------------- */
 
 /* The one that was started first runs; the list is in that order. */
 static bool is_running_already(const struct tools_call *call)
@@ -319,45 +313,6 @@ static enum status read_arguments(struct tools_call *call, struct err *err)
     }
     return tool->prepare ? tool->prepare(call, err) : STATUS_OK;
 }
-
-static const struct job_ops sandbox_job;
-
-static bool sandbox_is_known(struct tools *tools)
-{
-    if (tools->sandbox == SANDBOX_UNTESTED) {
-        tools->sandbox = SANDBOX_TESTING;
-        job_start(tools, &sandbox_job, tools);
-    }
-    return tools->sandbox == SANDBOX_TESTED;
-}
-
-static void test_sandbox(void *data)
-{
-    struct tools *tools = data;
-    (void)policy_sandbox_test(tools->env.policy, &tools->sandbox_error);
-}
-
-static void on_sandbox_tested(void *data)
-{
-    struct tools *tools = data;
-    tools->sandbox = SANDBOX_TESTED;
-    for (size_t i = 0; i < tools->threads.len; i++) {
-        struct tools_thread *thread = tools->threads.ptr[i];
-        for (size_t k = 0; k < thread->calls.len; k++) {
-            struct tools_call *call = thread->calls.ptr[k];
-            if (call->life == LIFE_QUEUED && !call->is_ready)
-                call_classify(call);
-        }
-        schedule_pump(&thread->schedule);
-    }
-}
-
-static void release_nothing(void *data)
-{
-    (void)data;
-}
-
-static const struct job_ops sandbox_job = {test_sandbox, on_sandbox_tested, release_nothing};
 
 void call_classify(struct tools_call *call)
 {
@@ -440,8 +395,7 @@ bool call_begin(struct tools_call *call, const char *decision)
     return true;
 }
 
-/* -- Asking
- * ---------------------------------------------------------------------------------------- */
+/* -- Asking ---------------------------------------------------------------------------------- */
 
 static void on_answer(void *user, const struct host_ask_answer *answer)
 {
@@ -477,8 +431,7 @@ void call_ask(struct tools_call *call, const struct host_ask *ask, call_answer_f
     host->ops->ask(host->host, &full, on_answer, call);
 }
 
-/* -- The door
- * ---------------------------------------------------------------------------------------- */
+/* -- The door -------------------------------------------------------------------------------- */
 
 struct tools_call *tools_call_start(struct tools_thread *thread,
                                     const struct tools_request *request,

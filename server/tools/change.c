@@ -2,8 +2,7 @@
  * if policy says so, hand it to the host, and plan again when the texts moved meanwhile. */
 #include "change-internal.h"
 
-/* -- Made and released
- * ----------------------------------------------------------------------------- */
+/* -- Made and released ----------------------------------------------------------------------- */
 
 static struct change *change_new(enum change_kind kind)
 {
@@ -66,8 +65,7 @@ void change_unref(struct change *change)
     mem_free(change);
 }
 
-/* -- Paths
- * ------------------------------------------------------------------------------------------ */
+/* -- Paths ----------------------------------------------------------------------------------- */
 
 static bool is_named_before(const struct change *change, const struct now_file *file)
 {
@@ -113,8 +111,7 @@ static void check_policy(struct tools_call *call, const struct change *change,
     mem_free(paths);
 }
 
-/* -- Planning
- * ---------------------------------------------------------------------------------------- */
+/* -- Planning -------------------------------------------------------------------------------- */
 
 static void start_planning(struct tools_call *call, struct change *change);
 static void apply(struct tools_call *call, struct change *change);
@@ -237,8 +234,7 @@ void change_finish(struct tools_call *call)
     change_unref(change_of(call));
 }
 
-/* -- After it was applied
- * ------------------------------------------------------------------------------ */
+/* -- After it was applied -------------------------------------------------------------------- */
 
 static const struct text *open_text(const struct tools *tools, const struct now_file *file)
 {
@@ -360,8 +356,7 @@ static void after_applied(struct tools_call *call, struct change *change,
     save(call, change);
 }
 
-/* -- Applying
- * ------------------------------------------------------------------------------------------- */
+/* -- Applying -------------------------------------------------------------------------------- */
 
 static void on_not_applied(struct tools_call *call, struct change *change,
                            const struct host_apply_outcome *outcome)

@@ -1,6 +1,5 @@
 /* Planning an edit, on a pool thread: the texts that are not open are read, the plan is made from
- * all of them as they are now, and refused where it would undo what changed since the model looked.
- */
+ * all of them as they are now, and refused where it would undo what changed meanwhile. */
 #include "change-internal.h"
 
 struct now_file *change_file(const struct change *change, const char *given)
@@ -47,38 +46,14 @@ static enum status make_plan(struct change *change, const struct edit_source *so
     return edit_write_plan(sources, buf_str(&change->new_string), &change->plan, &change->errors);
 }
 
-/* -- What changed since the model last saw it
- * ------------------------------------------------------ */
-
-static bool ranges_meet(size_t a, size_t a_end, size_t b, size_t b_end)
-{
-    size_t start = a > b ? a : b, end = a_end < b_end ? a_end : b_end;
-    if (start < end)
-        return true;
-    /* An insertion meets a range that it falls into. */
-    return (a == a_end && b < a && a < b_end) || (b == b_end && a < b && b < a_end);
-}
+/* -- What changed since the model last saw it ------------------------------------------------ */
 
 static void check_overlap(const struct now_file *file, const struct text *after, struct buf *errors)
 {
-    struct diff theirs, ours;
-    text_diff(file->base, file->text, &theirs);
-    text_diff(file->text, after, &ours);
-    for (size_t i = 0; i < theirs.count; i++) {
-        const struct diff_hunk *t = &theirs.hunks[i];
-        size_t end = t->new_start + t->new_count;
-        for (size_t k = 0; k < ours.count; k++) {
-            const struct diff_hunk *o = &ours.hunks[k];
-            if (!ranges_meet(t->new_start, end, o->old_start, o->old_start + o->old_count))
-                continue;
-            buf_append_fmt(
-                errors, "%s: lines %zu-%zu changed since you last read the file; read them again\n",
-                file->path.display, t->new_start + 1, end > t->new_start ? end : end + 1);
-            break;
-        }
-    }
-    diff_finish(&theirs);
-    diff_finish(&ours);
+    size_t line = edit_first_overlap(file->base, file->text, after);
+    if (line != STR_NONE)
+        buf_append_fmt(errors, "%s: line %zu changed since you last read the file; read it again\n",
+                       file->path.display, line + 1);
 }
 
 static void check_stale(const struct change *change, const struct edit_file *edit,

@@ -32,8 +32,7 @@ static const struct json_field fields[] = {
     {"justification", JSON_FIELD_STR, JSON_OPTIONAL, offsetof(struct exec_state, justification)},
 };
 
-/* -- Arguments
- * -------------------------------------------------------------------------------------- */
+/* -- Arguments ------------------------------------------------------------------------------- */
 
 static enum status read_escalate(const struct json_value *value, struct policy_command *command,
                                  struct err *err)
@@ -100,8 +99,7 @@ static enum status prepare(struct tools_call *call, struct err *err)
     return STATUS_OK;
 }
 
-/* -- Running
- * ----------------------------------------------------------------------------------------- */
+/* -- Running --------------------------------------------------------------------------------- */
 
 static bool is_sandboxed(const struct tools_call *call, const struct exec_state *state)
 {

@@ -112,8 +112,7 @@ struct str now_key(const struct now_file *file)
     return buf_str(&file->target);
 }
 
-/* -- Permission
- * ------------------------------------------------------------------------------------ */
+/* -- Permission ------------------------------------------------------------------------------ */
 
 static void ask_for_path(struct tools_call *call, const struct workspace_path *path,
                          const struct policy_verdict *verdict, call_answer_fn *fn)

@@ -1,5 +1,4 @@
-/* read_file: lines of a file, as they are on the screen. The whole text becomes the thread's base.
- */
+/* read_file: lines of a file, as they are on the screen. The whole becomes the thread's base. */
 #include "tools-internal.h"
 
 struct read_state {
@@ -28,8 +27,7 @@ static enum status prepare(struct tools_call *call, struct err *err)
     return now_resolve(call, state->path, &state->file, err);
 }
 
-/* -- Showing
- * ---------------------------------------------------------------------------------------- */
+/* -- Showing --------------------------------------------------------------------------------- */
 
 static void append_line(struct buf *out, struct str line)
 {
@@ -137,8 +135,7 @@ static void finish_reading(struct tools_call *call, struct read_state *state)
     show(call, state);
 }
 
-/* -- Reading
- * ---------------------------------------------------------------------------------------- */
+/* -- Reading --------------------------------------------------------------------------------- */
 
 /* Owns the file while the pool reads it: the call may end meanwhile. */
 struct read_job {

@@ -1,5 +1,4 @@
-/* What list_dir, find_files and grep share: a folder, permission, a frozen view of the open texts.
- */
+/* What list_dir, find_files and grep share: a folder, permission, a view of the open texts. */
 #include "tools-internal.h"
 
 enum status argument_range(const char *name, int64_t value, int64_t min, int64_t max,

@@ -29,8 +29,7 @@ static uint64_t now_ms(const struct session *session)
     return loop_now_ms(session->thread->tools->env.loop);
 }
 
-/* -- What is said
- * ------------------------------------------------------------------------------------ */
+/* -- What is said ---------------------------------------------------------------------------- */
 
 static void append_state(const struct session *session, struct buf *out)
 {
@@ -78,8 +77,7 @@ static void append_summary(const struct session *session, struct buf *out)
         buf_append_fmt(out, "exit code %d", session->exit_code);
 }
 
-/* -- Progress: whole lines, so that no character or escape sequence is shown in pieces
- * ---------------- */
+/* -- Progress: whole lines, so that no character or escape sequence is shown in pieces ------- */
 
 static void show_held(struct session *session, size_t len)
 {
@@ -104,8 +102,7 @@ static void show_progress(struct session *session, struct str bytes)
         show_held(session, session->held.len);
 }
 
-/* -- The call that waits
- * -------------------------------------------------------------------------------- */
+/* -- The call that waits --------------------------------------------------------------------- */
 
 static struct tools_call *detach_call(struct session *session)
 {
@@ -162,8 +159,7 @@ void session_abandon(struct session *session, struct tools_call *call)
         session_free(session);
 }
 
-/* -- The process
- * ------------------------------------------------------------------------------------------ */
+/* -- The process ----------------------------------------------------------------------------- */
 
 static void on_stdout(void *user, struct str bytes)
 {
@@ -252,8 +248,7 @@ static enum status launch_command(struct session *session, const struct session_
     return status;
 }
 
-/* -- Made, found, freed
- * -------------------------------------------------------------------------------------- */
+/* -- Made, found, freed ---------------------------------------------------------------------- */
 
 /* Ended commands that nobody asked about make room, oldest first. */
 static bool make_room(struct tools *tools)

@@ -78,8 +78,7 @@ void tools_append_schema(const struct tools *tools, enum tools_edit_style style,
     json_write_end_array(&w);
 }
 
-/* -- Titles -------------------------------------------------------------------------------------
- */
+/* -- Titles ---------------------------------------------------------------------------------- */
 
 enum { TITLE_BYTES = 120 };
 

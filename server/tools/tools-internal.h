@@ -6,8 +6,7 @@
 #include <lanebridge/text.h>
 #include <lanebridge/tools.h>
 
-/* -- A row of the table -------------------------------------------------------------------------
- */
+/* -- A row of the table ---------------------------------------------------------------------- */
 
 enum tool_offer { OFFER_ALWAYS, OFFER_FOR_PATCH, OFFER_FOR_REPLACE };
 
@@ -37,8 +36,7 @@ extern const struct tool tool_apply_patch, tool_edit_file, tool_exec_command, to
 const struct tool *table_find(struct str name);
 void table_append_names(struct buf *buf);
 
-/* -- Tools and their threads --------------------------------------------------------------------
- */
+/* -- Tools and their threads ----------------------------------------------------------------- */
 
 struct job;
 enum sandbox_test { SANDBOX_UNTESTED, SANDBOX_TESTING, SANDBOX_TESTED };
@@ -92,8 +90,7 @@ struct tools_thread {
 /* The folder a thread's relative paths start from, or NULL for the first one. */
 const struct workspace_root *thread_root(const struct tools_thread *thread);
 
-/* -- The life of a call -------------------------------------------------------------------------
- */
+/* -- The life of a call ---------------------------------------------------------------------- */
 
 enum call_life { LIFE_NEW, LIFE_QUEUED, LIFE_RUNNING, LIFE_ASKING, LIFE_ENDED };
 
@@ -146,8 +143,7 @@ void call_progress(struct tools_call *call, struct str text); /* last thing its 
 /* Asks the person; fn gets ACCEPT alone. Anything else ends the call with what was said. */
 void call_ask(struct tools_call *call, const struct host_ask *ask, call_answer_fn *fn);
 
-/* -- Work in the pool ---------------------------------------------------------------------------
- */
+/* -- Work in the pool ------------------------------------------------------------------------ */
 
 struct job_ops {
     void (*work)(void *data);    /* pool thread, sees data alone */
@@ -159,8 +155,10 @@ void job_forget(struct job *job);
 /* Returns when no work of ours is executing any more; what has not begun never will. */
 void job_forget_all(struct tools *tools);
 
-/* -- Output -------------------------------------------------------------------------------------
- */
+/* False: it is being tested; call_classify comes to what waits for it. */
+bool sandbox_is_known(struct tools *tools);
+
+/* -- Output ---------------------------------------------------------------------------------- */
 
 /* Half of the limit from the head, half from the tail, and between them how much was left out
  * (`dropped` bytes were lost between head and tail before). Never cuts a character. */
@@ -171,8 +169,7 @@ void output_truncate(struct buf *text, size_t limit);
 void output_append_line(struct buf *out, struct str text, size_t limit);
 void output_append_size(struct buf *out, uint64_t bytes); /* "812 bytes", "3.4 MiB" */
 
-/* -- A file as it is now: on the screen if open, else on the disk
- * ------------------------------------- */
+/* -- A file as it is now: on the screen if open, else on the disk ---------------------------- */
 
 struct now_file {
     char *given; /* as the model wrote it */
@@ -201,8 +198,7 @@ struct str now_key(const struct now_file *file); /* for bases */
 void path_permit(struct tools_call *call, const struct workspace_path *path,
                  enum policy_access access, call_answer_fn *fn);
 
-/* -- Searches -----------------------------------------------------------------------------------
- */
+/* -- Searches -------------------------------------------------------------------------------- */
 
 struct search_state {
     struct workspace_path path;
@@ -222,8 +218,7 @@ void search_finish(struct search_state *state);
 enum status argument_range(const char *name, int64_t value, int64_t min, int64_t max,
                            struct err *err);
 
-/* -- Edits --------------------------------------------------------------------------------------
- */
+/* -- Edits ----------------------------------------------------------------------------------- */
 
 struct change;
 /* What the state of every editing tool begins with. */
@@ -243,8 +238,7 @@ void change_run(struct tools_call *call);
 bool change_cancel(struct tools_call *call);
 void change_finish(struct tools_call *call);
 
-/* -- Commands -----------------------------------------------------------------------------------
- */
+/* -- Commands -------------------------------------------------------------------------------- */
 
 /* Output kept between two looks: its head and its tail, the middle is dropped. */
 struct ring {
@@ -265,8 +259,7 @@ struct session_options {
 struct session *session_start(struct tools_thread *thread, const struct session_options *options,
                               struct err *err);
 struct session *session_find(const struct tools_thread *thread, int64_t id);
-/* The call waits until the command ends or yield_ms are over, then it is ended with what there is.
- */
+/* The call waits for the command's end or for yield_ms, then it is ended with what there is. */
 void session_wait(struct session *session, struct tools_call *call, uint64_t yield_ms,
                   size_t limit_bytes);
 enum status session_write(struct session *session, struct str chars, struct err *err);
