@@ -1,0 +1,19 @@
+# bash completion for lanebridge
+_lanebridge() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        COMPREPLY=($(compgen -W "lsp run endpoint --help --version" -- "$current"))
+        return
+    fi
+    case $previous in
+        -C) COMPREPLY=($(compgen -d -- "$current")); return ;;
+        --token-file) COMPREPLY=($(compgen -f -- "$current")); return ;;
+        --engine) COMPREPLY=($(compgen -W "replay" -- "$current")); return ;;
+    esac
+    case ${COMP_WORDS[1]} in
+        lsp) COMPREPLY=($(compgen -W "--stdio" -- "$current")) ;;
+        run) COMPREPLY=($(compgen -W "-C --json --yes-to-commands" -- "$current")) ;;
+        endpoint) COMPREPLY=($(compgen -W "--listen --engine --token-file --age-limit" -- "$current")) ;;
+    esac
+}
+complete -F _lanebridge lanebridge

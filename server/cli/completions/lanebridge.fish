@@ -1,0 +1,12 @@
+complete -c lanebridge -f
+complete -c lanebridge -n __fish_use_subcommand -a lsp -d 'the language server'
+complete -c lanebridge -n __fish_use_subcommand -a run -d 'one agent turn on a folder'
+complete -c lanebridge -n __fish_use_subcommand -a endpoint -d 'a local Responses endpoint'
+complete -c lanebridge -n '__fish_seen_subcommand_from lsp' -l stdio
+complete -c lanebridge -n '__fish_seen_subcommand_from run' -s C -r -a '(__fish_complete_directories)'
+complete -c lanebridge -n '__fish_seen_subcommand_from run' -l json
+complete -c lanebridge -n '__fish_seen_subcommand_from run' -l yes-to-commands
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l listen -r
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l engine -r -a replay
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l token-file -r -F
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l age-limit -r
