@@ -72,7 +72,8 @@ static void arm_at(struct responses *client, uint64_t due)
         client->env.timer_start(client->timer, due > now ? due - now : 0);
 }
 
-/* Deadlines only move away while events come, so the timer is set anew when it fires, not before. */
+/* Deadlines only move away while events come, so the timer is set anew when it fires, not before.
+ */
 static void on_timer(void *user)
 {
     struct responses *client = user;

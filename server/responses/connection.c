@@ -168,7 +168,10 @@ static uint64_t rotate_at(const struct connection *connection)
     uint64_t due = rotation_due(connection);
     bool is_used = connection->used_ms + ROTATE_USED_MS >= due;
     bool can = connection->is_named && !connection->is_retiring && !connection->is_rotating;
-    return due != NEVER && can && is_used ? due : NEVER;
+    if (due == NEVER || !can || !is_used)
+        return NEVER;
+    uint64_t earliest = connection->client->connect_not_before_ms;
+    return due > earliest ? due : earliest;
 }
 
 uint64_t responses_connection_deadline(const struct connection *connection)
@@ -254,6 +257,7 @@ static void on_open(void *user)
     client->told.connects++;
     client->http_until_ms = 0;
     client->reprobe_ms = 0;
+    client->told.detail[0] = '\0';
     for (size_t i = 0; i < client->connections.len; i++) {
         struct connection *other = client->connections.ptr[i];
         other->is_retiring |= other->is_rotating;

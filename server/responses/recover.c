@@ -265,14 +265,17 @@ void responses_recover(struct response *response, const struct failure *failure)
 
 /* -- Connections ----------------------------------------------------------------------------- */
 
-static bool has_other(const struct connection *connection)
+/* The one that was to be replaced by this one goes on for a while. */
+static bool keep_predecessor(const struct connection *connection)
 {
     const struct responses *client = connection->client;
     for (size_t i = 0; i < client->connections.len; i++) {
-        const struct connection *other = client->connections.ptr[i];
-        if (other != connection && other->is_named && !other->is_retiring &&
-            other->state == CONNECTION_OPEN)
-            return true;
+        struct connection *other = client->connections.ptr[i];
+        if (other == connection || !other->is_named || other->is_retiring ||
+            other->state != CONNECTION_OPEN)
+            continue;
+        other->is_rotating = false;
+        return true;
     }
     return false;
 }
@@ -325,10 +328,12 @@ void responses_recover_connect(struct connection *connection, const struct failu
     client->connect_not_before_ms =
         responses_now(client) + responses_backoff_ms(client, client->connect_failures);
     responses_status_detail(client, STR_FMT, STR_ARG(failure->message));
+    if (keep_predecessor(connection))
+        return;
     bool is_http = is_probe || (!is_auth && should_fall_back(client, failure));
     if (is_http)
         fall_back(client);
-    if (is_probe || has_other(connection))
+    if (is_probe)
         return;
     struct failure lost = *failure;
     lost.is_lost = true; /* whatever the status: nothing was asked yet */

@@ -188,6 +188,7 @@ static bool note_started(struct response *response, const struct responses_event
 {
     if (response->state == RESPONSE_SENT) {
         response_set_state(response, RESPONSE_RUNNING);
+        response->client->told.detail[0] = '\0'; /* whatever it was, it is over */
         response->result.first_event_ms = response->event_ms;
     }
     if (response->had_started)
@@ -323,21 +324,6 @@ static bool warm_up_generated(struct response *response)
     return true;
 }
 
-static void handle_completed(struct response *response, const struct event_type *type,
-                             const struct responses_event *event, struct str message)
-{
-    (void)type;
-    if (!deliver_missing_items(response, event, message))
-        return;
-    take_result(response, event);
-    if (warm_up_generated(response) || response->must_be_forgotten)
-        memset(&response->chain->hold, 0, sizeof(response->chain->hold));
-    else
-        responses_chain_keep(response->chain, response);
-    responses_lane_end(response->lane);
-    response_end(response, RESPONSE_COMPLETED, (struct str){0}, (struct str){0});
-}
-
 static void handle_incomplete(struct response *response, const struct event_type *type,
                               const struct responses_event *event, struct str message)
 {
@@ -374,6 +360,26 @@ static void handle_failed(struct response *response, const struct event_type *ty
         failure.code = STR("server_error");
     take_result(response, event);
     fail(response, &failure);
+}
+
+static void handle_completed(struct response *response, const struct event_type *type,
+                             const struct responses_event *event, struct str message)
+{
+    struct str status = json_get_str(event->response, "status");
+    if (str_eq_c(status, "failed") || str_eq_c(status, "incomplete")) { /* gateways do that */
+        (str_eq_c(status, "failed") ? handle_failed : handle_incomplete)(response, type, event,
+                                                                         message);
+        return;
+    }
+    if (!deliver_missing_items(response, event, message))
+        return;
+    take_result(response, event);
+    if (warm_up_generated(response) || response->must_be_forgotten)
+        memset(&response->chain->hold, 0, sizeof(response->chain->hold));
+    else
+        responses_chain_keep(response->chain, response);
+    responses_lane_end(response->lane);
+    response_end(response, RESPONSE_COMPLETED, (struct str){0}, (struct str){0});
 }
 
 static void handle_error(struct response *response, const struct event_type *type,

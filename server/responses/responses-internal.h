@@ -168,6 +168,7 @@ struct connection {
     bool is_rotating;   /* retires when its successor is open */
     bool is_short;      /* without lanes: for typing and code actions */
     bool drain_spent;   /* what drains is not waited for any more */
+    bool names_lanes;   /* an event has come with the name of one of ours */
     bool sends_created; /* seen response.created here: events before it are strays */
     bool was_heard, was_pinged;
     bool dead;

@@ -111,11 +111,13 @@ static void handle_unnamed(struct connection *connection, const struct event_typ
         return;
     }
     struct lane *lane = find_unnamed(connection, event);
-    if (!lane || type->kind == EVENT_UNKNOWN) {
+    if (!lane) {
         count_stray(connection);
         return;
     }
-    if (!event->is_error && !responses_lane_has_ended(lane, event->response_id))
+    bool is_telling = type->kind != EVENT_UNKNOWN && !event->is_error;
+    if (is_telling && !connection->names_lanes &&
+        !responses_lane_has_ended(lane, event->response_id))
         give_up_names(connection, lane);
     bring_to_lane(lane, type, event, message);
 }
@@ -147,6 +149,7 @@ static void handle_event(struct connection *connection, const struct responses_e
         return;
     }
     struct lane *lane = responses_lane_find(connection, event->lane);
+    connection->names_lanes |= lane != NULL;
     if (lane)
         bring_to_lane(lane, type, event, message);
     else

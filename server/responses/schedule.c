@@ -11,18 +11,27 @@ static bool may_connect(const struct responses *client)
     return responses_now(client) >= client->connect_not_before_ms;
 }
 
-/* On a connection that is open. Stays queued if the connection turns out to be going. */
+/* On a connection that is open. One that takes nothing is lost, whether it knows or not. */
 static void send_on(struct response *response, struct lane *lane)
 {
     enum status status = response_send(response, lane);
     if (status == STATUS_OK)
         return;
-    lane->connection->is_retiring = true;
-    response->client->is_unsettled = true;
-    if (status == STATUS_LIMIT)
+    if (status == STATUS_LIMIT) {
         response_end(response, RESPONSE_FAILED, STR("too_large"),
                      STR("The request is larger than what may wait to be sent. Start a new thread "
                          "or compact this one."));
+        return;
+    }
+    struct failure failure = {
+        .code = STR("connection_lost"),
+        .message = STR("the connection took no request"),
+        .retry_after_ms = -1,
+        .is_lost = true,
+    };
+    lane->connection->is_retiring = true;
+    response->attempts++;
+    responses_recover(response, &failure);
 }
 
 /* -- HTTP ------------------------------------------------------------------------------------ */
@@ -59,6 +68,13 @@ static enum status place_http(struct response *response, struct err *err)
 
 /* -- With lanes: one connection for all ------------------------------------------------------ */
 
+/* Too old to begin something on, unless its successor is on the way. */
+static bool is_worn_out(const struct connection *connection)
+{
+    return responses_connection_is_aged(connection, responses_now(connection->client)) &&
+           !connection->is_rotating && responses_connection_active(connection) == 0;
+}
+
 /* The one to use, or the one that is coming; what is open goes before what is not. */
 static struct connection *find_shared(struct responses *client)
 {
@@ -67,8 +83,7 @@ static struct connection *find_shared(struct responses *client)
         struct connection *connection = client->connections.ptr[i];
         if (!connection->is_named || connection->is_retiring)
             continue;
-        if (responses_connection_is_aged(connection, responses_now(client)) &&
-            !connection->is_rotating && responses_connection_active(connection) == 0) {
+        if (is_worn_out(connection)) {
             connection->is_retiring = true;
             client->is_unsettled = true;
             continue;
@@ -185,8 +200,7 @@ static enum status place_on_socket(struct response *response, struct err *err)
 {
     struct responses *client = response->client;
     struct connection *connection = find_socket(client, response);
-    if (connection && responses_connection_is_aged(connection, responses_now(client)) &&
-        connection->lanes[0].state == LANE_FREE) {
+    if (connection && is_worn_out(connection)) {
         connection->is_retiring = true;
         connection = NULL;
     }

@@ -166,10 +166,9 @@ Test(responses_lanes, two_chains_interleaved_at_every_split)
 {
     static const char *const script[] = {
         "{'type':'response.created','stream_id':'%s','response':{'id':'%s'}}",
-        "{'type':'response.output_item.added','stream_id':'%s','item':{'type':'message','id':'%s'}"
-        "}",
+        "{'type':'response.output_item.added','stream_id':'%s','item':{'type':'message','i':'%s'}}",
         "{'type':'response.output_text.delta','stream_id':'%s','delta':'%s'}",
-        "{'type':'response.output_item.done','stream_id':'%s','item':{'type':'message','id':'%s'}}",
+        "{'type':'response.output_item.done','stream_id':'%s','item':{'type':'m','id':'%s'}}",
         "{'type':'response.completed','stream_id':'%s','response':{'id':'%s'}}",
     };
     enum { STEPS = array_count(script) };
@@ -194,9 +193,9 @@ Test(responses_lanes, two_chains_interleaved_at_every_split)
             fake_event(wire, "%s", text);
         }
         caller_assert_log(&c.callers[0], "started ra; added 0 message; text 0 ra; "
-                                         "item 0 message ra; end completed");
+                                         "item 0 m ra; end completed");
         caller_assert_log(&c.callers[1], "started rb; added 0 message; text 0 rb; "
-                                         "item 0 message rb; end completed");
+                                         "item 0 m rb; end completed");
         cr_assert_eq(fake_status(&c.fake).strays, 0);
         crowd_stop(&c);
     }
@@ -384,6 +383,57 @@ Test(responses_lanes, a_used_connection_is_rotated_before_its_limit)
     cr_assert(caller_create(&c.callers[0]));
     fake_assert_not_sent(second, 0, "previous_response_id");
     fake_assert_sent(second, 0, "question 0.");
+    crowd_stop(&c);
+}
+
+Test(responses_lanes, a_successor_that_cannot_be_had_changes_nothing)
+{
+    struct crowd c;
+    struct responses_profile profile = *responses_profile_find(STR("openai"), STR(""));
+    profile.life_minutes = 3; /* rotated after two */
+    fake_start_with(&c.fake, &profile, RESPONSES_AUTO, false);
+    c.count = 1;
+    caller_start(&c.callers[0], &c.fake, PRIORITY_TURN);
+    caller_say(&c.callers[0], "question 0.");
+    cr_assert(caller_create(&c.callers[0]));
+    struct fake_wire *wire = fake_wire(&c.fake, 0);
+    fake_accept(wire);
+    fake_advance(&c.fake, 1);
+    answer_caller(&c, wire, 0, 1);
+    fake_advance(&c.fake, 2 * 60 * 1000);
+    fake_refuse(fake_wire(&c.fake, 1), 503, -1);
+    cr_assert_eq(fake_status(&c.fake).transport, TRANSPORT_WEBSOCKET);
+    fake_advance(&c.fake, 9);
+    cr_assert_eq(c.fake.wires.len, 2);
+    fake_advance(&c.fake, 1);
+    cr_assert_eq(c.fake.wires.len, 3, "tried again, after a pause");
+    caller_say(&c.callers[0], "question 0. again");
+    cr_assert(caller_create(&c.callers[0]));
+    fake_assert_sent(wire, 1, "'previous_response_id':'r0-1'");
+    fake_accept(fake_wire(&c.fake, 2));
+    cr_assert_not(wire->is_closed, "not while something runs on it");
+    answer_caller(&c, wire, 0, 2);
+    cr_assert(wire->is_closed);
+    crowd_stop(&c);
+}
+
+Test(responses_lanes, events_without_a_lane_from_a_server_that_knows_lanes)
+{
+    struct crowd c;
+    crowd_start(&c, "openai", 1, PRIORITY_TURN);
+    cr_assert(caller_create(&c.callers[0]));
+    struct fake_wire *wire = fake_wire(&c.fake, 0);
+    fake_accept(wire);
+    fake_event(wire, "{'type':'keepalive'}");
+    fake_created(wire, "l0", "r0");
+    fake_event(wire, "{'type':'rate_limits.updated'}");
+    fake_item(wire, "", "m0", "unnamed");
+    fake_completed(wire, "l0", "r0");
+    caller_assert_log(&c.callers[0], "unknown keepalive; started r0; unknown rate_limits.updated; "
+                                     "item 0 message m0; end completed");
+    caller_say(&c.callers[0], "next");
+    cr_assert(caller_create(&c.callers[0]));
+    fake_assert_sent(wire, 1, "'stream_id':'l0'");
     crowd_stop(&c);
 }
 

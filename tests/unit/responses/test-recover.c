@@ -114,6 +114,7 @@ Test(responses_recover, a_wait_is_told_in_words_and_kept)
     fake_advance(&s.fake, 1);
     cr_assert_eq(s.wire->sent.len, 2);
     fake_answer(s.wire, "l0", "r1", "yes");
+    cr_assert_str_eq(fake_status(&s.fake).detail, "");
     caller_assert_log(&s.caller, "retry 2002; started r1; item 0 message m-r1; end completed");
     cr_assert_eq(fake_status(&s.fake).retries, 1);
     scene_stop(&s);
@@ -345,6 +346,75 @@ Test(responses_recover, a_full_send_queue_fails_the_request)
     caller_assert_ended(&s.caller, RESPONSE_FAILED);
     cr_assert_str_eq(s.caller.result.code, "too_large");
     scene_stop(&s);
+}
+
+Test(responses_recover, a_connection_that_takes_nothing_is_lost)
+{
+    static const enum responses_transport_choice choices[] = {RESPONSES_WEBSOCKET_ONLY,
+                                                              RESPONSES_HTTP_ONLY};
+    for (size_t i = 0; i < array_count(choices); i++) {
+        struct scene s;
+        fake_start(&s.fake, "openai", choices[i], false);
+        caller_start(&s.caller, &s.fake, PRIORITY_TURN);
+        caller_say(&s.caller, "one");
+        s.fake.refuse_send = STATUS_CLOSED;
+        cr_assert(caller_create(&s.caller));
+        for (int j = 0; j < 10 && s.caller.ends == 0; j++) {
+            struct fake_wire *wire = fake_last(&s.fake);
+            if (!wire->is_closed && wire->kind == TRANSPORT_WEBSOCKET)
+                fake_accept(wire);
+            fake_advance(&s.fake, 40);
+        }
+        caller_assert_log(&s.caller, "retry 10; retry 20; end failed connection_lost");
+        cr_assert_eq(s.fake.wires.len, 3);
+        scene_stop(&s);
+    }
+}
+
+Test(responses_recover, a_stored_parent_outlives_an_interrupt)
+{
+    struct scene s;
+    fake_start(&s.fake, "openai", RESPONSES_AUTO, true);
+    caller_start(&s.caller, &s.fake, PRIORITY_TURN);
+    caller_say(&s.caller, "one");
+    cr_assert(caller_create(&s.caller));
+    s.wire = fake_wire(&s.fake, 0);
+    fake_accept(s.wire);
+    fake_answer(s.wire, "l0", "r1", "first");
+    caller_say(&s.caller, "two");
+    cr_assert(caller_create(&s.caller));
+    fake_created(s.wire, "l0", "r2");
+    fake_item(s.wire, "l0", "m2", "half");
+    caller_interrupt(&s.caller);
+    fake_settle(&s.fake);
+    caller_say(&s.caller, "three");
+    cr_assert(caller_create(&s.caller));
+    fake_assert_sent(s.wire, 2, "'previous_response_id':'r1'");
+    fake_assert_sent(s.wire, 2, "'stream_id':'l1'");
+    fake_assert_sent(s.wire, 2, "'input':[{'type':'message','role':'user','content':'two'}");
+    fake_assert_sent(s.wire, 2, "'text':'half'");
+    scene_stop(&s);
+}
+
+Test(responses_recover, completed_with_another_status)
+{
+    static const struct {
+        const char *response, *log;
+    } cases[] = {
+        {"'status':'completed'", "started r; end completed"},
+        {"'status':'incomplete','incomplete_details':{'reason':'content_filter'}",
+         "started r; end incomplete incomplete"},
+        {"'status':'failed','error':{'code':'invalid_prompt','message':'no'}",
+         "started r; end failed invalid_prompt"},
+    };
+    for (size_t i = 0; i < array_count(cases); i++) {
+        struct scene s;
+        scene_start(&s);
+        fake_event(s.wire, "{'type':'response.done'," AT_LANE ",'response':{'id':'r',%s}}",
+                   cases[i].response);
+        caller_assert_log(&s.caller, cases[i].log);
+        scene_stop(&s);
+    }
 }
 
 /* -- Deadlines ------------------------------------------------------------------------------- */
