@@ -199,7 +199,7 @@ static bool connect_to(struct link *link, struct lws_context *context, const cha
 
 static bool has_more(const struct link *link)
 {
-    return link->state == LINK_CONNECTING && !link->requested &&
+    return link->state == LINK_CONNECTING && !link->settled &&
            link->next_address < link->addresses.count;
 }
 
@@ -336,6 +336,7 @@ static int verify(struct link *link, X509_STORE_CTX *store)
         char text[sizeof(link->close.text)];
         tls_explain(error, link->url.host, text, sizeof(text));
         link_note(link, STATUS_DENIED, "%s", text);
+        link->settled = true;
     }
     return 0;
 }
@@ -362,7 +363,7 @@ static int on_event(struct net_sock *sock, enum lws_callback_reasons reason, voi
     case LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION:
         return verify(link, in);
     case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
-        link->requested = true;
+        link->requested = link->settled = true;
         loop_timer_stop(link->attempt);
         return add_headers(link, in, len) ? -1 : link->ops->on_event(link, reason, in, len);
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:

@@ -166,7 +166,8 @@ struct link {
     struct net_resolve *resolve;
     struct loop_timer *deadline, *attempt;
     bool starting;  /* inside the library's connect: tell the owner nothing yet */
-    bool requested; /* our request went out: another address will not help */
+    bool requested; /* our request went out */
+    bool settled;   /* another address will not help */
     bool freed;
     struct net_close close;
 };

@@ -16,6 +16,8 @@ struct net_sse {
     enum status failed;
 };
 
+enum { FIELD_NAME_BYTES = 64 }; /* of a line, beside what counts against the limit */
+
 static const char bom[] = "\xEF\xBB\xBF";
 
 struct net_sse *net_sse_new(size_t max_event_bytes, net_sse_fn *on_event, void *user)
@@ -114,20 +116,21 @@ static size_t find_line_end(struct str bytes)
 static struct str push_line(struct net_sse *sse, struct str bytes)
 {
     size_t end = find_line_end(bytes);
-    if (end == STR_NONE) {
-        if (sse->line.len + bytes.len > sse->max + 64) /* a field's name may come on top */
-            sse->failed = STATUS_LIMIT;
-        else
-            buf_append(&sse->line, bytes);
+    struct str line = str_slice(bytes, 0, end == STR_NONE ? bytes.len : end);
+    if (sse->line.len + line.len > sse->max + FIELD_NAME_BYTES) {
+        sse->failed = STATUS_LIMIT;
         return (struct str){0};
     }
-    struct str line = str_slice(bytes, 0, end);
+    if (end == STR_NONE) {
+        buf_append(&sse->line, line);
+        return (struct str){0};
+    }
     sse->after_cr = bytes.ptr[end] == '\r';
     if (sse->line.len == 0) {
         take_line(sse, line);
     } else {
-        buf_append(&sse->line, line);
         struct buf whole = {0};
+        buf_append(&sse->line, line);
         buf_move(&whole, &sse->line);
         take_line(sse, buf_str(&whole));
         buf_clear(&whole);

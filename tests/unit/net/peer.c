@@ -233,17 +233,46 @@ static struct sockaddr_in loopback(unsigned port)
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
-void peer_listen(struct peer *peer, void (*script)(struct peer *peer))
+static int bind_six(unsigned *ret_port)
+{
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        close(fd);
+        return -1;
+    }
+    getsockname(fd, (struct sockaddr *)&address, &len);
+    *ret_port = ntohs(address.sin6_port);
+    return fd;
+}
+
+static int bind_four(unsigned *ret_port)
 {
     struct sockaddr_in address = loopback(0);
     socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    getsockname(fd, (struct sockaddr *)&address, &len);
+    *ret_port = ntohs(address.sin_port);
+    return fd;
+}
+
+bool peer_has_six(void)
+{
+    unsigned port;
+    int fd = bind_six(&port);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+void peer_listen(struct peer *peer, void (*script)(struct peer *peer))
+{
     signal(SIGPIPE, SIG_IGN);
     peer->script = script;
-    peer->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_eq(bind(peer->listen_fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    peer->listen_fd = peer->six ? bind_six(&peer->port) : bind_four(&peer->port);
     cr_assert_eq(listen(peer->listen_fd, 8), 0);
-    getsockname(peer->listen_fd, (struct sockaddr *)&address, &len);
-    peer->port = ntohs(address.sin_port);
     cr_assert_eq(pthread_create(&peer->thread, NULL, serve, peer), 0);
 }
 

@@ -14,6 +14,7 @@ struct ssl_ctx_st;
 struct peer {
     void (*script)(struct peer *peer);
     size_t piece;     /* bytes a write, 0: all at once */
+    bool six; /* listens on ::1 */
     const char *text; /* for the script */
     size_t number;
     /* What the script saw. */
@@ -35,6 +36,7 @@ void peer_listen(struct peer *peer, void (*script)(struct peer *peer));
 void peer_listen_tls(struct peer *peer, void (*script)(struct peer *peer), const char *cert,
                      const char *key);
 void peer_connect(struct peer *peer, unsigned port, void (*script)(struct peer *peer));
+bool peer_has_six(void);                                /* this machine has ::1 */
 void peer_wait(struct peer *peer, struct world *world); /* runs the loop until the script is done */
 void peer_end(struct peer *peer);
 const char *peer_url(const struct peer *peer, const char *scheme, const char *host,
