@@ -60,9 +60,14 @@ static void copy_until(struct output *out, size_t line)
     out->old = line;
 }
 
-static void add_line(struct output *out, struct str content, struct str ending)
+static void add_line(struct output *out, const struct location *at, struct str content,
+                     struct str ending)
 {
     close_line(out);
+    if (content.len > 0)
+        buf_append(&out->bytes, at->more_indent);
+    if (str_starts_with(content, at->less_indent))
+        content = str_skip(content, at->less_indent.len);
     buf_append(&out->bytes, content);
     buf_append(&out->bytes, ending);
     out->last_ending = ending;
@@ -70,7 +75,8 @@ static void add_line(struct output *out, struct str content, struct str ending)
 
 /* Removed and added lines that stand together: the new lines take the endings of those they
  * replace, one by one. */
-static void replace_run(struct output *out, const struct patch_line *run, size_t count)
+static void replace_run(struct output *out, const struct location *at, const struct patch_line *run,
+                        size_t count)
 {
     size_t first = out->old, removed = 0, added = 0;
 
@@ -86,7 +92,7 @@ static void replace_run(struct output *out, const struct patch_line *run, size_t
             ending = edit_line_ending(out->before, first + added);
         if (ending.len == 0)
             ending = edit_ending_at(out->before, out->old);
-        add_line(out, run[i].text, ending);
+        add_line(out, at, run[i].text, ending);
         added++;
     }
 }
@@ -123,7 +129,7 @@ static void write_chunk(struct output *out, const struct patch_chunk *chunk,
         }
         while (i < end && chunk->lines.ptr[i].kind != LINE_CONTEXT)
             i++;
-        replace_run(out, &chunk->lines.ptr[run], i - run);
+        replace_run(out, at, &chunk->lines.ptr[run], i - run);
     }
 }
 
@@ -141,12 +147,62 @@ static struct text *finish_output(struct output *out)
 
 /* -- The chunks of a section ------------------------------------------------------------------- */
 
+static struct str indentation(struct str line)
+{
+    struct str trimmed = str_trim(line);
+
+    return str_slice(line, 0, (size_t)(trimmed.ptr - line.ptr));
+}
+
+/* What `longer` has in front of `shorter`; false if it does not end like it. */
+static bool extra_indentation(struct str longer, struct str shorter, struct str *ret_extra)
+{
+    if (!str_ends_with(longer, shorter))
+        return false;
+    *ret_extra = str_slice(longer, 0, longer.len - shorter.len);
+    return true;
+}
+
+/* Models leave out, or make up, the indentation that all lines of a hunk share. Where it is the
+ * same for all, the new lines are moved with them; else they stay as written. */
+static void find_indentation(struct edit_lines *file, const struct patch_chunk *chunk,
+                             struct location *at)
+{
+    const struct str *lines = edit_lines_at(file, MATCH_EXACT);
+    struct str more = STR(""), less = STR("");
+    size_t end = chunk_end(chunk, at), row = at->line;
+    bool first = true;
+
+    for (size_t i = 0; i < end; i++) {
+        struct str theirs = chunk->lines.ptr[i].text, ours, add = STR(""), drop = STR("");
+
+        if (chunk->lines.ptr[i].kind == LINE_ADDED)
+            continue;
+        ours = lines[row++];
+        if (str_trim(ours).len == 0)
+            continue;
+        if (!extra_indentation(indentation(ours), indentation(theirs), &add) &&
+            !extra_indentation(indentation(theirs), indentation(ours), &drop))
+            return;
+        if (!first && (!str_eq(add, more) || !str_eq(drop, less)))
+            return;
+        more = add;
+        less = drop;
+        first = false;
+    }
+    at->more_indent = more;
+    at->less_indent = less;
+}
+
 static void note_location(struct buf *notes, const char *path, size_t number,
                           const struct location *at)
 {
     if (at->level > MATCH_EXACT)
-        buf_append_fmt(notes, "%s: hunk %zu matched at line %zu %s\n", path, number, at->line + 1,
-                       match_level_name(at->level));
+        buf_append_fmt(notes, "%s: hunk %zu matched at line %zu %s%s\n", path, number, at->line + 1,
+                       match_level_name(at->level),
+                       at->more_indent.len + at->less_indent.len > 0
+                           ? "; its new lines were indented to fit"
+                           : "");
     if (at->remark)
         buf_append_fmt(notes, "%s: hunk %zu (line %zu): %s\n", path, number, at->line + 1,
                        at->remark);
@@ -170,6 +226,8 @@ static enum status locate_all(const struct patch_op *op, struct edit_lines *file
             where.brief = ++failed >= EXPLAINED_MAX;
             result = STATUS_INVALID;
         } else {
+            if (locations[i].level >= MATCH_TRIMMED)
+                find_indentation(file, chunk, &locations[i]);
             note_location(notes, op->path, i + 1, &locations[i]);
             where.after =
                 locations[i].line + locations[i].rows - trailing_context(chunk, &locations[i]);

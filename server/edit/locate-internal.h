@@ -11,6 +11,9 @@ struct location {
     enum match_level level;
     bool loose_tail_dropped; /* its empty last lines were only space between sections */
     const char *remark;      /* something else that was not as written, or NULL */
+    /* What every line of the file has in front of the hunk's, or the hunk's in front of the file's:
+     * new lines get or lose the same. */
+    struct str more_indent, less_indent;
 };
 
 struct locate {
