@@ -126,12 +126,17 @@ struct workspace_results {
     size_t count;
     size_t total;                  /* known number before limit, where counted */
     size_t files_searched, files_skipped_binary, files_skipped_large;
-    bool limited, timed_out;
+    bool limited;                  /* there is more, or may be: results, depth, or lines that an
+                                      expression took too many steps on were left out */
+    bool timed_out;
 };
 typedef void workspace_results_fn(void *user, const struct workspace_results *results);
 struct workspace_job;
-/* Results are borrowed for the callback. Order: by path, folders first for list. Hidden dot folder
- * .git is never entered. Cancelling: no callback comes any more. */
+/* `search` and all it points at are borrowed for the call, except the snapshot's content and hidden_user.
+ * Results are borrowed for the callback, which always comes, errors included. Order: by path, folders
+ * first for list. .git is never entered; links are named, not followed. A start that is ignored or
+ * hidden was asked for and is searched. grep tries each line alone (UTF-8, bad bytes match nothing).
+ * Cancelling: no callback comes any more, and `hidden` is not called once it has returned. */
 struct workspace_job *workspace_list(struct workspace *workspace, const struct workspace_search *search,
                                      workspace_results_fn *on_done, void *user);
 struct workspace_job *workspace_find(struct workspace *workspace, const struct workspace_search *search,

@@ -3,8 +3,7 @@
 
 #include <assert.h>
 
-/* -- Observers
- * ------------------------------------------------------------------------------------- */
+/* -- Observers -------------------------------------------------------------------------------- */
 
 struct document_observer *document_observe(struct documents *documents, document_observer_fn *fn,
                                            void *user)
@@ -52,8 +51,7 @@ void observers_notify(struct documents *documents, const struct document_change 
         sweep(documents);
 }
 
-/* -- Texts
- * ----------------------------------------------------------------------------------------- */
+/* -- Texts ------------------------------------------------------------------------------------ */
 
 static void set_reason(struct document *document, struct str reason)
 {

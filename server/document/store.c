@@ -52,8 +52,7 @@ void documents_free(struct documents *documents)
     mem_free(documents);
 }
 
-/* -- Finding
- * --------------------------------------------------------------------------------------- */
+/* -- Finding ---------------------------------------------------------------------------------- */
 
 struct record *record_find(const struct documents *documents, struct str uri)
 {
@@ -89,8 +88,7 @@ struct document *document_at(const struct documents *documents, size_t index)
     return index < documents->records.len ? &documents->records.ptr[index]->document : NULL;
 }
 
-/* -- Naming
- * ---------------------------------------------------------------------------------------- */
+/* -- Naming ----------------------------------------------------------------------------------- */
 
 static void set_string(char **string, struct str value)
 {
@@ -156,8 +154,7 @@ static void add_spelling(struct documents *documents, struct record *record, str
     take_latest_spelling(record);
 }
 
-/* -- Opening and closing
- * --------------------------------------------------------------------------- */
+/* -- Opening and closing ---------------------------------------------------------------------- */
 
 static struct record *record_new(struct documents *documents)
 {

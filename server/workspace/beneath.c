@@ -21,8 +21,7 @@ void beneath_use_walk(bool on)
     atomic_store(&use_walk, on);
 }
 
-/* -- The walk
- * -------------------------------------------------------------------------------------- */
+/* -- The walk --------------------------------------------------------------------------------- */
 
 struct walk {
     const struct workspace_root *root;
@@ -168,7 +167,7 @@ static int walk_run(struct walk *walk, bool follow_last, enum beneath_links link
     name[0] = '\0';
     while (result == 0 && !name[0] && walk_next(walk, name, &result)) {
         if (strcmp(name, ".") == 0) {
-            name[0] = '\0';   /* but what came before it had to be a folder */
+            name[0] = '\0'; /* but what came before it had to be a folder */
         } else if (strcmp(name, "..") == 0) {
             name[0] = '\0';
             result = walk_climb(walk);
@@ -245,8 +244,7 @@ int beneath_real(const struct workspace_root *root, const char *relative, bool f
     return result;
 }
 
-/* -- The kernel
- * ------------------------------------------------------------------------------------ */
+/* -- The kernel ------------------------------------------------------------------------------- */
 
 static int kernel_open(int root_fd, const char *relative, int flags, enum beneath_links links)
 {
@@ -285,8 +283,7 @@ int beneath_open(const struct workspace_root *root, const char *relative, int fl
     return walk_open(root, relative, flags, links);
 }
 
-/* -- Folders
- * --------------------------------------------------------------------------------------- */
+/* -- Folders ---------------------------------------------------------------------------------- */
 
 static int make_step(int fd, const char *name)
 {
@@ -333,8 +330,7 @@ int beneath_open_folder(const struct workspace_root *root, const char *relative,
     return result < 0 ? result : open_existing_folder(root, relative);
 }
 
-/* -- Errors
- * ---------------------------------------------------------------------------------------- */
+/* -- Errors ----------------------------------------------------------------------------------- */
 
 enum status beneath_error(struct err *err, int error, const char *display)
 {

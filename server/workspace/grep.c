@@ -27,8 +27,7 @@ struct hits {
     unsigned after_left; /* context lines still due behind the last match */
 };
 
-/* -- Lines: LF, CRLF and CR end them
- * ----------------------------------------------------------------------------------------- */
+/* -- Lines: LF, CRLF and CR end them ---------------------------------------------------------- */
 
 static size_t line_end(struct str bytes, size_t offset)
 {
@@ -67,8 +66,7 @@ static size_t line_before(struct str bytes, size_t begin)
     return line_begin(bytes, begin - 1);
 }
 
-/* -- Adding lines
- * ---------------------------------------------------------------------------------- */
+/* -- Adding lines ----------------------------------------------------------------------------- */
 
 static size_t skip_chars(struct str text, size_t count)
 {
@@ -155,8 +153,7 @@ static bool add_hit(struct hits *hits, size_t begin, size_t match_start)
     return true;
 }
 
-/* -- Matching
- * -------------------------------------------------------------------------------------- */
+/* -- Matching --------------------------------------------------------------------------------- */
 
 /* One line on its own. */
 static bool try_line(struct hits *hits, size_t begin, size_t *ret_match_start)
@@ -210,8 +207,7 @@ static bool grep_by_jumps(struct hits *hits)
     return true;
 }
 
-/* -- Files
- * ----------------------------------------------------------------------------------------- */
+/* -- Files ------------------------------------------------------------------------------------ */
 
 static bool is_binary(struct str bytes)
 {

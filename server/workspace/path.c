@@ -35,8 +35,7 @@ void path_fill(const struct workspace *workspace, const struct workspace_root *r
     };
 }
 
-/* -- Resolving
- * ------------------------------------------------------------------------------------- */
+/* -- Resolving -------------------------------------------------------------------------------- */
 
 static enum status outside(struct str text, struct err *err)
 {
@@ -149,8 +148,7 @@ enum status workspace_resolve(const struct workspace *workspace, const struct wo
     return status;
 }
 
-/* -- Looking
- * --------------------------------------------------------------------------------------- */
+/* -- Looking ---------------------------------------------------------------------------------- */
 
 void stat_convert(const struct stat *from, struct workspace_stat *ret_stat)
 {

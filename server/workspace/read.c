@@ -97,8 +97,7 @@ enum status workspace_read(const struct workspace_path *path, size_t limit_bytes
     return status;
 }
 
-/* -- Open text against the disk
- * -------------------------------------------------------------------- */
+/* -- Open text against the disk --------------------------------------------------------------- */
 
 bool text_is_same(struct str disk, struct str text)
 {

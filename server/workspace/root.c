@@ -46,8 +46,7 @@ void workspace_free(struct workspace *workspace)
     mem_free(workspace);
 }
 
-/* -- Adding
- * ---------------------------------------------------------------------------------------- */
+/* -- Adding ----------------------------------------------------------------------------------- */
 
 static bool name_is_taken(const struct workspace *workspace, const char *name)
 {
@@ -153,8 +152,7 @@ enum status workspace_add_root(struct workspace *workspace, struct str path, str
     return STATUS_OK;
 }
 
-/* -- Removing and finding
- * -------------------------------------------------------------------------- */
+/* -- Removing and finding --------------------------------------------------------------------- */
 
 /* Paths made from it stay in memory somewhere, also on pool threads: they are refused from now on.
  */

@@ -7,8 +7,7 @@
 
 #include "workspace-internal.h"
 
-/* -- Open texts
- * ------------------------------------------------------------------------------------ */
+/* -- Open texts ------------------------------------------------------------------------------- */
 
 /* The snapshot, made ready for one root: what stands in for which file. Read-only once prepared. */
 struct open_texts {
@@ -28,8 +27,7 @@ const struct document_snapshot_entry *open_texts_find_inode(const struct open_te
 bool open_text_differs(const struct document_snapshot_entry *document, int folder_fd,
                        const char *name);
 
-/* -- The walk
- * -------------------------------------------------------------------------------------- */
+/* -- The walk --------------------------------------------------------------------------------- */
 
 struct walk_entry {
     const char *name;
@@ -92,8 +90,7 @@ bool job_glob_matches(const struct workspace_job *job, struct str relative);
 /* Path filled in; the rest is the caller's. */
 struct workspace_match *job_add_match(struct workspace_job *job, struct str relative);
 
-/* -- Grep
- * ------------------------------------------------------------------------------------------ */
+/* -- Grep ------------------------------------------------------------------------------------- */
 
 extern const struct job_kind grep_kind;
 

@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* -- What the kinds use in the pool
- * ---------------------------------------------------------------- */
+/* -- What the kinds use in the pool ----------------------------------------------------------- */
 
 bool job_must_stop(struct workspace_job *job)
 {
@@ -93,8 +92,7 @@ static void add_entry(struct workspace_job *job, const struct walk_entry *entry,
     }
 }
 
-/* -- list
- * ------------------------------------------------------------------------------------------ */
+/* -- list ------------------------------------------------------------------------------------- */
 
 static enum walk_next list_visit(struct workspace_job *job, const struct walk_entry *entry)
 {
@@ -110,8 +108,7 @@ static enum walk_next list_visit(struct workspace_job *job, const struct walk_en
 static const struct job_kind list_kind = {
     .verb = "listing", .folders_first = true, .visit = list_visit};
 
-/* -- find
- * ------------------------------------------------------------------------------------------ */
+/* -- find ------------------------------------------------------------------------------------- */
 
 static bool find_begin(struct workspace_job *job)
 {
@@ -141,8 +138,7 @@ static enum walk_next find_visit(struct workspace_job *job, const struct walk_en
 static const struct job_kind find_kind = {
     .verb = "finding", .begin = find_begin, .visit = find_visit};
 
-/* -- Jobs
- * ------------------------------------------------------------------------------------------ */
+/* -- Jobs ------------------------------------------------------------------------------------- */
 
 static void job_free(struct workspace_job *job)
 {

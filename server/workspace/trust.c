@@ -70,8 +70,7 @@ enum workspace_trust workspace_trust_get(const struct workspace *workspace, stru
     return trust;
 }
 
-/* -- Remembering
- * ----------------------------------------------------------------------------------- */
+/* -- Remembering ------------------------------------------------------------------------------ */
 
 static int make_state_folder(const char *path)
 {

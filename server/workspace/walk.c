@@ -9,8 +9,7 @@
 
 #include "beneath-internal.h"
 
-/* -- Ignore files
- * ---------------------------------------------------------------------------------- */
+/* -- Ignore files ----------------------------------------------------------------------------- */
 
 /* One folder's ignore files, and those above. */
 struct level {
@@ -75,8 +74,7 @@ static bool is_ignored(const struct level *deepest, struct str relative, bool is
     return (agent != IGNORE_UNDECIDED ? agent : git) == IGNORE_YES;
 }
 
-/* -- Names of one folder
- * --------------------------------------------------------------------------- */
+/* -- Names of one folder ---------------------------------------------------------------------- */
 
 struct name {
     char *text;
@@ -195,8 +193,7 @@ static void names_collect(struct names *names, struct workspace_job *job, DIR *s
         job->results.limited = true;
 }
 
-/* -- The walk
- * -------------------------------------------------------------------------------------- */
+/* -- The walk --------------------------------------------------------------------------------- */
 
 static bool walk_folder(struct workspace_job *job, int fd, struct buf *path, const struct level *up,
                         unsigned depth);
@@ -271,8 +268,7 @@ static bool walk_folder(struct workspace_job *job, int fd, struct buf *path, con
     return going;
 }
 
-/* -- Where it starts
- * ------------------------------------------------------------------------------- */
+/* -- Where it starts -------------------------------------------------------------------------- */
 
 /* The ignore files above the start count too: goes down one folder, then on. A search that starts
  * in what they ignore was asked for it, and minds only the files below. */

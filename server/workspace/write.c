@@ -59,8 +59,7 @@ static void place_close(struct place *place, bool changed)
     close(place->folder_fd);
 }
 
-/* -- Writing
- * --------------------------------------------------------------------------------------- */
+/* -- Writing ---------------------------------------------------------------------------------- */
 
 static bool is_same_file(const struct workspace_stat *a, const struct workspace_stat *b)
 {
@@ -220,8 +219,7 @@ enum status workspace_write(const struct workspace_path *path, struct str bytes,
     return status;
 }
 
-/* -- Removing and renaming
- * ------------------------------------------------------------------------- */
+/* -- Removing and renaming -------------------------------------------------------------------- */
 
 static enum status check_movable(const struct place *place, struct workspace_stat *ret_stat,
                                  struct err *err)

@@ -15,8 +15,7 @@ static uint32_t roll(uint32_t *state, uint32_t sides)
     return (*state >> 8) % sides;
 }
 
-/* -- Paths
- * ----------------------------------------------------------------------------------------- */
+/* -- Paths ------------------------------------------------------------------------------------ */
 
 static void roll_path(uint32_t *state, struct buf *path)
 {
@@ -131,8 +130,7 @@ Test(agree, sec_07_canonical_names_what_is_opened)
     cr_assert_gt(successes, 250);
 }
 
-/* -- Patterns
- * -------------------------------------------------------------------------------------- */
+/* -- Patterns --------------------------------------------------------------------------------- */
 
 static void roll_text(uint32_t *state, struct buf *text)
 {

@@ -12,8 +12,7 @@
 
 TestSuite(files, .timeout = 10);
 
-/* -- Reading
- * --------------------------------------------------------------------------------------- */
+/* -- Reading ---------------------------------------------------------------------------------- */
 
 Test(files, reads_bytes_as_they_are)
 {
@@ -111,8 +110,7 @@ Test(files, sec_08_pinned_paths_follow_no_link_any_more)
     fixture_finish(&fixture);
 }
 
-/* -- Writing
- * --------------------------------------------------------------------------------------- */
+/* -- Writing ---------------------------------------------------------------------------------- */
 
 static size_t count_names(const struct fixture *fixture, const char *folder)
 {
@@ -235,8 +233,7 @@ Test(files, too_much_is_refused_before_anything_happens)
     fixture_finish(&fixture);
 }
 
-/* -- Removing and renaming
- * ------------------------------------------------------------------------- */
+/* -- Removing and renaming -------------------------------------------------------------------- */
 
 Test(files, removes_files_links_and_empty_folders)
 {
@@ -301,8 +298,7 @@ Test(files, renames_but_never_replaces)
     fixture_finish(&fixture);
 }
 
-/* -- Races
- * ----------------------------------------------------------------------------------------- */
+/* -- Races ------------------------------------------------------------------------------------ */
 
 enum { RACE_ROUNDS = 1000 };
 
@@ -458,8 +454,49 @@ Test(files, sec_08_removing_and_renaming_never_reach_outside, .timeout = 60)
     fixture_finish(&fixture);
 }
 
-/* -- Open text against the disk
- * -------------------------------------------------------------------- */
+/* -- Crashes ---------------------------------------------------------------------------------- */
+
+enum { CRASHES = 25, CRASH_BYTES = 200000 };
+
+/* Writes all-a and all-b in turn until it is killed. */
+static pid_t writer_start(const struct workspace_path *path)
+{
+    pid_t pid = fork();
+    cr_assert_geq(pid, 0);
+    if (pid)
+        return pid;
+    struct buf bytes = {0};
+    for (char letter = 'a';; letter = letter == 'a' ? 'b' : 'a') {
+        buf_clear(&bytes);
+        buf_append_repeat(&bytes, letter, CRASH_BYTES);
+        if (workspace_write(path, buf_str(&bytes), NULL, NULL) < 0 || getppid() == 1)
+            _exit(1);
+    }
+}
+
+Test(files, sec_32_a_killed_write_leaves_old_or_new, .timeout = 60)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct workspace_path path = resolve(&fixture, "file");
+    cr_assert_eq(workspace_write(&path, STR("a"), NULL, NULL), STATUS_OK);
+    for (useconds_t i = 0; i < CRASHES; i++) {
+        pid_t pid = writer_start(&path);
+        usleep(1000 + i * 311);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        struct buf bytes = {0};
+        cr_assert_eq(workspace_read(&path, MIB, &bytes, NULL, NULL), STATUS_OK);
+        cr_assert(bytes.len == CRASH_BYTES || bytes.len == 1, "%zu bytes", bytes.len);
+        for (size_t k = 0; k < bytes.len; k++)
+            cr_assert_eq(bytes.ptr[k], bytes.ptr[0]);
+        buf_finish(&bytes);
+    }
+    workspace_path_finish(&path);
+    fixture_finish(&fixture);
+}
+
+/* -- Open text against the disk --------------------------------------------------------------- */
 
 Test(files, unsaved_is_what_differs_from_the_disk)
 {
@@ -494,8 +531,7 @@ Test(files, unsaved_is_what_differs_from_the_disk)
     fixture_finish(&fixture);
 }
 
-/* -- Trust
- * ----------------------------------------------------------------------------------------- */
+/* -- Trust ------------------------------------------------------------------------------------ */
 
 Test(files, trust_is_remembered_per_folder)
 {

@@ -276,8 +276,7 @@ Test(path, sec_11_canonical_expands_what_exists)
     fixture_finish(&fixture);
 }
 
-/* -- Roots
- * ----------------------------------------------------------------------------------------- */
+/* -- Roots ------------------------------------------------------------------------------------ */
 
 Test(path, several_roots_are_told_apart_by_name)
 {
@@ -354,6 +353,23 @@ Test(path, roots_are_checked)
     }
     cr_assert_eq(workspace_root_count(fixture.workspace), 1);
     cr_assert_null(workspace_root_at(fixture.workspace, 1));
+    fixture_finish(&fixture);
+}
+
+Test(path, so_many_roots_and_no_more)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct err err = {0};
+    for (int i = 1; i <= LIMIT_ROOTS_COUNT; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "more/%d", i);
+        put_folder(&fixture, name);
+        enum status status = workspace_add_root(
+            fixture.workspace, str_from(at(&fixture, "%s", name)), (struct str){0}, &err);
+        cr_assert_eq(status, i < LIMIT_ROOTS_COUNT ? STATUS_OK : STATUS_LIMIT, "%d", i);
+    }
+    cr_assert(strstr(err.text, "at most 64 folders"), "%s", err.text);
     fixture_finish(&fixture);
 }
 

@@ -8,8 +8,7 @@
 
 TestSuite(search, .timeout = 20);
 
-/* -- Running one search and writing its results down
- * ----------------------------------------------- */
+/* -- Running one search and writing its results down ------------------------------------------ */
 
 typedef struct workspace_job *start_fn(struct workspace *workspace,
                                        const struct workspace_search *search,
@@ -113,8 +112,7 @@ static void make_tree(struct fixture *fixture)
     put_file(fixture, "ws/sub/deep/er/d.c", "int d;\n");
 }
 
-/* -- list
- * ------------------------------------------------------------------------------------------ */
+/* -- list ------------------------------------------------------------------------------------- */
 
 Test(search, list_shows_folders_first_and_marks_the_ignored)
 {
@@ -189,8 +187,7 @@ Test(search, starts_that_cannot_be)
     fixture_finish(&fixture);
 }
 
-/* -- find
- * ------------------------------------------------------------------------------------------ */
+/* -- find ------------------------------------------------------------------------------------- */
 
 Test(search, find_matches_globs_in_path_order)
 {
@@ -264,8 +261,7 @@ Test(search, links_are_named_but_not_followed)
     fixture_finish(&fixture);
 }
 
-/* -- grep
- * ------------------------------------------------------------------------------------------ */
+/* -- grep ------------------------------------------------------------------------------------- */
 
 Test(search, grep_finds_lines)
 {
@@ -470,8 +466,7 @@ Test(search, grep_says_what_is_wrong_with_a_pattern)
     fixture_finish(&fixture);
 }
 
-/* -- What is open in the editor
- * -------------------------------------------------------------------- */
+/* -- What is open in the editor --------------------------------------------------------------- */
 
 Test(search, open_texts_stand_in_for_their_files)
 {
@@ -534,8 +529,7 @@ Test(search, texts_that_are_unknown_are_searched_on_disk)
     fixture_finish(&fixture);
 }
 
-/* -- Hiding, budgets, cancelling
- * ------------------------------------------------------------------- */
+/* -- Hiding, budgets, cancelling -------------------------------------------------------------- */
 
 static bool hides_secrets(void *user, struct str absolute_path, bool is_folder)
 {
@@ -690,6 +684,49 @@ Test(search, sec_15_an_unconfirmed_root_is_not_searched)
     workspace_add_root(fixture.workspace, str_from(at(&fixture, "home")), (struct str){0}, NULL);
     struct workspace_search search = {.pattern = STR("private")};
     expect_error(ask(&fixture, workspace_grep, "home", search, NULL), STATUS_DENIED, "confirmed");
+    fixture_finish(&fixture);
+}
+
+/* Paths longer than the system takes at once: made step by step. */
+Test(search, so_deep_and_no_deeper)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    int fd = open(at(&fixture, "ws"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int depth = 1; depth <= LIMIT_WALK_DEPTH_COUNT + 2; depth++) {
+        cr_assert_eq(mkdirat(fd, "d", 0755), 0);
+        int next = openat(fd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        close(fd);
+        fd = next;
+        if (depth == LIMIT_WALK_DEPTH_COUNT - 1 || depth == LIMIT_WALK_DEPTH_COUNT)
+            close(openat(fd, "f", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+    }
+    close(fd);
+    struct answer answer =
+        ask(&fixture, workspace_find, ".", (struct workspace_search){.glob = STR("f")}, NULL);
+    cr_assert_eq(answer.total, 1);
+    cr_assert(answer.limited);
+    buf_finish(&answer.text);
+    fixture_finish(&fixture);
+}
+
+Test(search, sec_22_matching_text_is_bounded)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct buf bytes = {0};
+    for (int i = 0; i < 3000; i++) {
+        buf_append_repeat(&bytes, 'x', LIMIT_READ_LINE_CHARS_COUNT);
+        buf_append_byte(&bytes, '\n');
+    }
+    put_bytes(&fixture, "ws/f", buf_str(&bytes));
+    buf_finish(&bytes);
+    struct answer answer =
+        ask(&fixture, workspace_grep, ".",
+            (struct workspace_search){.pattern = STR("x"), .limit = 100000}, NULL);
+    cr_assert(answer.limited);
+    cr_assert_lt(answer.text.len, LIMIT_GREP_TEXT_BYTES + 100 * KIB);
+    buf_finish(&answer.text);
     fixture_finish(&fixture);
 }
 
