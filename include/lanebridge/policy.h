@@ -90,6 +90,7 @@ struct policy_launch {
     int seccomp_fd;         /* owned, -1 for none; to hand down as seccomp_child_fd */
     int seccomp_child_fd;
     bool sandboxed;
+    char *masked;             /* owned: secret files hidden from the command, one a line; NULL none */
 };
 /* sandboxed false builds the plain launch (only after an approval). Command runs under
  * /bin/bash --noprofile --norc -c. Errors: STATUS_UNSUPPORTED when the tier cannot. */

@@ -1,6 +1,8 @@
 /* From a command that was allowed to what is executed. */
 #include "policy-internal.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 /* Limits every command gets: no core files, at most 16 GiB in one file, an hour of CPU. What the
@@ -9,6 +11,19 @@ static const char limited[] = "ulimit -c 0; ulimit -f 16777216; ulimit -t 3600; 
                               "exec /bin/bash --noprofile --norc -c \"$1\"";
 static const char limited_in_folder[] =
     "cd -- \"$2\" || exit 126; ulimit -c 0; exec /bin/bash --noprofile --norc -c \"$1\"";
+
+/* What stands in for a masked file; beside the cache folders, where no command can write. */
+static enum status make_empty_file(struct str cache_folder, struct err *err)
+{
+    struct buf path = {0};
+    path_append_join(&path, path_folder(cache_folder), STR("empty"));
+    int fd = open(path.ptr, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0400);
+    enum status status = fd < 0 ? err_set_errno(err, errno, "cannot make %s", path.ptr) : STATUS_OK;
+    if (fd >= 0)
+        close(fd);
+    buf_finish(&path);
+    return status;
+}
 
 /* Build tools write here: private to the workspace, kept from command to command. */
 static enum status make_cache_folder(const struct policy *policy, struct str workdir,
@@ -19,7 +34,8 @@ static enum status make_cache_folder(const struct policy *policy, struct str wor
     hash_sha256_hex(root ? str_from(root->path) : workdir, hash);
     path_append_join(ret_path, str_from(policy->env->state_folder), STR("sandbox"));
     buf_append_fmt(ret_path, "/%.16s", hash);
-    return config_make_folder(ret_path->ptr, err);
+    enum status status = config_make_folder(ret_path->ptr, err);
+    return status == STATUS_OK ? make_empty_file(buf_str(ret_path), err) : status;
 }
 
 static void push_shell(struct policy_strings *argv, const char *script,
@@ -68,14 +84,14 @@ enum status policy_launch_build(struct policy *policy, const struct policy_comma
 {
     struct policy_launch launch = {.seccomp_fd = -1, .sandboxed = sandboxed};
     struct policy_strings argv = {0};
-    struct buf cache = {0};
+    struct buf cache = {0}, masked = {0};
     enum status status = check(policy, command, sandboxed, err);
     if (status == STATUS_OK && sandboxed)
         status = make_cache_folder(policy, command->workdir, &cache, err);
     if (status == STATUS_OK && sandboxed) {
         launch.seccomp_child_fd = free_child_fd(binds, bind_count);
         status = sandbox_build(policy, command, binds, bind_count, cache.ptr,
-                               launch.seccomp_child_fd, &argv, err);
+                               launch.seccomp_child_fd, &argv, &masked, err);
     }
     if (status == STATUS_OK && sandboxed) {
         launch.seccomp_fd = seccomp_make_fd(&policy->filter, err);
@@ -85,10 +101,12 @@ enum status policy_launch_build(struct policy *policy, const struct policy_comma
         push_shell(&argv, sandboxed ? limited : limited_in_folder, command, !sandboxed);
         launch.argv = strings_take(&argv);
         launch.env = environment_make(policy, cache.ptr);
+        launch.masked = masked.len ? buf_take(&masked) : NULL;
         *ret_launch = launch;
     }
     strings_finish(&argv);
     buf_finish(&cache);
+    buf_finish(&masked);
     return status;
 }
 
@@ -103,6 +121,7 @@ void policy_launch_finish(struct policy_launch *launch)
 {
     free_array(launch->argv);
     free_array(launch->env);
+    mem_free(launch->masked);
     if (launch->seccomp_fd >= 0)
         close(launch->seccomp_fd);
     *launch = (struct policy_launch){.seccomp_fd = -1};

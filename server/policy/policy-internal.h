@@ -74,6 +74,13 @@ void rulefile_save(const struct policy *policy);
 /* The git directories of a work tree, wherever they are; only what really is one. */
 void gitdirs_find(const char *root, struct policy_strings *ret_paths);
 
+/* -- tracked.c, secrets.c -- */
+/* Called with each tracked path below the root, relative to it. */
+typedef void tracked_fn(void *user, struct str path);
+void tracked_each(const char *root, tracked_fn *fn, void *user);
+/* Secret files and folders, relative to the root. Walks: bounded, nearest first. */
+void secrets_find_untracked(const char *root, struct policy_strings *ret_relative);
+
 /* -- seccomp.c -- */
 enum status seccomp_make_filter(struct buf *ret_program, struct err *err);
 /* A descriptor at 0 that holds the bytes; -1 with err set. */
@@ -85,11 +92,12 @@ char **environment_make(const struct policy *policy, const char *cache_folder);
 void environment_append_path(struct buf *out);
 
 /* -- sandbox.c -- */
-/* Everything up to the command itself. */
+/* Everything up to the command itself; `masked` gets the names of the secret files that were
+ * hidden, one a line. */
 enum status sandbox_build(const struct policy *policy, const struct policy_command *command,
                           const struct policy_bind *binds, size_t bind_count,
                           const char *cache_folder, int seccomp_child_fd,
-                          struct policy_strings *argv, struct err *err);
+                          struct policy_strings *argv, struct buf *masked, struct err *err);
 enum { SANDBOX_SECCOMP_FD = 3 };
 
 #endif

@@ -61,7 +61,9 @@ struct build {
     const struct policy *policy;
     const struct policy_command *command;
     struct policy_strings *argv;
+    const char *empty; /* what a masked file looks like: /dev/null would be an error to open */
     VEC(struct mount) mounts;
+    struct policy_strings secrets; /* absolute paths masked in the roots */
 };
 
 static void push2(struct build *b, const char *option, const char *first)
@@ -147,7 +149,7 @@ static void push_mount(struct build *b, size_t index)
     else if (stat(mount->path, &st) == 0 && S_ISDIR(st.st_mode))
         push2(b, "--tmpfs", mount->path);
     else
-        push3(b, "--ro-bind", "/dev/null", mount->path);
+        push3(b, "--ro-bind", b->empty, mount->path);
 }
 
 static void push_mounts(struct build *b)
@@ -240,6 +242,45 @@ static void push_protected(struct build *b)
     }
 }
 
+/* -- Secrets in the roots -- */
+
+static void mask_secret(struct build *b, const char *root, const char *relative, struct buf *masked)
+{
+    struct buf path = {0};
+    struct stat st;
+    path_append_join(&path, str_from(root), str_from(relative));
+    if (lstat(path.ptr, &st) == 0 && !is_masked(b, path.ptr, b->mounts.len)) {
+        if (S_ISDIR(st.st_mode))
+            push2(b, "--tmpfs", path.ptr);
+        else if (S_ISREG(st.st_mode))
+            push3(b, "--ro-bind", b->empty, path.ptr);
+        buf_append_fmt(masked, "%s\n", relative);
+        strings_push(&b->secrets, path.ptr);
+    }
+    buf_finish(&path);
+}
+
+static void mask_secrets(struct build *b, struct buf *masked)
+{
+    for (size_t i = 0; i < workspace_root_count(b->policy->workspace); i++) {
+        const struct workspace_root *root = workspace_root_at(b->policy->workspace, i);
+        struct policy_strings found = {0};
+        if (root->confirmed)
+            secrets_find_untracked(root->path, &found);
+        for (size_t k = 0; k < found.len; k++)
+            mask_secret(b, root->path, found.ptr[k], masked);
+        strings_finish(&found);
+    }
+}
+
+static bool is_masked_secret(const struct build *b, const char *path)
+{
+    for (size_t i = 0; i < b->secrets.len; i++)
+        if (path_is_under(str_from(path), str_from(b->secrets.ptr[i])))
+            return true;
+    return false;
+}
+
 /* -- Unsaved texts -- */
 
 /* Only over a regular file that exists: bubblewrap would make the missing one on the disk. */
@@ -257,6 +298,8 @@ static enum status push_bind(struct build *b, const struct policy_bind *bind, st
     if (!root_of_folder(b->policy, str_from(real)))
         return err_set(err, STATUS_DENIED, "%s leads outside the folders open in the editor",
                        bind->path);
+    if (is_masked_secret(b, real))
+        return STATUS_OK;
     snprintf(number, sizeof(number), "%d", bind->child_fd);
     push2(b, "--perms", st.st_mode & 0111 ? "0755" : "0644");
     push3(b, "--ro-bind-data", number, real);
@@ -281,9 +324,14 @@ static void push_isolation(struct build *b, int seccomp_child_fd)
 enum status sandbox_build(const struct policy *policy, const struct policy_command *command,
                           const struct policy_bind *binds, size_t bind_count,
                           const char *cache_folder, int seccomp_child_fd,
-                          struct policy_strings *argv, struct err *err)
+                          struct policy_strings *argv, struct buf *masked, struct err *err)
 {
-    struct build b = {.policy = policy, .command = command, .argv = argv};
+    struct build b = {.policy = policy, .command = command, .argv = argv, .empty = "/dev/null"};
+    struct buf empty = {0};
+    if (cache_folder) {
+        path_append_join(&empty, path_folder(str_from(cache_folder)), STR("empty"));
+        b.empty = empty.ptr;
+    }
     enum status status = STATUS_OK;
     strings_push(argv, policy->bwrap);
     push_isolation(&b, seccomp_child_fd);
@@ -291,6 +339,8 @@ enum status sandbox_build(const struct policy *policy, const struct policy_comma
     if (cache_folder)
         push3(&b, "--bind", cache_folder, cache_folder);
     push_protected(&b);
+    if (masked)
+        mask_secrets(&b, masked);
     for (size_t i = 0; i < bind_count && status == STATUS_OK; i++)
         status = push_bind(&b, &binds[i], err);
     char *workdir = str_dup_c(command->workdir);
@@ -298,5 +348,7 @@ enum status sandbox_build(const struct policy *policy, const struct policy_comma
     strings_push(argv, "--");
     mem_free(workdir);
     finish_mounts(&b);
+    strings_finish(&b.secrets);
+    buf_finish(&empty);
     return status;
 }

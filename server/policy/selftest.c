@@ -141,7 +141,7 @@ static enum status try_bubblewrap(struct policy *policy, struct err *err)
     struct policy_strings argv = {0};
     struct policy_command command = {.workdir = STR("/")};
     enum status status =
-        sandbox_build(policy, &command, NULL, 0, NULL, SANDBOX_SECCOMP_FD, &argv, err);
+        sandbox_build(policy, &command, NULL, 0, NULL, SANDBOX_SECCOMP_FD, &argv, NULL, err);
     int fd = status == STATUS_OK ? seccomp_make_fd(&policy->filter, err) : -1;
     if (fd >= 0) {
         strings_push(&argv, "/bin/bash");

@@ -152,6 +152,52 @@ Test(sandbox, sec_29_keys_of_the_home_and_our_state_are_masked)
     cr_assert_str_eq(run(text).text, "done\n");
 }
 
+/* What read_file would ask about, a command does not read out unasked; what git tracks is no
+ * secret. */
+Test(sandbox, sec_29_untracked_secrets_of_the_workspace_are_masked)
+{
+    static const char *const names[] = {
+        ".env",     "sub/deep/.env.local", "key.pem", ".aws/credentials", "tracked/.env",
+        "cert.pem", ".env.example"};
+    if (system("command -v git >/dev/null") != 0)
+        cr_skip_test("no git to track with");
+    for (size_t version = 2; version <= 4; version += 2) {
+        char text[512], expected[512];
+        for (size_t i = 0; i < array_count(names); i++)
+            put(at("ws/%s", names[i]) + strlen(base) + 1,
+                strcmp(names[i], "key.pem") ? "canary" : "-----BEGIN PRIVATE KEY-----canary");
+        for (int i = 0; i < 30; i++)
+            put(at("ws/tracked/file-%d", i) + strlen(base) + 1, "");
+        snprintf(text, sizeof(text),
+                 "cd %s && rm -rf .git && git init -q . && git config index.version %zu && "
+                 "git add -f tracked cert.pem",
+                 at("ws"), version);
+        cr_assert_eq(system(text), 0);
+        struct policy_command command = command_of("grep -rl canary --exclude-dir=.git . | sort");
+        struct policy_launch launch;
+        cr_assert_eq(policy_launch_build(policy, &command, NULL, 0, true, &launch, &err),
+                     STATUS_OK);
+        cr_assert(launch.masked && strstr(launch.masked, "sub/deep/.env.local\n"), "%s",
+                  launch.masked);
+        cr_assert_not(strstr(launch.masked, "tracked"), "%s", launch.masked);
+        policy_launch_finish(&launch);
+        snprintf(expected, sizeof(expected), "./.env.example\n./cert.pem\n./tracked/.env\n");
+        cr_assert_str_eq(run("grep -rl canary --exclude-dir=.git . | sort").text, expected);
+        /* Unsaved text of a masked file stays masked; so does a root that begins inside the tree.
+         */
+        struct policy_bind bind = {at("ws/.env"), text_fd("canary unsaved"), 3};
+        command = command_of("cat .env");
+        cr_assert_str_eq(run_launch(&command, &bind, 1, true).text, "");
+        close(bind.fd);
+    }
+    workspace_remove_root(workspace, str_from(at("ws")));
+    cr_assert_eq(workspace_add_root(workspace, str_from(at("ws/tracked")), STR(""), &err),
+                 STATUS_OK);
+    struct policy_command command = command_of("cat .env");
+    command.workdir = str_from(at("ws/tracked"));
+    cr_assert_str_eq(run_launch(&command, NULL, 0, true).text, "canary");
+}
+
 /* -- Network -- */
 
 static int listen_on_loopback(unsigned *ret_port)
