@@ -1,0 +1,446 @@
+/* Commands: in the sandbox, on the text that is on the screen, waited for, killed, told apart. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "fixture.h"
+
+TestSuite(commands, .timeout = 20);
+
+static void use_deadlines(struct fixture *f, uint64_t foreground_ms, uint64_t background_ms)
+{
+    struct tools_deadlines deadlines = {foreground_ms, background_ms, 10};
+    tools_set_deadlines(f->tools, &deadlines);
+}
+
+Test(commands, output_and_exit_code)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    call(&f, &r, "exec_command", "{'cmd':'echo out; echo err >&2; exit 3'}");
+    cr_assert(!r.ok);
+    cr_assert_eq(r.exit_code, 3);
+    assert_has(r.text, "Exit code: 3\n");
+    assert_has(r.text, "Output:\nout\nerr\n");
+    cr_assert_str_eq(r.summary, "exit code 3");
+    cr_assert_str_eq(r.title, "exec_command: echo out; echo err >&2; exit 3");
+    call(&f, &r, "exec_command", "{'cmd':'true'}");
+    cr_assert(r.ok);
+    assert_has(r.text, "No output.");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, run_in_the_folder_that_was_named)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    put(&f, "sub/x", "");
+    call(&f, &r, "exec_command", "{'cmd':'pwd; ls','workdir':'sub'}");
+    assert_has(r.text, "/ws/sub\nx\n");
+    f.host.decision = HOST_ACCEPT;
+    call(&f, &r, "exec_command", "{'cmd':'pwd','workdir':'sub','escalate':'unsandboxed'}");
+    assert_has(r.text, "/ws/sub\n");
+    call(&f, &r, "exec_command", "{'cmd':'echo made > made.txt'}");
+    cr_assert(r.ok, "%s", r.text);
+    cr_assert_str_eq(disk(&f, "made.txt"), "made\n");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, see_unsaved_text_and_leave_the_disk_alone)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    put(&f, "a.txt", "on disk\n");
+    put(&f, "b.txt", "same\n");
+    open_file(&f, "a.txt", "on screen\n");
+    open_file(&f, "b.txt", "same\n");
+    open_file(&f, "new.txt", "never saved\n");
+    call(&f, &r, "exec_command", "{'cmd':'cat a.txt b.txt'}");
+    cr_assert(r.ok, "%s", r.text);
+    assert_has(r.text, "on screen\nsame\n");
+    assert_has(r.text, "new.txt: it was never saved to disk");
+    cr_assert_str_eq(disk(&f, "a.txt"), "on disk\n");
+    cr_assert_str_eq(disk(&f, "new.txt"), "(none)");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, a_refused_write_to_unsaved_text_is_explained)
+{
+    static const char *const commands[] = {
+        "{'cmd':'sed -i s/screen/x/ a.txt'}",
+        "{'cmd':'rm a.txt'}",
+        "{'cmd':'echo x > a.txt'}",
+    };
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    put(&f, "a.txt", "on disk\n");
+    open_file(&f, "a.txt", "on screen\n");
+    for (size_t i = 0; i < array_count(commands); i++) {
+        call(&f, &r, "exec_command", commands[i]);
+        cr_assert(!r.ok, "%s", r.text);
+        assert_has(r.text, "a.txt holds text in the editor that is not saved");
+    }
+    cr_assert_str_eq(disk(&f, "a.txt"), "on disk\n");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, long_output_keeps_its_head_and_tail)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    call(&f, &r, "exec_command",
+         "{'cmd':'echo first; head -c 5000000 /dev/zero | tr \\\\000 x | fold -w 99; echo last'}");
+    cr_assert(r.ok, "%s", r.text);
+    assert_has(r.text, "first\n");
+    assert_has(r.text, "last\n");
+    assert_has(r.text, "bytes left out here");
+    cr_assert_lt(strlen(r.text), 42 * 1024);
+    cr_assert_leq(r.progress.len, 300 * 1024);
+    call(&f, &r, "exec_command", "{'cmd':'seq 1000','max_output_tokens':16}");
+    cr_assert_lt(strlen(r.text), 200);
+    assert_has(r.text, "1000\n");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, cutting_spares_characters)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    call(&f, &r, "exec_command", "{'cmd':'yes aäöü€ | head -n 200000'}");
+    cr_assert(r.ok, "%s", r.text);
+    assert_has(r.text, "bytes left out here");
+    cr_assert(utf8_is_valid(str_from(r.text), NULL));
+    assert_lacks(r.text, "\xEF\xBF\xBD");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, output_is_repaired)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    call(&f, &r, "exec_command",
+         "{'cmd':'printf \\\"\\\\\\\\033[1mbold\\\\\\\\033[0m \\\\\\\\377\\\\\\\\n\\\"'}");
+    cr_assert(r.ok, "%s", r.text);
+    assert_has(r.text, "Output:\nbold \xEF\xBF\xBD\n");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, progress_comes_while_it_runs)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    policy_add_secret(f.policy, STR("canary-key-1234567890"));
+    call(&f, &r, "exec_command",
+         "{'cmd':'echo one; sleep 0.1; echo canary-key-1234567890; printf rest'}");
+    assert_has(r.progress.ptr, "one\n");
+    assert_has(r.progress.ptr, "rest");
+    assert_lacks(r.progress.ptr, "canary");
+    assert_lacks(r.text, "canary");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+/* -- Sessions -------------------------------------------------------------------------------- */
+
+static long session_of(const struct record *r)
+{
+    const char *at = strstr(r->text, "session ");
+    cr_assert_not_null(at, "%s", r->text);
+    return strtol(at + strlen("session "), NULL, 10);
+}
+
+static void look(struct fixture *f, struct record *r, long session, const char *more)
+{
+    char arguments[256];
+    snprintf(arguments, sizeof(arguments), "{'session_id':%ld%s}", session, more);
+    call(f, r, "write_stdin", arguments);
+}
+
+Test(commands, a_session_is_looked_at_until_it_ends)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    use_deadlines(&f, 60000, 60000);
+    call(&f, &r, "exec_command",
+         "{'cmd':'echo begun; read line; echo got $line; exit 4','yield_time_ms':300,'tty':true}");
+    cr_assert(r.ok);
+    assert_has(r.text, "Still running as session");
+    long session = session_of(&r);
+    look(&f, &r, session, ",'yield_time_ms':10");
+    assert_has(r.text, "Still running");
+    look(&f, &r, session, ",'chars':'hello\\n','yield_time_ms':5000");
+    assert_has(r.text, "Exit code: 4");
+    assert_has(r.text, "got hello");
+    assert_lacks(r.text, "begun");
+    look(&f, &r, session, "");
+    cr_assert(!r.ok);
+    assert_has(r.text, "no session");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, input_ends_with_control_d_and_needs_tty)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    use_deadlines(&f, 60000, 60000);
+    call(&f, &r, "exec_command", "{'cmd':'cat; echo end','yield_time_ms':50,'tty':true}");
+    look(&f, &r, session_of(&r), ",'chars':'abc\\u0004'");
+    cr_assert(r.ok, "%s", r.text);
+    assert_has(r.text, "abcend");
+    call(&f, &r, "exec_command", "{'cmd':'cat; sleep 60','yield_time_ms':50}");
+    long session = session_of(&r);
+    look(&f, &r, session, ",'chars':'x'");
+    cr_assert(!r.ok);
+    assert_has(r.text, "closed");
+    look(&f, &r, session, ",'kill':true");
+    assert_has(r.text, "Killed: by write_stdin");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, time_limits_kill_and_say_so)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    use_deadlines(&f, 60000, 200);
+    call(&f, &r, "exec_command", "{'cmd':'echo x; sleep 60'}");
+    cr_assert(!r.ok);
+    assert_has(r.text, "Killed: it ran for too long");
+    assert_has(r.text, "x\n");
+    use_deadlines(&f, 50, 60000);
+    call(&f, &r, "exec_command", "{'cmd':'sleep 60','yield_time_ms':10}");
+    long session = session_of(&r);
+    usleep(100000);
+    do {
+        look(&f, &r, session, ",'yield_time_ms':5000");
+    } while (strstr(r.text, "Still running"));
+    assert_has(r.text, "Killed: nobody looked");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, signals_are_told_apart)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    call(&f, &r, "exec_command", "{'cmd':'kill -SEGV $$'}");
+    cr_assert(!r.ok);
+    assert_has(r.text, "signal 11");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, at_most_sixteen_sessions)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    use_deadlines(&f, 60000, 60000);
+    for (int i = 0; i < 16; i++) {
+        call(&f, &r, "exec_command", "{'cmd':'sleep 60','yield_time_ms':10}");
+        assert_has(r.text, "Still running");
+    }
+    long last = session_of(&r);
+    call(&f, &r, "exec_command", "{'cmd':'true'}");
+    cr_assert(!r.ok);
+    assert_has(r.text, "16 commands are running");
+    look(&f, &r, last, ",'kill':true");
+    call(&f, &r, "exec_command", "{'cmd':'echo again'}");
+    cr_assert(r.ok, "%s", r.text);
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+/* -- Cancelled ------------------------------------------------------------------------------- */
+
+static void cancel_it(struct record *record)
+{
+    if (record->call)
+        tools_call_cancel(record->call);
+}
+
+static bool is_gone(const char *mark)
+{
+    char command[128];
+    snprintf(command, sizeof(command), "pgrep -f '[s]leep %s' >/dev/null", mark);
+    for (int i = 0; i < 100; i++) {
+        if (system(command) != 0)
+            return true;
+        usleep(30000);
+    }
+    return false;
+}
+
+Test(commands, cancelling_kills_the_whole_tree)
+{
+    struct fixture f;
+    struct record r = {.on_progress = cancel_it}, next = {0};
+    fixture_init(&f);
+    start(&f, &r, "exec_command",
+          "{'cmd':'setsid sleep 98765.1 & nohup sleep 98765.2 >/dev/null & echo going; sleep "
+          "98765.3'}");
+    wait_all(&f);
+    cr_assert(!r.ok);
+    assert_has(r.text, "Cancelled by the user");
+    assert_has(r.text, "going");
+    call(&f, &next, "exec_command", "{'cmd':'sleep 0.2'}");
+    cr_assert(is_gone("98765"));
+    record_finish(&r);
+    record_finish(&next);
+    fixture_finish(&f);
+}
+
+Test(commands, freeing_the_thread_kills_them)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    use_deadlines(&f, 60000, 60000);
+    call(&f, &r, "exec_command",
+         "{'cmd':'setsid sleep 98764.1 & sleep 98764.2','yield_time_ms':50}");
+    assert_has(r.text, "Still running");
+    record_finish(&r);
+    fixture_finish(&f);
+    cr_assert(is_gone("98764"));
+}
+
+/* -- Asking ---------------------------------------------------------------------------------- */
+
+Test(commands, leaving_the_sandbox_is_asked_for)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    put(&f, "a.txt", "on disk\n");
+    open_file(&f, "a.txt", "on screen\n");
+    f.host.decision = HOST_DECLINE;
+    f.host.note = "use make";
+    call(&f, &r, "exec_command",
+         "{'cmd':'cat a.txt','escalate':'unsandboxed','justification':'it must'}");
+    cr_assert(!r.ok);
+    cr_assert_eq(r.started, 0);
+    cr_assert_eq(f.host.ask_kind, HOST_ASK_COMMAND);
+    assert_has(f.host.shown.ptr, "cat a.txt\n(in ");
+    assert_has(f.host.reason.ptr, "it must");
+    assert_has(r.text, "use make");
+    f.host.decision = HOST_ACCEPT;
+    call(&f, &r, "exec_command", "{'cmd':'cat a.txt','escalate':'unsandboxed'}");
+    cr_assert(r.ok, "%s", r.text);
+    assert_has(r.text, "outside the sandbox");
+    assert_has(r.text, "on disk\n");
+    cr_assert_eq(f.host.asks, 2, "once is once");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, a_rule_is_asked_for_once)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    f.host.rule_text = "session";
+    call(&f, &r, "exec_command", "{'cmd':'make --version','escalate':'unsandboxed'}");
+    cr_assert_eq(f.host.asks, 1);
+    cr_assert_gt(f.host.rules.len, 0, "a rule is offered");
+    call(&f, &r, "exec_command", "{'cmd':'make --version','escalate':'unsandboxed'}");
+    cr_assert_eq(f.host.asks, 1, "the rule holds: %s", f.host.rules.ptr);
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, network_is_asked_for)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    f.host.decision = HOST_CANCEL;
+    call(&f, &r, "exec_command", "{'cmd':'true','escalate':'network'}");
+    cr_assert(!r.ok);
+    cr_assert_eq(f.host.ask_kind, HOST_ASK_NETWORK);
+    assert_has(r.text, "cancelled");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, with_network_it_is_still_sandboxed)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    put(&f, "a.txt", "on disk\n");
+    open_file(&f, "a.txt", "on screen\n");
+    call(&f, &r, "exec_command", "{'cmd':'cat a.txt; touch /etc/ran','escalate':'network'}");
+    cr_assert_eq(f.host.asks, 1);
+    cr_assert(!r.ok);
+    assert_has(r.text, "on screen\n");
+    assert_has(r.text, "Read-only file system");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, without_a_sandbox_every_one_is_asked_for)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    f.config->sandbox_mode = SANDBOX_OFF;
+    call(&f, &r, "exec_command", "{'cmd':'echo one'}");
+    cr_assert_eq(f.host.asks, 1);
+    cr_assert(r.ok, "%s", r.text);
+    f.host.decision = HOST_DECLINE;
+    call(&f, &r, "exec_command", "{'cmd':'echo one'}");
+    cr_assert_eq(f.host.asks, 2);
+    cr_assert(!r.ok);
+    assert_lacks(r.text, "Exit code");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, a_link_out_of_the_folder_is_no_place_to_work)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    cr_assert_eq(symlink("/etc", in_ws(&f, "link")), 0);
+    call(&f, &r, "exec_command", "{'cmd':'pwd','workdir':'link'}");
+    cr_assert(!r.ok);
+    assert_lacks(r.text, "Exit code");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, none_run_in_plan_mode)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    policy_set_mode(f.policy, MODE_PLAN);
+    call(&f, &r, "exec_command", "{'cmd':'touch ran'}");
+    cr_assert(!r.ok);
+    cr_assert_str_eq(disk(&f, "ran"), "(none)");
+    cr_assert_eq(f.host.asks, 0);
+    record_finish(&r);
+    fixture_finish(&f);
+}
