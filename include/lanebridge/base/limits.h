@@ -74,6 +74,14 @@
 #define LIMIT_EDIT_ATTEMPTS_COUNT 5        /* plans of one edit while the user keeps typing */
 #define LIMIT_AGENTS_MD_BYTES (32 * KIB)
 
+/* Local endpoint */
+#define LIMIT_ENDPOINT_CONNS_COUNT 256     /* WebSockets at once: every editor window of one user */
+#define LIMIT_ENDPOINT_QUEUE_COUNT 256     /* requests waiting on one connection */
+#define LIMIT_ENDPOINT_STORED_COUNT 4096   /* responses kept by store:true; the oldest goes first */
+#define LIMIT_ENDPOINT_UNREAD_BYTES MIB    /* unsent events before an answer waits for its reader */
+#define LIMIT_REPLAY_ITEMS_COUNT 64        /* items one step emits */
+#define LIMIT_REPLAY_REPEAT_COUNT 1000000
+
 /* Journal */
 #define LIMIT_BLOB_STORE_BYTES (500 * MIB)
 #define LIMIT_LEASE_MS 30000               /* a lease not renewed for this long may be taken */

@@ -1,0 +1,382 @@
+/* One WebSocket: lanes, first in first out inside, side by side across. */
+#include <stdio.h>
+#include <string.h>
+
+#include <lanebridge/responses.h>
+
+#include "endpoint-internal.h"
+
+struct lane {
+    struct conn *conn;
+    struct str name; /* empty: the default lane */
+    char *name_bytes;
+    struct answer *answer; /* what runs; NULL: idle */
+    struct record *latest; /* what can be continued from fast; gone while its successor runs */
+};
+
+struct waiting {
+    struct lane *lane;
+    struct request request; /* owned */
+};
+
+struct conn {
+    struct endpoint *endpoint;
+    struct net_server_conn *socket;
+    VEC(struct lane *) lanes; /* the first is the default lane */
+    VEC(struct waiting) queue;
+    size_t queue_bytes, active;
+    struct loop_timer *pump_timer, *age_timer;
+    bool leaving;
+};
+
+/* -- Out ------------------------------------------------------------------------------------------
+ */
+
+static void leave(struct conn *conn, unsigned code, const char *reason)
+{
+    if (conn->leaving)
+        return;
+    conn->leaving = true;
+    net_server_close(conn->socket, code, reason);
+}
+
+static void send(struct conn *conn, struct buf *json)
+{
+    if (!conn->leaving) {
+        endpoint_note(conn->endpoint, true, buf_str(json));
+        if (net_server_send(conn->socket, json) == STATUS_LIMIT)
+            leave(conn, 0, NULL); /* it reads nothing: no close frame would be read either */
+    }
+    buf_finish(json);
+}
+
+static void refuse(struct conn *conn, struct str lane, const struct problem *problem)
+{
+    struct buf json = {0};
+    problem_append_event(&json, problem, lane, -1);
+    send(conn, &json);
+}
+
+/* -- What an answer calls -------------------------------------------------------------------------
+ */
+
+static void on_event(void *user, const char *type, struct buf *json)
+{
+    struct lane *lane = user;
+    send(lane->conn, json);
+}
+
+static void on_error(void *user, const struct problem *problem)
+{
+    struct lane *lane = user;
+    struct buf json = {0};
+    problem_append_event(&json, problem, lane->name, problem->flat ? lane->answer->sequence : -1);
+    send(lane->conn, &json);
+}
+
+static size_t queued(void *user)
+{
+    const struct lane *lane = user;
+    return lane->conn->leaving ? 0 : net_server_queued(lane->conn->socket);
+}
+
+static void on_leave(void *user, unsigned code)
+{
+    struct lane *lane = user;
+    leave(lane->conn, code, "the script of this replay closes here");
+}
+
+static void on_end(void *user, struct record *record)
+{
+    struct lane *lane = user;
+    struct conn *conn = lane->conn;
+    lane->latest = record_ref(record);
+    if (record && lane->answer->store)
+        store_add(&conn->endpoint->store, record);
+    answer_free(lane->answer);
+    lane->answer = NULL;
+    conn->active--;
+    if (conn->queue.len > 0)
+        loop_timer_start(conn->pump_timer, 0, 0);
+}
+
+static const struct answer_ops ops = {.on_event = on_event,
+                                      .on_error = on_error,
+                                      .queued = queued,
+                                      .on_leave = on_leave,
+                                      .on_end = on_end};
+
+/* -- Starting -------------------------------------------------------------------------------------
+ */
+
+static struct record *find_parent(const struct conn *conn, struct str id)
+{
+    for (size_t i = 0; i < conn->lanes.len; i++) {
+        struct record *latest = conn->lanes.ptr[i]->latest;
+        if (latest && str_eq_c(id, latest->id))
+            return latest;
+    }
+    return store_find(&conn->endpoint->store, id);
+}
+
+static void forget_latest(struct lane *lane)
+{
+    record_unref(lane->latest);
+    lane->latest = NULL;
+}
+
+/* A continuation that is refused costs its own lane the parent; a fork leaves it where it is. */
+static void start_request(struct lane *lane, const struct request *request)
+{
+    struct conn *conn = lane->conn;
+    struct str previous = request_inner(request, FIELD_PREVIOUS);
+    struct record *parent = previous.len ? find_parent(conn, previous) : NULL;
+    struct problem problem;
+    if (previous.len && !parent) {
+        problem_set(&problem, PROBLEM_PARENT, "previous_response_id",
+                    "Previous response with id '" STR_FMT "' not found.", STR_ARG(previous));
+        refuse(conn, lane->name, &problem);
+        return;
+    }
+    record_ref(parent);
+    struct answer *answer =
+        answer_new(conn->endpoint, request, parent, lane->name, &ops, lane, &problem);
+    if (answer || (parent && parent == lane->latest))
+        forget_latest(lane);
+    record_unref(parent);
+    if (!answer) {
+        refuse(conn, lane->name, &problem);
+        return;
+    }
+    lane->answer = answer;
+    conn->active++;
+    answer_start(answer);
+}
+
+static bool can_start(const struct conn *conn, const struct lane *lane)
+{
+    return !lane->answer && conn->active < LIMIT_LANES_ACTIVE_COUNT;
+}
+
+static void on_pump(void *user)
+{
+    struct conn *conn = user;
+    for (size_t i = 0; i < conn->queue.len && !conn->leaving;) {
+        struct waiting waiting = conn->queue.ptr[i];
+        if (!can_start(conn, waiting.lane)) {
+            i++; /* another lane may go ahead; those behind it on this lane cannot */
+            continue;
+        }
+        vec_remove(&conn->queue, i);
+        conn->queue_bytes -= waiting.request.text.len;
+        start_request(waiting.lane, &waiting.request);
+        request_finish(&waiting.request);
+    }
+}
+
+static bool lane_waits(const struct conn *conn, const struct lane *lane)
+{
+    for (size_t i = 0; i < conn->queue.len; i++)
+        if (conn->queue.ptr[i].lane == lane)
+            return true;
+    return false;
+}
+
+static void enqueue(struct lane *lane, struct request *request)
+{
+    struct conn *conn = lane->conn;
+    if (conn->queue.len == LIMIT_ENDPOINT_QUEUE_COUNT ||
+        conn->queue_bytes + request->text.len > LIMIT_HTTP_BODY_BYTES) {
+        struct problem problem;
+        problem_set(&problem, PROBLEM_QUEUE, NULL,
+                    "Too many requests wait on this connection; send them when others have ended.");
+        refuse(conn, lane->name, &problem);
+        return;
+    }
+    request_own(request);
+    conn->queue_bytes += request->text.len;
+    vec_push(&conn->queue, ((struct waiting){lane, *request}));
+    *request = (struct request){0};
+}
+
+/* -- In -------------------------------------------------------------------------------------------
+ */
+
+static struct lane *add_lane(struct conn *conn, struct str name)
+{
+    struct lane *lane = mem_new(struct lane);
+    lane->conn = conn;
+    lane->name_bytes = str_dup_c(name);
+    lane->name = (struct str){lane->name_bytes, name.len};
+    vec_push(&conn->lanes, lane);
+    return lane;
+}
+
+static struct lane *find_named(struct conn *conn, struct str name, struct problem *problem)
+{
+    for (size_t i = 1; i < conn->lanes.len; i++)
+        if (str_eq(conn->lanes.ptr[i]->name, name))
+            return conn->lanes.ptr[i];
+    if (conn->lanes.len - 1 < LIMIT_LANE_NAMES_COUNT)
+        return add_lane(conn, name);
+    problem_set(problem, PROBLEM_STREAM_LIMIT, "stream_id",
+                "This connection has used %d stream ids, which is the limit: reuse one of them.",
+                LIMIT_LANE_NAMES_COUNT);
+    return NULL;
+}
+
+/* NULL: the problem, which is about the connection and not about a lane. */
+static struct lane *find_lane(struct conn *conn, const struct request *request,
+                              struct problem *problem)
+{
+    struct str span = request->span[FIELD_STREAM_ID];
+    if (span.len == 0)
+        return conn->lanes.ptr[0];
+    if (conn->endpoint->without_lanes) {
+        problem_set(problem, PROBLEM_UNKNOWN_PARAMETER, "stream_id",
+                    "Unknown parameter: 'stream_id'.");
+        return NULL;
+    }
+    struct str name = request_inner(request, FIELD_STREAM_ID);
+    if (span.ptr[0] == '"' && responses_lane_name_is_valid(name))
+        return find_named(conn, name, problem);
+    problem_set(problem, PROBLEM_STREAM_ID, "stream_id",
+                "Invalid stream_id: use 1 to 256 characters of letters, digits, '_', '.' and '-'.");
+    return NULL;
+}
+
+/* What a client can match an error by, even if the request is refused. */
+static struct str lane_to_name(const struct conn *conn, const struct request *request)
+{
+    struct str name = request_inner(request, FIELD_STREAM_ID);
+    bool usable = !conn->endpoint->without_lanes && responses_lane_name_is_valid(name);
+    return usable ? name : (struct str){0};
+}
+
+static void handle_create(struct conn *conn, struct request *request)
+{
+    struct problem problem;
+    struct lane *lane = find_lane(conn, request, &problem);
+    if (lane && conn->endpoint->without_warm_up && request->span[FIELD_GENERATE].len) {
+        problem_set(&problem, PROBLEM_UNKNOWN_PARAMETER, "generate",
+                    "Unknown parameter: 'generate'.");
+        refuse(conn, lane->name, &problem);
+    } else if (!lane) {
+        refuse(conn, lane_to_name(conn, request), &problem);
+    } else if (can_start(conn, lane) && !lane_waits(conn, lane)) {
+        start_request(lane, request);
+    } else {
+        enqueue(lane, request);
+    }
+}
+
+/* Steering is answered as by a model that does not have it. */
+static void handle_steer(struct conn *conn, struct request *request)
+{
+    struct buf json = {0};
+    struct json_writer w;
+    char id[ID_BYTES];
+    id_make("steer", id);
+    json_writer_init(&w, &json);
+    json_write_begin_object(&w);
+    json_write_field_c(&w, "type", "response.steer.failed");
+    json_write_key(&w, "steer");
+    json_write_begin_object(&w);
+    json_write_field_c(&w, "id", id);
+    json_write_field_str(&w, "previous_response_id", request_inner(request, FIELD_PREVIOUS));
+    if (request->span[FIELD_INPUT].len)
+        json_write_field_raw(&w, "input", request->span[FIELD_INPUT]);
+    json_write_end_object(&w);
+    json_write_key(&w, "error");
+    json_write_begin_object(&w);
+    json_write_field_c(&w, "code", "steering_not_supported");
+    json_write_field_c(&w, "message", "This endpoint plays scripts, which cannot be steered.");
+    json_write_end_object(&w);
+    json_write_end_object(&w);
+    send(conn, &json);
+}
+
+static const struct {
+    const char *type;
+    void (*handle)(struct conn *conn, struct request *request);
+} client_events[] = {{"response.create", handle_create}, {"response.steer", handle_steer}};
+
+void conn_on_message(void *user, struct str text)
+{
+    struct conn *conn = user;
+    struct request request;
+    struct problem problem;
+    if (conn->leaving)
+        return;
+    endpoint_note(conn->endpoint, false, text);
+    enum status status = request_read(&request, text, &problem);
+    struct str type = request_inner(&request, FIELD_TYPE);
+    size_t i = 0;
+    while (i < array_count(client_events) && !str_eq_c(type, client_events[i].type))
+        i++;
+    if (status == STATUS_OK && i == array_count(client_events))
+        status = problem_set(&problem, PROBLEM_INVALID, "type",
+                             "Unknown event type '" STR_FMT "': send response.create.",
+                             STR_ARG(str_slice(type, 0, utf8_floor(type, 80))));
+    if (status == STATUS_OK)
+        client_events[i].handle(conn, &request);
+    else
+        refuse(conn, lane_to_name(conn, &request), &problem);
+    request_finish(&request);
+}
+
+/* -- Life -----------------------------------------------------------------------------------------
+ */
+
+static void on_age(void *user)
+{
+    struct conn *conn = user;
+    struct problem problem;
+    problem_set(&problem, PROBLEM_AGE, NULL,
+                "Responses websocket connection limit reached (%llu seconds). Create a new "
+                "websocket connection to continue.",
+                (unsigned long long)conn->endpoint->age_limit_ms / 1000);
+    refuse(conn, (struct str){0}, &problem);
+    leave(conn, 1000, "connection limit reached");
+}
+
+struct conn *conn_new(struct endpoint *endpoint, struct net_server_conn *socket)
+{
+    struct conn *conn = mem_new(struct conn);
+    conn->endpoint = endpoint;
+    conn->socket = socket;
+    conn->pump_timer = loop_timer_new(endpoint->loop, on_pump, conn);
+    conn->age_timer = loop_timer_new(endpoint->loop, on_age, conn);
+    loop_timer_start(conn->age_timer, endpoint->age_limit_ms, 0);
+    add_lane(conn, (struct str){0});
+    vec_push(&endpoint->conns, conn);
+    return conn;
+}
+
+void conn_on_closed(void *user)
+{
+    struct conn *conn = user;
+    struct endpoint *endpoint = conn->endpoint;
+    for (size_t i = 0; i < endpoint->conns.len; i++)
+        if (endpoint->conns.ptr[i] == conn)
+            vec_remove(&endpoint->conns, i--);
+    conn_free(conn);
+}
+
+void conn_free(struct conn *conn)
+{
+    for (size_t i = 0; i < conn->queue.len; i++)
+        request_finish(&conn->queue.ptr[i].request);
+    vec_finish(&conn->queue);
+    for (size_t i = 0; i < conn->lanes.len; i++) {
+        struct lane *lane = conn->lanes.ptr[i];
+        answer_free(lane->answer);
+        record_unref(lane->latest);
+        mem_free(lane->name_bytes);
+        mem_free(lane);
+    }
+    vec_finish(&conn->lanes);
+    loop_timer_free(conn->pump_timer);
+    loop_timer_free(conn->age_timer);
+    mem_free(conn);
+}

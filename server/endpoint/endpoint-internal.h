@@ -1,0 +1,342 @@
+/* The inside of endpoint. A request is read (request.c, intake.c), an engine makes a plan for it
+ * (play.c, rules.c), an answer sends the plan's events (answer.c, emit.c) to whoever asked: a lane
+ * of a WebSocket (conn.c) or an HTTP exchange (exchange.c). What can be continued from is a record
+ * (cache.c). */
+#ifndef LANEBRIDGE_ENDPOINT_INTERNAL_H
+#define LANEBRIDGE_ENDPOINT_INTERNAL_H
+
+#include <lanebridge/endpoint.h>
+#include <lanebridge/json.h>
+
+#include "replay-internal.h"
+
+/* -- errors.c: what a client is told when it is refused ------------------------------------------
+ */
+
+enum problem_kind {
+    PROBLEM_INVALID,
+    PROBLEM_NOT_JSON,
+    PROBLEM_TYPE,
+    PROBLEM_UNKNOWN_PARAMETER,
+    PROBLEM_UNSUPPORTED_PARAMETER,
+    PROBLEM_STREAM_ID,
+    PROBLEM_STREAM_LIMIT,
+    PROBLEM_AGE,
+    PROBLEM_PARENT,
+    PROBLEM_QUEUE,
+    PROBLEM_MISMATCH,
+    PROBLEM_AUTH,
+    PROBLEM_FORBIDDEN,
+    PROBLEM_ROUTE,
+    PROBLEM_METHOD,
+    PROBLEM_KIND_COUNT,
+};
+struct problem {
+    int status;
+    char type[48], code[64], param[64]; /* code, param: empty is written as null */
+    char message[1024];
+    int64_t retry_after_ms; /* -1: not told */
+    bool flat;
+};
+/* param may be NULL. Returns STATUS_INVALID, so that a reader can return it. */
+enum status problem_set(struct problem *problem, enum problem_kind kind, const char *param,
+                        const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* From a fault's script. */
+void problem_set_fault(struct problem *problem, const struct replay_fault *fault);
+/* Appends the `error` event; lane and sequence are written where there are any (sequence < 0: not).
+ */
+void problem_append_event(struct buf *buf, const struct problem *problem, struct str lane,
+                          int64_t sequence);
+void problem_append_body(struct buf *buf, const struct problem *problem);
+void problem_reply(struct net_server_request *request, const struct problem *problem);
+
+/* -- ids.c: ids tell where in the script they were made ------------------------------------------
+ */
+
+enum { ENDPOINT_ID_BYTES = 96 };
+/* So a conversation is found again by its ids alone, also by an endpoint that was started anew. */
+struct id_place {
+    unsigned rollout, step, item; /* item: of the step's emit; of a response: 0 */
+};
+void endpoint_id_make(char ret_id[ENDPOINT_ID_BYTES], const char *prefix, const char *fingerprint,
+                      struct id_place place);
+/* False if this script did not make it. */
+bool endpoint_id_read(struct str id, const char *fingerprint, struct id_place *ret_place);
+
+/* -- request.c: one response.create or POST body ------------------------------------------------
+ */
+
+enum request_field {
+    FIELD_TYPE,
+    FIELD_STREAM_ID,
+    FIELD_PREVIOUS,
+    FIELD_INPUT,
+    FIELD_MODEL,
+    FIELD_INSTRUCTIONS,
+    FIELD_TOOLS,
+    FIELD_TOOL_CHOICE,
+    FIELD_STORE,
+    FIELD_GENERATE,
+    FIELD_STREAM,
+    FIELD_BACKGROUND,
+    FIELD_CONVERSATION,
+    FIELD_METADATA,
+    FIELD_REASONING,
+    FIELD_TEXT,
+    FIELD_MAX_OUTPUT_TOKENS,
+    FIELD_MAX_TOOL_CALLS,
+    FIELD_PARALLEL_TOOL_CALLS,
+    FIELD_PROMPT_CACHE_KEY,
+    FIELD_SAFETY_IDENTIFIER,
+    FIELD_SERVICE_TIER,
+    FIELD_TEMPERATURE,
+    FIELD_TOP_LOGPROBS,
+    FIELD_TOP_P,
+    FIELD_TRUNCATION,
+    FIELD_PRESENCE_PENALTY,
+    FIELD_FREQUENCY_PENALTY,
+    REQUEST_FIELD_COUNT,
+};
+struct request {
+    struct str text;
+    struct str span[REQUEST_FIELD_COUNT]; /* verbatim JSON within text; empty: absent or null */
+    bool store, generate, stream;
+    char *owned; /* set once text had to be kept */
+};
+/* Borrows text, until request_own. Errors: the problem. */
+enum status request_read(struct request *request, struct str text, struct problem *problem);
+void request_own(struct request *request);
+void request_finish(struct request *request);
+/* What stands between the quotes of a string field; empty if absent. */
+struct str request_inner(const struct request *request, enum request_field field);
+
+/* -- cache.c: what can be continued from ---------------------------------------------------------
+ */
+
+/* Text shared by the records of one conversation and its forks. */
+struct shared {
+    unsigned refs;
+    struct str text; /* behind it, in the same piece of memory */
+};
+struct shared *shared_new(struct str text);
+struct shared *shared_ref(struct shared *shared); /* NULL gives NULL */
+void shared_unref(struct shared *shared);
+
+struct position {
+    bool known; /* false: no rollout was chosen yet */
+    unsigned rollout, step, item;
+};
+struct pending_call {
+    char call_id[ENDPOINT_ID_BYTES];
+};
+/* A response as its successors need it. The history itself is not kept: this engine reads nothing
+ * in it but what stands here, so that a step costs what is new in it. */
+struct record {
+    unsigned refs;
+    char id[ENDPOINT_ID_BYTES];
+    struct position next;
+    VEC(struct pending_call) pending;
+    struct shared **outputs; /* by label of the script; NULL: none yet */
+    size_t label_count;
+    struct shared *user;  /* of a warm-up: its last user message */
+    struct shared *tools; /* tools that came as an input item */
+    size_t bytes;         /* of the conversation so far, for the estimate of tokens */
+};
+struct record *record_new(size_t label_count, const struct record *parent);
+struct record *record_ref(struct record *record);
+void record_unref(struct record *record);
+
+/* Responses of store:true, of all connections; bounded, in memory. */
+struct store {
+    struct map by_id;
+    VEC(struct record *) ring; /* in order of age from `oldest` on */
+    size_t oldest;
+};
+void store_add(struct store *store, struct record *record);
+struct record *store_find(const struct store *store, struct str id);
+void store_finish(struct store *store);
+
+/* -- intake.c: what a request's input holds ------------------------------------------------------
+ */
+
+struct intake_output {
+    struct str call_id; /* between its quotes */
+    struct str item;
+};
+struct intake {
+    struct map calls; /* call_id of calls in the input */
+    VEC(struct intake_output) outputs;
+    struct str user;  /* the last user message: an item, or a JSON string */
+    struct str tools; /* of the last additional_tools item */
+    bool ends_with_user;
+    /* The furthest step of the script whose ids are in the input, and which items of it. */
+    bool placed;
+    unsigned rollout, step;
+    uint64_t present;
+};
+enum status intake_read(struct intake *intake, const struct request *request,
+                        const char *fingerprint, struct problem *problem);
+void intake_finish(struct intake *intake);
+/* Every output answers a call, every call is answered. */
+enum status intake_check_calls(const struct intake *intake, const struct record *parent,
+                               struct problem *problem);
+void intake_append_user(const struct intake *intake, struct buf *buf);
+void intake_append_output(const struct intake_output *output, struct buf *buf);
+
+/* -- Plans: what an engine wants sent
+ * --------------------------------------------------------------
+ */
+
+struct plan_item {
+    enum item_kind kind;
+    struct str text;  /* of the deltas */
+    struct buf owned; /* holds text when it was made for this plan */
+    struct str name, phase, body;
+    char id[ENDPOINT_ID_BYTES], call_id[ENDPOINT_ID_BYTES];
+    unsigned index; /* in the step's emit */
+    bool done;
+};
+struct plan {
+    VEC(struct plan_item) items;
+    struct replay_pace pace;
+    size_t pad_bytes;
+    struct replay_fault *fault; /* NULL: none; its count goes down when it happens */
+    const struct json_value *usage;
+    struct position at;
+    unsigned step_items;          /* how many items the step has in all */
+    struct replay_rollout *taken; /* chosen by this request: given back if nothing came of it */
+};
+void plan_finish(struct plan *plan);
+struct plan_item *plan_add(struct plan *plan, enum item_kind kind);
+
+struct endpoint {
+    struct loop *loop;
+    struct net *net;
+    struct net_server *server;
+    struct replay *replay; /* NULL: built-in rules */
+    const char *fingerprint;
+    char *token, *address, *replay_name;
+    bool without_lanes, without_warm_up, is_unix;
+    uint64_t age_limit_ms;
+    void (*on_traffic)(void *user, bool outgoing, struct str text);
+    void *user;
+    struct store store;
+    VEC(struct conn *) conns;
+    VEC(struct exchange *) exchanges;
+};
+void endpoint_note(const struct endpoint *endpoint, bool outgoing, struct str text);
+const char *endpoint_model(const struct endpoint *endpoint);
+
+/* play.c, rules.c: fill `plan` and what `record` remembers. Errors: the problem. */
+enum status play_plan(struct endpoint *endpoint, const struct request *request,
+                      const struct intake *intake, const struct record *parent, struct plan *plan,
+                      struct record *record, struct problem *problem);
+void rules_plan(const struct request *request, const struct intake *intake, struct plan *plan,
+                struct record *record);
+/* expect.c: does the request meet the step? */
+enum status expect_check(const struct endpoint *endpoint, const struct replay_step *step,
+                         struct str user, const struct record *record, struct problem *problem);
+/* Where the step after the present items of a step is. */
+struct position play_resume(const struct replay *replay, unsigned rollout, unsigned step,
+                            uint64_t present);
+
+/* -- response.c: the response object --------------------------------------------------------------
+ */
+
+struct usage {
+    int64_t input, cached, output, reasoning;
+};
+struct response_state {
+    const char *status; /* in_progress, completed, failed, incomplete */
+    const char *reason; /* of incomplete */
+    const char *error_code, *error_message;
+    const struct plan *plan; /* output: its items that are done; NULL: no output yet */
+    bool without_output;     /* the member is missing */
+    const struct usage *usage;
+    uint64_t completed_at; /* seconds */
+    size_t pad_bytes;
+};
+/* Members that stay the same, written once, with a comma behind: of the object, of its metadata. */
+void response_append_constant(struct buf *buf, const struct endpoint *endpoint,
+                              const struct request *request, const char *id, uint64_t created_at);
+void response_append_metadata(struct buf *buf, const struct endpoint *endpoint,
+                              const struct request *request);
+void response_append(struct buf *buf, struct str constant, struct str metadata,
+                     const struct response_state *state);
+void item_write(struct json_writer *w, const struct plan_item *item, bool done);
+
+/* -- answer.c: one response on its way ------------------------------------------------------------
+ */
+
+enum answer_state { ANSWER_WAITING, ANSWER_RUNNING, ANSWER_STALLED, ANSWER_LEAVING, ANSWER_OVER };
+enum answer_phase {
+    PHASE_CREATED,
+    PHASE_IN_PROGRESS,
+    PHASE_ITEMS,
+    PHASE_TERMINAL,
+    PHASE_AGAIN, /* the terminal event a second time */
+    PHASE_OVER,
+};
+struct answer_ops {
+    /* One event, taken. type is NULL for what is no event. */
+    void (*on_event)(void *user, const char *type, struct buf *json);
+    /* Ends the response instead of a terminal event. */
+    void (*on_error)(void *user, const struct problem *problem);
+    size_t (*queued)(void *user); /* bytes not sent yet */
+    /* The connection goes: code 0 without a close frame. The answer stays until it is freed. */
+    void (*on_leave)(void *user, unsigned code);
+    /* The last call. `record` is what can be continued from (borrowed), NULL if nothing. */
+    void (*on_end)(void *user, struct record *record);
+};
+struct answer {
+    struct endpoint *endpoint;
+    const struct answer_ops *ops;
+    void *user;
+    struct loop_timer *timer;
+    enum answer_state state;
+    enum answer_phase phase;
+    char id[ENDPOINT_ID_BYTES], lane[260];
+    struct plan plan;
+    struct record *record;
+    bool store;
+    struct buf constant, metadata; /* members of the response object that stay the same */
+    struct usage usage;
+    bool sparse, twice, waited, failed;
+    unsigned close_code;
+    size_t item, stage, offset; /* where in the plan */
+    size_t deltas, events;
+    int64_t sequence;
+};
+/* NULL: the problem. parent may be NULL. Nothing is sent before answer_start; the request is not
+ * needed afterwards. */
+struct answer *answer_new(struct endpoint *endpoint, const struct request *request,
+                          const struct record *parent, struct str lane,
+                          const struct answer_ops *ops, void *user, struct problem *problem);
+void answer_start(struct answer *answer); /* may end it: on_end */
+void answer_free(struct answer *answer);
+
+/* -- emit.c: the next event
+ * ------------------------------------------------------------------------- */
+
+bool emit_next_is_delta(const struct answer *answer);
+/* Appends one event and moves on; its type. */
+const char *emit_next(struct answer *answer, struct buf *buf);
+const char *emit_ending(struct answer *answer, struct buf *buf, const char *status,
+                        const struct replay_fault *fault);
+void emit_unknown(struct answer *answer, struct buf *buf);
+
+/* -- Who asks
+ * ------------------------------------------------------------------------------------------ */
+
+struct conn;
+struct conn *conn_new(struct endpoint *endpoint, struct net_server_conn *socket);
+void conn_on_message(void *user, struct str text);
+void conn_on_closed(void *user);
+void conn_free(struct conn *conn);
+
+struct exchange;
+void exchange_start(struct endpoint *endpoint, struct net_server_request *http, struct str body);
+void exchange_on_closed(void *user);
+void exchange_free(struct exchange *exchange);
+
+#endif

@@ -1,0 +1,148 @@
+/* What a client is told when it is refused. The codes are the documented ones, to the letter. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "endpoint-internal.h"
+
+static const struct {
+    int status;
+    const char *type, *code;
+} kinds[PROBLEM_KIND_COUNT] = {
+    [PROBLEM_INVALID] = {400, "invalid_request_error", ""},
+    [PROBLEM_NOT_JSON] = {400, "invalid_request_error", "invalid_json"},
+    [PROBLEM_TYPE] = {400, "invalid_request_error", "invalid_type"},
+    [PROBLEM_UNKNOWN_PARAMETER] = {400, "invalid_request_error", "unknown_parameter"},
+    [PROBLEM_UNSUPPORTED_PARAMETER] = {400, "invalid_request_error", "unsupported_parameter"},
+    [PROBLEM_STREAM_ID] = {400, "invalid_request_error", "invalid_stream_id"},
+    [PROBLEM_STREAM_LIMIT] = {400, "invalid_request_error", "websocket_stream_limit_reached"},
+    [PROBLEM_AGE] = {400, "invalid_request_error", "websocket_connection_limit_reached"},
+    [PROBLEM_PARENT] = {400, "invalid_request_error", "previous_response_not_found"},
+    [PROBLEM_QUEUE] = {429, "rate_limit_error", "rate_limit_exceeded"},
+    [PROBLEM_MISMATCH] = {400, "invalid_request_error", "replay_mismatch"},
+    [PROBLEM_AUTH] = {401, "authentication_error", "invalid_api_key"},
+    [PROBLEM_FORBIDDEN] = {403, "permission_error", "forbidden"},
+    [PROBLEM_ROUTE] = {404, "invalid_request_error", "not_found"},
+    [PROBLEM_METHOD] = {405, "invalid_request_error", "method_not_allowed"},
+};
+
+static void copy(char *to, size_t size, struct str text)
+{
+    size_t len = utf8_floor(text, size - 1);
+    if (len > 0)
+        memcpy(to, text.ptr, len);
+    to[len] = '\0';
+}
+
+enum status problem_set(struct problem *problem, enum problem_kind kind, const char *param,
+                        const char *format, ...)
+{
+    *problem = (struct problem){.status = kinds[kind].status, .retry_after_ms = -1};
+    copy(problem->type, sizeof(problem->type), str_from(kinds[kind].type));
+    copy(problem->code, sizeof(problem->code), str_from(kinds[kind].code));
+    copy(problem->param, sizeof(problem->param), str_from(param));
+    struct buf message = {0};
+    va_list args;
+    va_start(args, format);
+    buf_append_vfmt(&message, format, args);
+    va_end(args);
+    copy(problem->message, sizeof(problem->message), buf_str(&message));
+    buf_finish(&message);
+    return STATUS_INVALID;
+}
+
+void problem_set_fault(struct problem *problem, const struct replay_fault *fault)
+{
+    *problem = (struct problem){
+        .status = (int)fault->status, .retry_after_ms = fault->retry_after_ms, .flat = fault->flat};
+    const char *type = fault->status == 429   ? "rate_limit_error"
+                       : fault->status >= 500 ? "server_error"
+                                              : "invalid_request_error";
+    copy(problem->type, sizeof(problem->type), str_from(type));
+    copy(problem->code, sizeof(problem->code), fault->code);
+    copy(problem->param, sizeof(problem->param), fault->param);
+    copy(problem->message, sizeof(problem->message), fault->message);
+}
+
+static void write_or_null(struct json_writer *w, const char *key, const char *text)
+{
+    json_write_field_c(w, key, text[0] ? text : NULL);
+}
+
+static void write_details(struct json_writer *w, const struct problem *problem)
+{
+    write_or_null(w, "code", problem->code);
+    json_write_field_c(w, "message", problem->message);
+    write_or_null(w, "param", problem->param);
+}
+
+static void write_error(struct json_writer *w, const struct problem *problem)
+{
+    json_write_key(w, "error");
+    json_write_begin_object(w);
+    json_write_field_c(w, "type", problem->type);
+    write_details(w, problem);
+    json_write_end_object(w);
+}
+
+static void append_seconds(char *text, size_t size, int64_t ms)
+{
+    snprintf(text, size, "%lld", (long long)((ms + 999) / 1000));
+}
+
+static void write_headers(struct json_writer *w, const struct problem *problem)
+{
+    if (problem->retry_after_ms < 0)
+        return;
+    char seconds[32], ms[32];
+    append_seconds(seconds, sizeof(seconds), problem->retry_after_ms);
+    snprintf(ms, sizeof(ms), "%lld", (long long)problem->retry_after_ms);
+    json_write_key(w, "headers");
+    json_write_begin_object(w);
+    json_write_field_c(w, "retry-after", seconds);
+    json_write_field_c(w, "retry-after-ms", ms);
+    json_write_end_object(w);
+}
+
+void problem_append_event(struct buf *buf, const struct problem *problem, struct str lane,
+                          int64_t sequence)
+{
+    struct json_writer w;
+    json_writer_init(&w, buf);
+    json_write_begin_object(&w);
+    json_write_field_c(&w, "type", "error");
+    if (sequence >= 0)
+        json_write_field_int(&w, "sequence_number", sequence);
+    if (lane.len > 0)
+        json_write_field_str(&w, "stream_id", lane);
+    if (problem->flat) {
+        write_details(&w, problem);
+    } else {
+        json_write_field_int(&w, "status", problem->status);
+        write_error(&w, problem);
+    }
+    write_headers(&w, problem);
+    json_write_end_object(&w);
+}
+
+void problem_append_body(struct buf *buf, const struct problem *problem)
+{
+    struct json_writer w;
+    json_writer_init(&w, buf);
+    json_write_begin_object(&w);
+    write_error(&w, problem);
+    json_write_end_object(&w);
+}
+
+void problem_reply(struct net_server_request *request, const struct problem *problem)
+{
+    char seconds[32], ms[32];
+    append_seconds(seconds, sizeof(seconds), problem->retry_after_ms);
+    snprintf(ms, sizeof(ms), "%lld", (long long)problem->retry_after_ms);
+    struct net_header headers[] = {{"retry-after", seconds}, {"retry-after-ms", ms}};
+    struct buf body = {0};
+    problem_append_body(&body, problem);
+    net_request_reply(request, problem->status, "application/json", headers,
+                      problem->retry_after_ms >= 0 ? array_count(headers) : 0, buf_str(&body));
+    buf_finish(&body);
+}
