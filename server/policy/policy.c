@@ -83,9 +83,12 @@ void verdict_set_outside_rules(struct policy_verdict *verdict, const char *forma
 
 static bool is_ours(const struct policy *policy, struct str absolute)
 {
+    /* The settings' folder is ours when it has our name; LANEBRIDGE_CONFIG may point anywhere. */
+    struct str file = str_from(policy->env->config_file), folder = path_folder(file);
+    bool whole_folder = str_eq_c(path_name(folder), "lanebridge");
     return path_is_under(absolute, str_from(policy->env->state_folder)) ||
            path_is_under(absolute, str_from(policy->env->cache_folder)) ||
-           path_is_under(absolute, path_folder(str_from(policy->env->config_file)));
+           path_is_under(absolute, whole_folder ? folder : file);
 }
 
 static bool is_in_git_folder(const struct workspace_root *root, struct str absolute)
