@@ -23,7 +23,8 @@ struct net_options {
 /* Cheap: the library's context is made at the first connect or listen (TLS only when wss/https asks
  * for it: loading the system's store costs 25 ms and some MiB). */
 struct net *net_new(struct loop *loop, const struct net_options *options, struct err *err);
-/* Needs all its objects freed; runs the loop until the library has let go. */
+/* Needs all its objects freed; runs the loop until the library has let go, so not from within a
+ * callback. For the end of the process: the library closes one of its descriptors twice here. */
 void net_free(struct net *net);
 
 /* -- URLs -------------------------------------------------------------------------------------------- */
@@ -47,10 +48,13 @@ struct net_target {
     const struct net_header *headers;
     size_t header_count;
     const char *unix_path;       /* if set: connect there instead; url still names host and path */
-    size_t max_message_bytes;    /* 0: LIMIT_EVENT_BYTES */
+    size_t max_message_bytes;    /* of a WebSocket message; 0: LIMIT_EVENT_BYTES */
 };
 
-/* Why it ended. text says what happened and what to do; TLS failures carry the verifier's reason. */
+/* Why it ended. text says what happened and what to do; TLS failures carry the verifier's reason and
+ * are STATUS_DENIED. close_code is the server's, or ours when we refused a message (1003, 1007, 1009);
+ * 1005 is a close frame without a code, 0 no close frame (RST, EOF). Through the library 1012 to 1014
+ * arrive as 1002. */
 struct net_close {
     enum status status;
     bool was_open;
@@ -67,7 +71,7 @@ struct net_ws;
 struct net_ws_handlers {
     void (*on_open)(void *user);
     void (*on_message)(void *user, struct str text);    /* whole, valid UTF-8, within the cap */
-    void (*on_alive)(void *user);                       /* pong, ping, or a piece of a message */
+    void (*on_alive)(void *user);       /* a pong or a piece of a message; before its on_message */
     void (*on_closed)(void *user, const struct net_close *close);
 };
 /* Errors at once: bad headers. Everything else comes by on_closed. */
@@ -76,7 +80,8 @@ struct net_ws *net_ws_open(struct net *net, const struct net_target *target,
 /* Takes the bytes. STATUS_LIMIT above LIMIT_WS_QUEUE_BYTES waiting; may be called before on_open. */
 enum status net_ws_send(struct net_ws *ws, struct buf *message);
 void net_ws_ping(struct net_ws *ws);
-/* Sends a close frame if open (code 0: none) and drops the connection; no callback afterwards. */
+/* Sends a close frame if open (code 0: none) and drops the connection and what is queued; no
+ * callback afterwards. */
 void net_ws_free(struct net_ws *ws, unsigned code, const char *reason);
 
 /* -- HTTP client: one exchange --------------------------------------------------------------------------- */
@@ -87,7 +92,9 @@ struct net_http_handlers {
     void (*on_body)(void *user, struct str bytes);      /* decoded, torn anywhere */
     void (*on_closed)(void *user, const struct net_close *close);   /* STATUS_OK: body complete */
 };
-/* body: taken; NULL for none. content-type of a body is application/json unless given. */
+/* body: taken; NULL for none. content-type of a body is application/json unless given. connect_ms ends
+ * with the request's head: how long the answer takes is the owner's to watch. Any HTTP status is an
+ * answer and ends in STATUS_OK, redirects too. */
 struct net_http *net_http_open(struct net *net, const char *method, const struct net_target *target,
                                struct buf *body, const struct net_http_handlers *handlers, void *user,
                                struct err *err);
@@ -99,7 +106,8 @@ struct net_sse;
 typedef void net_sse_fn(void *user, struct str event, struct str data);
 struct net_sse *net_sse_new(size_t max_event_bytes, net_sse_fn *on_event, void *user);
 void net_sse_free(struct net_sse *sse);
-/* STATUS_LIMIT when an event exceeds the maximum. Source: WHATWG HTML, "Server-sent events". */
+/* STATUS_LIMIT when an event exceeds the maximum; it stays failed. STATUS_CLOSED when it was freed by
+ * its own callback. Source: WHATWG HTML, "Server-sent events". */
 enum status net_sse_push(struct net_sse *sse, struct str bytes);
 
 /* -- Server ---------------------------------------------------------------------------------------------------- */
@@ -122,7 +130,8 @@ struct net_server_handlers {
     void (*on_conn_closed)(void *conn_user);    /* conn is dead afterwards, frees itself */
     void (*on_request)(void *user, struct net_server_request *request,
                        const struct net_request_info *info);
-    /* The client went away before the answer was complete; request is dead afterwards. */
+    /* The client went away before net_request_reply or _end; request is dead afterwards. NULL: not
+     * asked for. */
     void (*on_request_closed)(void *request_user);
 };
 struct net_server_options {
@@ -139,7 +148,8 @@ void net_server_free(struct net_server *server);    /* drops all connections; no
 
 enum status net_server_send(struct net_server_conn *conn, struct buf *message);    /* takes */
 size_t net_server_queued(const struct net_server_conn *conn);                      /* bytes unsent */
-/* Sends what is queued, then a close frame. code 0: drops TCP at once, without one (a fault). */
+/* Sends what is queued, then a close frame; a peer that does not read is dropped after 5 s. code 0:
+ * drops TCP at once, without one (a fault). on_conn_closed comes later, as in every ending. */
 void net_server_close(struct net_server_conn *conn, unsigned code, const char *reason);
 
 void net_request_set_user(struct net_server_request *request, void *request_user);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
 
@@ -341,14 +342,27 @@ static int verify(struct link *link, X509_STORE_CTX *store)
     return 0;
 }
 
+/* What the system says, because the library says "closed before established" to everything. */
+static const char *connect_problem(const struct link *link, const char *text)
+{
+    int problem = 0;
+    socklen_t len = sizeof(problem);
+    int fd = link->sock.wsi ? lws_get_socket_fd(link->sock.wsi) : -1;
+    if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &len) == 0 && problem)
+        return strerror(problem);
+    return text;
+}
+
 static int on_connect_error(struct link *link, const char *text, size_t len)
 {
     if (link->close.http_status && link->close.http_status != 101)
         note_answer(link);
+    char own[128];
+    snprintf(own, sizeof(own), STR_FMT, STR_ARG(((struct str){text, text ? len : 0})));
     link_note(link, STATUS_IO,
-              "cannot connect to %s port %u%s: %.*s; is it running, and the URL right?",
+              "cannot connect to %s port %u%s: %s; is it running, and the URL right?",
               target_name(link), link->url.port, link->url.tls ? " with TLS" : "",
-              text ? (int)len : 0, text ? text : "");
+              connect_problem(link, own));
     if (!link->starting && !has_more(link))
         link_end(link, 0);
     return 0; /* with more addresses, on_gone goes on */

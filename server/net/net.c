@@ -12,6 +12,7 @@ enum {
     TLS_SOCKETS_COUNT = 64,
     DESTROY_CALLS_COUNT = 4,
     DESTROY_TURNS_COUNT = 4,
+    LAST_WORDS_TURNS_COUNT = 16,
     LIBRARY_TIMEOUT_S = 60, /* above every deadline of ours, so that ours come first */
 };
 
@@ -178,7 +179,8 @@ static bool is_closing(enum lws_callback_reasons reason)
            reason == LWS_CALLBACK_CLOSED_HTTP;
 }
 
-static int pass_on(struct net_sock *sock, enum lws_callback_reasons reason, void *in, size_t len)
+static int pass_on(struct net_sock *sock, struct lws *wsi, enum lws_callback_reasons reason,
+                   void *in, size_t len)
 {
     if (reason == LWS_CALLBACK_WSI_DESTROY) {
         const struct net_sock_ops *ops = sock->ops;
@@ -187,6 +189,7 @@ static int pass_on(struct net_sock *sock, enum lws_callback_reasons reason, void
         ops->on_gone(sock);
         return 0;
     }
+    sock->wsi = wsi; /* the first events come before the library has returned it */
     if (is_closing(reason))
         sock->closing = true;
     return sock->ops->on_event(sock, reason, in, len);
@@ -203,7 +206,8 @@ static int on_library_event(struct lws *wsi, enum lws_callback_reasons reason, v
     if (reason == LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION)
         in = user;
     net->depth++;
-    int result = sock ? pass_on(sock, reason, in, len) : net_server_on_event(wsi, reason, in, len);
+    int result =
+        sock ? pass_on(sock, wsi, reason, in, len) : net_server_on_event(wsi, reason, in, len);
     net->depth--;
     return result;
 }
@@ -352,6 +356,15 @@ static void destroy_context(struct net *net, enum net_side side)
     }
 }
 
+static bool has_socks(const struct net *net)
+{
+    for (size_t i = 0; i < net->slots.len; i++) {
+        if (net->slots.ptr[i].sock)
+            return true;
+    }
+    return false;
+}
+
 void net_free(struct net *net)
 {
     if (!net)
@@ -359,6 +372,9 @@ void net_free(struct net *net)
     assert(net->depth == 0);
     assert(net->object_count == 0);
     sweep_now(net);
+    for (int turns = 0; turns < LAST_WORDS_TURNS_COUNT && has_socks(net); turns++)
+        uv_run(loop_uv(net->loop),
+               UV_RUN_NOWAIT); /* close frames leave when the socket is writable */
     for (int side = 0; side < NET_SIDE_COUNT; side++)
         destroy_context(net, (enum net_side)side);
     while (net->resolve_count || net->sweep_pending)

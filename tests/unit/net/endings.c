@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -591,6 +592,69 @@ Test(endings, a_freed_server_listens_no_more)
     client_open(&client, &world, echo_url(&echo, "ws", "/"), NULL, 0);
     world_run_until(&world, &client.opened, "open at the second server");
     client_end(&client);
+    echo_end(&echo);
+    world_end(&world);
+}
+
+static void read_to_close(struct peer *peer)
+{
+    if (!peer_accept_upgrade(peer))
+        return;
+    while (peer_read_message(peer) && !peer->close_code)
+        buf_append(&peer->request, buf_str(&peer->seen));
+}
+
+/* Nobody turns the loop for it any more: freeing everything at once must be enough. */
+Test(endings, the_last_words_leave_also_when_all_ends_at_once)
+{
+    struct world world;
+    struct peer peer = {0};
+    struct client client = {0};
+    world_start(&world, NULL);
+    peer_listen(&peer, read_to_close);
+    open_at_peer(&client, &world, &peer);
+    world_run_until(&world, &client.opened, "open");
+    client_send(&client, "last words");
+    client_end(&client);
+    world_end(&world);
+    peer_end(&peer);
+    cr_expect_eq(peer.close_code, 1000, "%u", peer.close_code);
+}
+
+Test(endings, the_environment_names_no_proxy)
+{
+    struct world world;
+    struct echo echo = {0};
+    struct client client = {0};
+    setenv("http_proxy", "http://127.0.0.1:9", 1);
+    setenv("https_proxy", "http://127.0.0.1:9", 1);
+    setenv("all_proxy", "http://127.0.0.1:9", 1);
+    world_start(&world, NULL);
+    echo_start(&echo, &world);
+    client_open(&client, &world, echo_url(&echo, "ws", "/"), NULL, 0);
+    world_run_until(&world, &client.opened, "open");
+    client_end(&client);
+    echo_end(&echo);
+    world_end(&world);
+}
+
+static void ask_and_vanish(struct peer *peer)
+{
+    if (peer_ask_upgrade(peer))
+        peer_reset(peer);
+}
+
+Test(endings, the_owner_hears_of_a_client_that_vanished)
+{
+    struct world world;
+    struct peer peer = {0};
+    struct echo echo = {0};
+    world_start(&world, NULL);
+    echo_start(&echo, &world);
+    peer_connect(&peer, net_server_port(echo.server), ask_and_vanish);
+    world_run_until(&world, &echo.any_closed, "on_conn_closed");
+    cr_expect_eq(echo.closed_count, 1);
+    peer_end(&peer);
     echo_end(&echo);
     world_end(&world);
 }
