@@ -42,8 +42,8 @@ static void on_results(void *user, const struct workspace_results *results)
         buf_append_fmt(&call->text, "No file in %s matches " STR_FMT "\n",
                        state->search.path.display, STR_ARG(state->glob));
     if (results->limited)
-        buf_append_fmt(&call->text, "[only the first %zu are shown: narrow the glob]\n",
-                       results->count);
+        buf_append_fmt(&call->text, "[%zu of at least %zu are shown: narrow the glob]\n",
+                       results->count, results->total);
     if (results->timed_out)
         buf_append_c(&call->text, "[stopped: it took too long; there may be more]\n");
     buf_append_fmt(&call->summary, STR_FMT ": %zu files", STR_ARG(state->glob), results->count);

@@ -62,7 +62,7 @@ static size_t count_matches(const struct workspace_results *results)
 static void append_notes(struct buf *out, const struct workspace_results *results)
 {
     if (results->limited)
-        buf_append_c(out, "[there are more matches: narrow the pattern or the path]\n");
+        buf_append_c(out, "[there are more matches, or may be: narrow the pattern or the path]\n");
     if (results->timed_out)
         buf_append_c(out, "[stopped after 20 s: not all files were searched]\n");
     if (results->files_skipped_large > 0)

@@ -57,9 +57,11 @@ static void on_results(void *user, const struct workspace_results *results)
     if (results->count == 0)
         buf_append_fmt(&call->text, "%s has no entries%s\n", state->search.path.display,
                        state->offset > 0 ? " from this offset on" : "");
-    if (results->limited)
+    if (results->count == (size_t)state->limit && results->limited)
         buf_append_fmt(&call->text, "[there is more: go on with offset %zu]\n",
                        (size_t)state->offset + results->count);
+    else if (results->limited)
+        buf_append_c(&call->text, "[there is more than could be listed; list a smaller folder]\n");
     if (results->timed_out)
         buf_append_c(&call->text, "[stopped: it took too long; list a smaller folder]\n");
     buf_append_fmt(&call->summary, "%s: %zu entries", state->search.path.display, results->count);

@@ -4,7 +4,10 @@
 
 #include "screen-internal.h"
 
-enum { HELD_BYTES = 4096 }; /* of an unfinished line, before it is shown as it is */
+enum {
+    HELD_BYTES = 4096, /* of an unfinished line, before it is shown as it is */
+    MASKED_NAMES_BYTES = 300,
+};
 
 struct session {
     struct tools_thread *thread;
@@ -227,6 +230,21 @@ static enum status spawn(struct session *session, const struct policy_launch *la
     return session->process ? STATUS_OK : err->status;
 }
 
+/* "Not found" would mislead the model: what the sandbox hides is named. */
+static void note_masked(const char *masked, struct buf *notes)
+{
+    struct buf names = {0};
+    struct str rest = str_trim(str_from(masked)), name;
+    if (rest.len == 0)
+        return;
+    while (str_next(&rest, '\n', &name))
+        buf_append_fmt(&names, "%s" STR_FMT, names.len > 0 ? ", " : "", STR_ARG(name));
+    buf_append_c(notes, "[Hidden from the command, as secrets: ");
+    output_append_line(notes, buf_str(&names), MASKED_NAMES_BYTES);
+    buf_append_c(notes, "]\n");
+    buf_finish(&names);
+}
+
 static enum status launch_command(struct session *session, const struct session_options *options,
                                   struct err *err)
 {
@@ -243,6 +261,7 @@ static enum status launch_command(struct session *session, const struct session_
     char *cwd = str_dup_c(options->command.workdir);
     status = spawn(session, &launch, cwd, err);
     mem_free(cwd);
+    note_masked(launch.masked, &session->screen.notes);
     policy_launch_finish(&launch);
     screen_close(&session->screen);
     return status;

@@ -72,6 +72,21 @@ Test(commands, see_unsaved_text_and_leave_the_disk_alone)
     fixture_finish(&f);
 }
 
+Test(commands, secrets_are_hidden_and_named)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    put(&f, ".env", "TOKEN=abc\n");
+    open_file(&f, ".env", "TOKEN=typed\n");
+    call(&f, &r, "exec_command", "{'cmd':'cat .env'}");
+    assert_has(r.text, "[Hidden from the command, as secrets: .env]");
+    assert_lacks(r.text, "abc");
+    assert_lacks(r.text, "typed");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
 Test(commands, a_refused_write_to_unsaved_text_is_explained)
 {
     static const char *const commands[] = {

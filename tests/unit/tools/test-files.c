@@ -177,6 +177,8 @@ Test(files, finds)
     cr_assert_str_eq(r.text, "src/a.c\nsrc/deep/b.c\n");
     call(&f, &r, "find_files", "{'glob':'*.py','path':'src','limit':null}");
     assert_has(r.text, "No file in src matches *.py");
+    call(&f, &r, "find_files", "{'glob':'*','path':null,'limit':2}");
+    assert_has(r.text, "[2 of at least 3 are shown");
     record_finish(&r);
     fixture_finish(&f);
 }
