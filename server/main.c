@@ -18,6 +18,7 @@ static const char help[] =
     "  endpoint [--listen ADDRESS:PORT] [--engine replay[:FILE]]\n"
     "                                   a local Responses endpoint; PORT 0 picks one\n"
     "      --token-file FILE            bearer token, required on any address but loopback\n"
+    "      --trace FILE                 appends every frame, as JSON Lines\n"
     "      --age-limit SECONDS          how long a connection may live (default 3600)\n"
     "\n"
     "  --help, --version\n"

@@ -7,10 +7,12 @@
 #include <unistd.h>
 
 #include <lanebridge/endpoint.h>
+#include <lanebridge/json.h>
 
 #include "cli.h"
 
 struct serving {
+    FILE *trace;
     struct loop *loop;
     struct net *net;
     struct endpoint *endpoint;
@@ -19,7 +21,7 @@ struct serving {
 };
 
 struct endpoint_arguments {
-    const char *listen, *engine, *token_file;
+    const char *listen, *engine, *token_file, *trace;
     int64_t age_limit;
     bool without_lanes, without_warm_up, with_parent;
 };
@@ -40,6 +42,25 @@ static void on_parent_end(void *user, enum status status)
 {
     (void)status;
     on_stop(user);
+}
+
+/* {"got":FRAME} and {"sent":FRAME}, one a line; what is no JSON becomes a string. */
+static void on_traffic(void *user, bool outgoing, struct str text)
+{
+    struct serving *serving = user;
+    struct buf line = {0};
+    struct json_value *value = NULL;
+    bool is_json = json_parse(text, &value, NULL) == STATUS_OK;
+    buf_append_fmt(&line, "{\"%s\":", outgoing ? "sent" : "got");
+    if (is_json)
+        json_append(&line, value);
+    else
+        json_append_quoted(&line, text);
+    json_free(value);
+    buf_append_c(&line, "}\n");
+    fwrite(line.ptr, 1, line.len, serving->trace);
+    fflush(serving->trace);
+    buf_finish(&line);
 }
 
 static bool read_file(const char *path, struct buf *bytes)
@@ -111,13 +132,17 @@ static void announce(const struct endpoint_options *options, unsigned port)
     fflush(stdout);
 }
 
-static int serve(const struct endpoint_options *options, bool with_parent)
+static int serve(struct endpoint_options *options, bool with_parent, FILE *trace)
 {
     static const struct loop_stream_handlers parent_handlers = {.on_data = on_parent_data,
                                                                 .on_end = on_parent_end};
-    struct serving serving = {0};
+    struct serving serving = {.trace = trace};
     struct err err = {0};
     int code = EXIT_FAILED;
+    if (trace) {
+        options->on_traffic = on_traffic;
+        options->user = &serving;
+    }
     serving.loop = loop_new(&err);
     if (!serving.loop)
         goto out;
@@ -175,7 +200,13 @@ static int serve_with(const struct endpoint_arguments *args)
             token.ptr[token.len] = '\0';
             options.token = token.ptr;
         }
-        code = serve(&options, args->with_parent);
+        FILE *trace = args->trace ? fopen(args->trace, "ae") : NULL;
+        if (args->trace && !trace)
+            cli_complain("endpoint", "cannot write the trace %s: %s", args->trace, strerror(errno));
+        else
+            code = serve(&options, args->with_parent, trace);
+        if (trace)
+            fclose(trace);
     }
     buf_finish(&address);
     buf_finish(&replay);
@@ -190,6 +221,7 @@ int cli_endpoint(int argc, char **argv)
         {"--listen", CLI_TEXT, &args.listen},
         {"--engine", CLI_TEXT, &args.engine},
         {"--token-file", CLI_TEXT, &args.token_file},
+        {"--trace", CLI_TEXT, &args.trace},
         {"--age-limit", CLI_NUMBER, &args.age_limit},
         {"--without-lanes", CLI_FLAG, &args.without_lanes},
         {"--without-warm-up", CLI_FLAG, &args.without_warm_up},

@@ -10,3 +10,4 @@ complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l listen -r
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l engine -r -a replay
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l token-file -r -F
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l age-limit -r
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l trace -r -F
