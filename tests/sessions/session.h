@@ -1,0 +1,152 @@
+/* The player of session files: see README.md for their format.
+ *   session.c   arguments, exit code
+ *   script.c    the file as sections and steps
+ *   match.c     what a message must contain; variables
+ *   player.c    the programs under test, the loop, deadlines, what is printed on failure
+ *   bare.c      the language server on bare bytes, for what no client would send
+ *   steps.c     one function a step, and their table
+ *   checks.c    the steps that only look */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include <lanebridge/client.h>
+
+/* -- Script --------------------------------------------------------------------------------------
+ */
+
+struct named_text {
+    char *name;
+    struct buf text;
+};
+struct step {
+    unsigned line;
+    char *text;
+};
+enum client_kind { CLIENT_EDITOR, CLIENT_BARE, CLIENT_NONE };
+enum endpoint_kind { ENDPOINT_NONE, ENDPOINT_REPLAY, ENDPOINT_REFUSES, ENDPOINT_SILENT };
+struct script {
+    const char *path;
+    struct buf title;
+    VEC(struct named_text) files, texts;
+    enum endpoint_kind endpoint;
+    struct buf endpoint_args, replay, settings, config;
+    VEC(char *) env;
+    enum client_kind client;
+    char *client_name, *encodings;
+    bool rich, untrusted;
+    int64_t torn; /* bare: bytes a write, 0 whole */
+    struct client_quirks quirks;
+    VEC(struct step) steps;
+};
+bool script_load(struct script *script, const char *path);
+void script_finish(struct script *script);
+const struct named_text *script_text(const struct script *script, struct str name);
+
+/* -- Words of a step -----------------------------------------------------------------------------
+ */
+
+/* Each takes the next word, string or value off the front; false when it is not there. */
+bool words_take(struct str *rest, struct str *ret_word);
+bool words_take_text(struct str *rest, struct buf *ret_text); /* "quoted as in JSON", or one word */
+bool words_take_json(struct str *rest, struct str *ret_json);
+bool words_take_arrow(struct str *rest);
+bool words_done(struct str rest);
+
+/* -- Matching ------------------------------------------------------------------------------------
+ */
+
+struct variables {
+    VEC(struct named_text) list;
+};
+void variables_set(struct variables *variables, const char *name, struct str value);
+void variables_finish(struct variables *variables);
+/* Appends text with ${name} replaced; ${uri:PATH} is the URI of a file of the workspace. */
+void variables_expand(const struct variables *variables, struct str text, struct buf *ret_text);
+/* `expected` is part of `got`; what differs goes to `why`. "?name" binds, "~part" contains, "*" is
+ * anything, null is null or absent. */
+bool match_value(const struct json_value *expected, const struct json_value *got,
+                 struct variables *variables, struct buf *why);
+bool match_text(struct str expected, const struct json_value *got, struct variables *variables,
+                struct buf *why);
+
+/* -- Player --------------------------------------------------------------------------------------
+ */
+
+struct wire_message {
+    bool outgoing;
+    struct buf text;
+    struct json_value *json; /* NULL when it is none */
+};
+struct child {
+    struct loop_process *process;
+    struct buf out, errors;
+    bool ended;
+    int exit_code, signal;
+};
+struct answer {
+    bool asked, arrived, failed;
+    int error_code;
+    struct buf text; /* result, or the error's text */
+    struct json_value *result;
+};
+struct bare;
+enum stage { STAGE_ENDPOINT, STAGE_SERVER, STAGE_STEPS, STAGE_STOP_SERVER, STAGE_STOP_ENDPOINT };
+struct player {
+    const struct script *script;
+    const char *program;
+    struct loop *loop;
+    struct loop_timer *pump, *poll, *deadline;
+    struct buf folder, root, state;
+    struct variables variables;
+    struct child endpoint, run;
+    unsigned endpoint_port;
+    int held_socket; /* a port that refuses or never answers */
+    struct client *client;
+    struct bare *bare;
+    bool ready, server_ended, server_killed;
+    int server_exit, server_signal;
+    VEC(struct wire_message) wire;
+    size_t cursor, turn_cursor; /* how far expect and until have read */
+    VEC(char *) answers, on_apply;
+    struct answer answer;
+    enum stage stage;
+    size_t at; /* step */
+    bool step_begun, exit_checked, over, failed;
+    struct buf why;
+};
+
+enum outcome { STEP_DONE, STEP_WAIT, STEP_FAILED };
+/* Called until it is done; player->step_begun is false the first time. WAIT and FAILED say in
+ * player->why what is missing. */
+typedef enum outcome step_fn(struct player *player, struct str rest);
+step_fn *step_find(struct str name);
+enum outcome step_play(struct player *player, struct str text);
+enum outcome step_bad(struct player *player, const char *usage);
+
+int player_run(const struct script *script, const char *program);
+void player_pump(struct player *player); /* something happened */
+void player_on_traffic(void *user, bool outgoing, struct str body);
+void player_on_exit(void *user, int exit_code, int signal);
+bool player_start_server(struct player *player, struct err *err);
+bool player_start_endpoint(struct player *player, struct err *err);
+void player_stop_child(struct child *child);
+bool player_spawn(struct player *player, struct child *child, char *const *argv, bool with_stdin,
+                  struct err *err);
+void player_path(const struct player *player, struct str name, struct buf *path);
+bool read_whole(const char *path, struct buf *bytes);
+/* The frames the endpoint got, and sent, as JSON lines. */
+void player_trace(const struct player *player, struct buf *lines);
+
+/* checks.c */
+step_fn step_expect, step_receive, step_never, step_until, step_buffer, step_disk, step_status;
+step_fn step_endpoint_got, step_journal, step_output, step_errors, step_exit;
+
+/* bare.c */
+struct bare *bare_new(struct player *player, char *const *argv, char *const *env, struct err *err);
+void bare_send(struct bare *bare, struct str bytes); /* torn as the script says */
+void bare_end(struct bare *bare);                    /* end of input */
+bool bare_is_sent(const struct bare *bare);
+pid_t bare_pid(const struct bare *bare);
+void bare_free(struct bare *bare);
+
+#endif
