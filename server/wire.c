@@ -214,11 +214,11 @@ static void on_http_head(void *user, int status, struct str content_type)
 static void on_http_body(void *user, struct str bytes)
 {
     struct link *link = user;
+    link->handlers.on_alive(link->user); /* first: the last event may free the link */
     if (link->sse)
         net_sse_push(link->sse, bytes);
     else if (link->error_body.len + bytes.len <= ERROR_BODY_BYTES)
         buf_append(&link->error_body, bytes);
-    link->handlers.on_alive(link->user);
 }
 
 /* An HTTP error's body carries the same error object as an error event does: make it one. */

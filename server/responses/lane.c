@@ -58,6 +58,14 @@ void responses_lane_forget_chain(struct lane *lane)
     responses_chain_lose_cache(chain);
 }
 
+void responses_lane_give_up_names(struct connection *connection)
+{
+    for (unsigned i = 1; i < connection->lane_count; i++)
+        responses_lane_forget_chain(&connection->lanes[i]);
+    connection->is_named = false;
+    connection->lane_count = 1;
+}
+
 void responses_lane_limit(const struct lane *lane)
 {
     const struct connection *connection = lane->connection;

@@ -183,7 +183,6 @@ static void send_full(struct response *response, const struct failure *failure)
         return;
     }
     response->chain->hold.response_id[0] = '\0';
-    response->must_be_full = true;
     send_at_once(response, "the server no longer holds the conversation: sending it in full");
 }
 
@@ -364,10 +363,8 @@ static void give_up_lanes(struct connection *connection)
         connection->is_retiring = true;
         return;
     }
-    for (unsigned i = 0; i < connection->lane_count; i++)
-        responses_lane_forget_chain(&connection->lanes[i]);
-    connection->is_named = false;
-    connection->lane_count = 1;
+    responses_lane_forget_chain(connection->lanes); /* the default lane is another than "l0" */
+    responses_lane_give_up_names(connection);
 }
 
 void responses_recover_connection_error(struct connection *connection,

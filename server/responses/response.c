@@ -53,19 +53,13 @@ void response_free(struct response *response)
     responses_client_bury(response->client, response);
 }
 
-enum status response_send(struct response *response, struct lane *lane)
+static void write_frame(const struct response *response, const struct lane *lane, size_t first,
+                        struct buf *frame)
 {
-    struct responses *client = response->client;
-    const struct responses_request *request = &response->request.request;
-    struct connection *connection = lane->connection;
-    bool is_own_lane = response->chain->lane == lane;
-    size_t first = 0;
-    if (!response->must_be_full && (is_own_lane || responses_client_has_stored_ids(client)))
-        first = responses_chain_covered(response->chain, request, lane);
-
+    const struct responses *client = response->client;
     char name[LANE_NAME_BYTES];
     struct request_shape shape = {
-        .transport = connection->kind,
+        .transport = lane->connection->kind,
         .lane = responses_lane_name(lane, name),
         .previous = first ? str_from(response->chain->hold.response_id) : (struct str){0},
         .first = first,
@@ -73,22 +67,30 @@ enum status response_send(struct response *response, struct lane *lane)
         .additional_tools = client->profile.additional_tools,
         .refused = client->refused,
     };
+    responses_request_write(&response->request.request, &shape, frame);
+}
+
+enum status response_send(struct response *response, struct lane *lane)
+{
+    struct responses *client = response->client;
+    struct connection *connection = lane->connection;
+    const struct responses_request *request = &response->request.request;
+    size_t first = responses_chain_covered(response->chain, request, lane);
     struct buf frame = {0};
-    responses_request_write(request, &shape, &frame);
+    write_frame(response, lane, first, &frame);
     size_t length = frame.len;
     enum status status = connection->transport->ops->send(connection->transport, &frame);
     buf_finish(&frame);
     if (status < 0)
         return status;
 
-    uint64_t now = responses_now(client);
     responses_lane_start(lane, response);
     response_set_state(response, RESPONSE_SENT);
     response->attempts++;
     response->refused_when_sent = client->refused;
-    response->event_ms = connection->used_ms = now;
     response->sent_tools_hash = client->profile.additional_tools ? hash_bytes(request->tools) : 0;
-    response->result.sent_ms = now;
+    response->event_ms = connection->used_ms = responses_now(client);
+    response->result.sent_ms = response->event_ms;
     response->result.continued = first > 0;
     response->result.bytes_sent += length;
     client->told.requests++;

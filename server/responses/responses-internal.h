@@ -147,6 +147,8 @@ void responses_lane_start(struct lane *lane, struct response *response);
 void responses_lane_end(struct lane *lane);
 /* Takes the response off; the lane waits for the terminal event. */
 void responses_lane_drain(struct lane *lane, uint64_t now_ms);
+/* From now on the first lane is the only one and has no name. The others must be free. */
+void responses_lane_give_up_names(struct connection *connection);
 /* The server has fewer than we thought: this one was too much. */
 void responses_lane_limit(const struct lane *lane);
 /* Cuts the tie to the chain that is kept here. */
@@ -241,7 +243,6 @@ struct response {
     struct lane *lane;
     enum response_state state;
     bool dead;
-    bool must_be_full;          /* the parent was not found */
     bool must_be_forgotten;     /* the chain was reset meanwhile */
     unsigned refused_when_sent; /* enum request_option left out of the last attempt */
     bool had_started, had_output, is_counting;

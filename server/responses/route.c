@@ -86,8 +86,7 @@ static void give_up_names(struct connection *connection, const struct lane *lane
     client->refused |= OPTION_LANES;
     client->profile.lanes = false;
     if (lane == connection->lanes && responses_connection_active(connection) == 1) {
-        connection->is_named = false;
-        connection->lane_count = 1;
+        responses_lane_give_up_names(connection);
         connection->chain = lane->chain;
     } else {
         connection->is_retiring = true;

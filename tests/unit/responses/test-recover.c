@@ -573,6 +573,25 @@ Test(responses_recover, a_network_that_is_down_is_tried_twice_before_http)
     scene_stop(&s);
 }
 
+Test(responses_recover, after_a_failed_connect_everybody_pauses)
+{
+    struct scene s;
+    struct caller other;
+    scene_create(&s, "openai", RESPONSES_WEBSOCKET_ONLY);
+    fake_refuse(s.wire, 0, -1);
+    caller_interrupt(&s.caller);
+    fake_settle(&s.fake);
+    caller_start(&other, &s.fake, PRIORITY_TURN);
+    caller_say(&other, "two");
+    cr_assert(caller_create(&other));
+    fake_advance(&s.fake, 9);
+    cr_assert_eq(s.fake.wires.len, 1);
+    fake_advance(&s.fake, 1);
+    cr_assert_eq(s.fake.wires.len, 2);
+    caller_finish(&other);
+    scene_stop(&s);
+}
+
 Test(responses_recover, a_probe_that_fails_disturbs_nobody)
 {
     struct scene s;
