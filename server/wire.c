@@ -211,12 +211,19 @@ static void on_http_head(void *user, int status, struct str content_type)
             net_sse_new((size_t)link->wire->config->endpoint_max_event_bytes, on_sse_event, link);
 }
 
+static void push_events(struct link *link, struct str bytes)
+{
+    if (net_sse_push(link->sse, bytes) == STATUS_LIMIT)
+        fail_later(link, STATUS_LIMIT, "the endpoint sent an event larger than endpoint.maxEventBytes");
+}
+
+/* The owner may close the link at any event, so events come last; that bytes came is told by them. */
 static void on_http_body(void *user, struct str bytes)
 {
     struct link *link = user;
     link->handlers.on_alive(link->user); /* first: the last event may free the link */
     if (link->sse)
-        net_sse_push(link->sse, bytes);
+        push_events(link, bytes);
     else if (link->error_body.len + bytes.len <= ERROR_BODY_BYTES)
         buf_append(&link->error_body, bytes);
 }
