@@ -68,6 +68,11 @@ size_t policy_offer_rules(const struct policy *policy, const struct policy_comma
 void policy_accept_rule(struct policy *policy, const struct policy_command *command,
                         const struct policy_rule *rule);
 void policy_end_turn(struct policy *policy);      /* drops rules of scope turn */
+/* Rules in force: those accepted here and those remembered. The index changes with every delete; a
+ * remembered rule is forgotten for good. */
+size_t policy_rule_count(const struct policy *policy);
+void policy_rule_get(const struct policy *policy, size_t index, struct policy_rule *ret_rule);
+void policy_rule_delete(struct policy *policy, size_t index);
 /* Identity of what was approved: hex of everything that was shown. */
 void policy_fingerprint(struct str shown, char ret_hex[SHA256_HEX_BYTES]);
 
@@ -98,6 +103,21 @@ enum status policy_launch_build(struct policy *policy, const struct policy_comma
                                 const struct policy_bind *binds, size_t bind_count, bool sandboxed,
                                 struct policy_launch *ret_launch, struct err *err);
 void policy_launch_finish(struct policy_launch *launch);
+
+/* -- Guard: what a command did to protected names (requirement 19) ----------------------------------------- */
+
+/* Existing names at root depth are read-only in the sandbox; a guard finds what was created or changed
+ * elsewhere, at any depth. new and free on the loop thread; look (before the command) and compare
+ * (after it) walk the roots, up to a second each: call them in work. */
+struct policy_guard;
+struct policy_guard *policy_guard_new(const struct policy *policy);
+void policy_guard_free(struct policy_guard *guard);
+void policy_guard_look(struct policy_guard *guard);
+/* This path was changed by the user or by an approved edit while the command ran. */
+void policy_guard_excuse(struct policy_guard *guard, struct str absolute_path);
+/* Moves what is new to quarantine and puts back what was changed or deleted; appends a line for each to
+ * `report`, fit for the command's output. Gives their number. */
+size_t policy_guard_compare(struct policy_guard *guard, struct buf *report);
 
 /* -- Redaction ---------------------------------------------------------------------------------------------------- */
 /* Remembers a secret value; policy_redact then replaces it (and things shaped like keys) by "[redacted]". */

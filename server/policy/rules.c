@@ -238,6 +238,34 @@ void policy_accept_rule(struct policy *policy, const struct policy_command *comm
         rulefile_save(policy);
 }
 
+size_t policy_rule_count(const struct policy *policy)
+{
+    return policy->rules.len;
+}
+
+void policy_rule_get(const struct policy *policy, size_t index, struct policy_rule *ret_rule)
+{
+    static const char *const spans[] = {
+        [SCOPE_ONCE] = "once",
+        [SCOPE_TURN] = "this turn",
+        [SCOPE_SESSION] = "this session",
+        [SCOPE_WORKSPACE] = "always",
+    };
+    const struct rule *rule = &policy->rules.ptr[index];
+    snprintf(ret_rule->id, sizeof(ret_rule->id), "%zu", index);
+    ret_rule->scope = rule->scope;
+    describe(rule, spans[rule->scope], ret_rule);
+}
+
+void policy_rule_delete(struct policy *policy, size_t index)
+{
+    bool remembered = policy->rules.ptr[index].scope == SCOPE_WORKSPACE;
+    rule_finish(&policy->rules.ptr[index]);
+    vec_remove(&policy->rules, index);
+    if (remembered)
+        rulefile_save(policy);
+}
+
 void policy_end_turn(struct policy *policy)
 {
     for (size_t i = policy->rules.len; i-- > 0;) {

@@ -71,6 +71,13 @@ static int deny(scmp_filter_ctx filter, const char *name, int errno_value)
     return failed == -EDOM ? 0 : failed; /* not a call of this architecture */
 }
 
+/* The library's macros leave a field out. */
+static struct scmp_arg_cmp compare(unsigned arg, enum scmp_compare op, scmp_datum_t a,
+                                   scmp_datum_t b)
+{
+    return (struct scmp_arg_cmp){.arg = arg, .op = op, .datum_a = a, .datum_b = b};
+}
+
 static int deny_if(scmp_filter_ctx filter, int number, int errno_value, struct scmp_arg_cmp arg)
 {
     int failed =
@@ -82,14 +89,15 @@ static int deny_if(scmp_filter_ctx filter, int number, int errno_value, struct s
  * compares as above the last. */
 static int deny_families(scmp_filter_ctx filter)
 {
-    int failed = deny_if(filter, SCMP_SYS(socket), EAFNOSUPPORT,
-                         SCMP_A0(SCMP_CMP_GT, (scmp_datum_t)AF_NETLINK));
+    int failed =
+        deny_if(filter, SCMP_SYS(socket), EAFNOSUPPORT, compare(0, SCMP_CMP_GT, AF_NETLINK, 0));
     for (scmp_datum_t family = 0; family < AF_NETLINK && !failed; family++)
         if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
-            failed = deny_if(filter, SCMP_SYS(socket), EAFNOSUPPORT, SCMP_A0(SCMP_CMP_EQ, family));
+            failed =
+                deny_if(filter, SCMP_SYS(socket), EAFNOSUPPORT, compare(0, SCMP_CMP_EQ, family, 0));
     struct scmp_arg_cmp other[] = {
-        SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
-        SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE),
+        compare(0, SCMP_CMP_EQ, AF_NETLINK, 0),
+        compare(2, SCMP_CMP_NE, NETLINK_ROUTE, 0),
     };
     if (!failed)
         failed = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 2,
@@ -101,16 +109,17 @@ static int deny_families(scmp_filter_ctx filter)
 static int deny_flags(scmp_filter_ctx filter)
 {
     const scmp_datum_t low = 0xFFFFFFFF;
-    int failed = deny_if(filter, SCMP_SYS(ioctl), EPERM, SCMP_A1(SCMP_CMP_MASKED_EQ, low, TIOCSTI));
+    int failed =
+        deny_if(filter, SCMP_SYS(ioctl), EPERM, compare(1, SCMP_CMP_MASKED_EQ, low, TIOCSTI));
     if (!failed)
         failed = deny_if(filter, SCMP_SYS(ioctl), EPERM,
-                         SCMP_A1(SCMP_CMP_MASKED_EQ, low, 0x541C /* TIOCLINUX */));
+                         compare(1, SCMP_CMP_MASKED_EQ, low, 0x541C /* TIOCLINUX */));
     if (!failed)
         failed = deny_if(filter, SCMP_SYS(unshare), EPERM,
-                         SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
+                         compare(0, SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
     if (!failed)
         failed = deny_if(filter, SCMP_SYS(clone), EPERM,
-                         SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
+                         compare(0, SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
     return failed;
 }
 

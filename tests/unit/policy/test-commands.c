@@ -232,6 +232,23 @@ Test(commands, rules_end_with_their_scope)
     cr_assert_eq(verdict_on("git pull", NETWORK), POLICY_REFUSE, "no rule is above plan mode");
 }
 
+Test(commands, rules_are_listed_and_deleted)
+{
+    struct policy_rule rule;
+    use_tier(TIER_EXTERNAL);
+    cr_assert(accept("git push", NETWORK, SCOPE_SESSION));
+    cr_assert(accept("git pull", NETWORK, SCOPE_WORKSPACE));
+    cr_assert_eq(policy_rule_count(policy), 2);
+    policy_rule_get(policy, 1, &rule);
+    cr_assert_eq(rule.scope, SCOPE_WORKSPACE);
+    cr_assert(strstr(rule.text, "`git pull …` with network in"), "%s", rule.text);
+    policy_rule_delete(policy, 1);
+    cr_assert_eq(verdict_on("git pull", NETWORK), POLICY_ASK);
+    cr_assert_eq(verdict_on("git push", NETWORK), POLICY_ALLOW);
+    make_policy();
+    cr_assert_eq(policy_rule_count(policy), 0, "forgotten for good");
+}
+
 Test(commands, sec_30_remembered_rules_are_ours_alone)
 {
     struct stat st;
