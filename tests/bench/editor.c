@@ -1,0 +1,171 @@
+/* An editor that is only a pipe: it says what must be said and looks for a few words in what comes
+ * back, so that the editor's work is not in what is measured. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+enum { READ_BYTES = 64 * 1024 };
+
+static void write_file(const char *folder, const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    FILE *file = fopen(path, "we");
+    if (!file || fputs(text, file) < 0 || fclose(file) != 0)
+        bench_die("cannot write %s: %s", path, strerror(errno));
+}
+
+static void make_folder(struct editor *editor, unsigned port)
+{
+    struct buf settings = {0};
+    char work[96];
+    strcpy(editor->folder, "/tmp/lanebridge-bench-XXXXXX");
+    if (!mkdtemp(editor->folder))
+        bench_die("cannot make %s: %s", editor->folder, strerror(errno));
+    snprintf(work, sizeof(work), "%s/work", editor->folder); /* a home is no workspace */
+    mkdir(work, 0700);
+    write_file(work, "hello.txt", "hello from the benchmark\nsecond line\nthird line\n");
+    buf_append_fmt(&settings,
+                   "{\"endpoint.url\":\"ws://127.0.0.1:%u/v1/responses\","
+                   "\"endpoint.profile\":\"openai\"}",
+                   port);
+    write_file(editor->folder, "config.json", settings.ptr);
+    buf_finish(&settings);
+}
+
+/* -- The process ---------------------------------------------------------------------------------
+ */
+
+static void spawn(struct editor *editor, const char *binary)
+{
+    char home[96], config[96], state[96];
+    snprintf(home, sizeof(home), "HOME=%s/home", editor->folder);
+    snprintf(config, sizeof(config), "LANEBRIDGE_CONFIG=%s/config.json", editor->folder);
+    snprintf(state, sizeof(state), "LANEBRIDGE_STATE=%s/home/state", editor->folder);
+    char path[] = "PATH=/usr/bin:/bin", command[] = "lsp";
+    char *env[] = {home, config, state, path, NULL};
+    char *argv[] = {(char *)(uintptr_t)binary, command, NULL};
+    int in[2], out[2];
+    posix_spawn_file_actions_t actions;
+    if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
+        bench_die("cannot make pipes: %s", strerror(errno));
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
+    editor->spawned_ns = time_mono_ns();
+    int code = posix_spawn(&editor->pid, binary, &actions, NULL, argv, env);
+    if (code != 0)
+        bench_die("cannot start %s: %s", binary, strerror(code));
+    posix_spawn_file_actions_destroy(&actions);
+    close(in[0]);
+    close(out[1]);
+    editor->in = in[1];
+    editor->out = out[0];
+}
+
+static void say(struct editor *editor, const char *body)
+{
+    struct buf frame = {0};
+    buf_append_fmt(&frame, "Content-Length: %zu\r\n\r\n%s", strlen(body), body);
+    if (write(editor->in, frame.ptr, frame.len) != (ssize_t)frame.len)
+        bench_die("the language server does not read");
+    buf_finish(&frame);
+}
+
+/* Reads until `words` have come; what is before them is dropped, what is behind them stays. */
+static void await(struct editor *editor, const char *words)
+{
+    struct buf *text = &editor->text;
+    for (;;) {
+        size_t at = str_find(buf_str(text), str_from(words), 0);
+        if (at != STR_NONE) {
+            buf_remove_front(text, at);
+            return;
+        }
+        size_t kept = strlen(words); /* a part of them may have come */
+        if (text->len > kept)
+            buf_remove_front(text, text->len - kept);
+        struct pollfd ready = {.fd = editor->out, .events = POLLIN};
+        if (poll(&ready, 1, BENCH_WAIT_MS) <= 0)
+            bench_die("the language server never says %s", words);
+        buf_reserve(text, READ_BYTES);
+        ssize_t count = read(editor->out, text->ptr + text->len, READ_BYTES);
+        if (count <= 0)
+            bench_die("the language server ended before it said %s", words);
+        text->len += (size_t)count;
+        text->ptr[text->len] = '\0';
+    }
+}
+
+/* -- The session ---------------------------------------------------------------------------------
+ */
+
+void editor_start(struct editor *editor, const char *binary, unsigned port)
+{
+    struct buf body = {0};
+    *editor = (struct editor){.pid = -1};
+    make_folder(editor, port);
+    spawn(editor, binary);
+    buf_append_fmt(&body,
+                   "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{"
+                   "\"processId\":%d,\"clientInfo\":{\"name\":\"bench\"},\"rootUri\":null,"
+                   "\"workspaceFolders\":[{\"uri\":\"file://%s/work\",\"name\":\"bench\"}],"
+                   "\"capabilities\":{\"general\":{\"positionEncodings\":[\"utf-8\"]},"
+                   "\"experimental\":{\"lanebridge\":{\"version\":1}}},"
+                   "\"initializationOptions\":{\"trusted\":true}}}",
+                   (int)getpid(), editor->folder);
+    say(editor, body.ptr);
+    buf_finish(&body);
+    await(editor, "\"capabilities\"");
+    editor->initialized_ns = time_mono_ns();
+    say(editor, "{\"jsonrpc\":\"2.0\",\"method\":\"initialized\",\"params\":{}}");
+}
+
+void editor_prompt(struct editor *editor)
+{
+    say(editor, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"lanebridge/turn/start\",\"params\":{"
+                "\"input\":[{\"type\":\"text\",\"text\":\"Read the file, many times.\"}]}}");
+}
+
+void editor_await_turn(struct editor *editor)
+{
+    await(editor, "lanebridge/turn/completed");
+    await(editor, "\"status\":\"");
+    if (!str_starts_with(buf_str(&editor->text), STR("\"status\":\"completed\"")))
+        bench_die("the turn did not complete: %s", editor->text.ptr);
+}
+
+static void remove_folder(const char *folder)
+{
+    char remove[] = "rm", flags[] = "-rf", path[64];
+    char *argv[] = {remove, flags, path, NULL};
+    pid_t pid;
+    snprintf(path, sizeof(path), "%s", folder);
+    if (posix_spawnp(&pid, remove, NULL, NULL, argv, NULL) == 0)
+        waitpid(pid, NULL, 0);
+}
+
+void editor_stop(struct editor *editor)
+{
+    int status;
+    say(editor, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"shutdown\"}");
+    await(editor, "\"id\":3");
+    say(editor, "{\"jsonrpc\":\"2.0\",\"method\":\"exit\"}");
+    close(editor->in);
+    waitpid(editor->pid, &status, 0);
+    close(editor->out);
+    buf_finish(&editor->text);
+    remove_folder(editor->folder);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        bench_die("the language server did not end well (wait status %d)", status);
+}
