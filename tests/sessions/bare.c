@@ -100,7 +100,7 @@ static bool start(struct bare *bare, char *const *argv, char *const *env, struct
     bare->process = loop_process_new(bare->player->loop, &options, &process_handlers, bare, err);
     close(ends[1]);
     if (bare->process)
-        bare->stream = loop_stream_new(bare->player->loop, ends[0], ends[0], 64 * MIB,
+        bare->stream = loop_stream_new(bare->player->loop, ends[0], ends[0], 128 * MIB,
                                        &stream_handlers, bare, err);
     close(ends[0]);
     return bare->stream != NULL;

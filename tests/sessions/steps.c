@@ -363,10 +363,12 @@ static enum outcome step_raw(struct player *player, struct str rest)
     while (!words_done(rest)) {
         buf_clear(&repeated);
         if (!words_take_text(&rest, &repeated) || !words_take(&rest, &count) ||
-            !str_to_int64(count, &number) || !words_take_text(&rest, &(struct buf){0}))
+            !str_to_int64(count, &number))
             return step_bad(player, "raw \"bytes\" [\"repeated\" COUNT \"bytes\"]…");
         for (int64_t i = 0; i < number; i++)
             buf_append(&bytes, buf_str(&repeated));
+        if (!words_take_text(&rest, &bytes))
+            return step_bad(player, "raw \"bytes\" [\"repeated\" COUNT \"bytes\"]…");
     }
     enum outcome outcome = send_bytes(player, buf_str(&bytes), str_slice(buf_str(&bytes), 0, 200));
     buf_finish(&bytes);
