@@ -4,7 +4,7 @@
 #include "server-internal.h"
 
 struct net_server_conn {
-    struct accepted accepted;
+    struct net_accepted accepted;
     struct net_frames frames;
     void *user;
     bool closing;      /* no message in or out any more, but what is queued */
@@ -95,7 +95,7 @@ static void on_gone(struct net_sock *sock)
 {
     struct net_server_conn *conn = from_sock(sock);
     tell_closed(conn);
-    accepted_finish(&conn->accepted);
+    net_accepted_finish(&conn->accepted);
     net_frames_finish(&conn->frames);
     if (conn->flush_timer)
         loop_timer_free(conn->flush_timer);
@@ -104,10 +104,10 @@ static void on_gone(struct net_sock *sock)
 
 static const struct net_sock_ops ops = {.on_event = on_event, .on_gone = on_gone};
 
-int conn_on_established(struct net_server *server, struct lws *wsi)
+int net_conn_on_established(struct net_server *server, struct lws *wsi)
 {
     struct net_server_conn *conn = mem_new(struct net_server_conn);
-    accepted_init(&conn->accepted, server, wsi, &ops);
+    net_accepted_init(&conn->accepted, server, wsi, &ops);
     conn->frames.max = server->max_message_bytes;
     lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
     conn->user = server->handlers.on_conn(server->user, conn);

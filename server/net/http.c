@@ -4,7 +4,7 @@
 #include "net-internal.h"
 
 struct net_http {
-    struct link link;
+    struct net_link link;
     char method[16];
     struct buf body; /* LWS_PRE bytes of room, then the body */
     size_t sent;
@@ -16,7 +16,7 @@ struct net_http {
     unsigned char *input; /* where the library decodes to */
 };
 
-static struct net_http *from_link(struct link *link)
+static struct net_http *from_link(struct net_link *link)
 {
     return container_of(link, struct net_http, link);
 }
@@ -73,28 +73,29 @@ static int handle_head(struct net_http *http)
 {
     struct lws *wsi = http->link.sock.wsi;
     char type[256];
-    link_read_answer(&http->link);
+    net_link_read_answer(&http->link);
     lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
     http->framed = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 ||
                    lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
     if (lws_hdr_copy(wsi, type, sizeof(type), WSI_TOKEN_HTTP_CONTENT_TYPE) <= 0)
         type[0] = '\0';
-    link_set_open(&http->link);
+    net_link_set_open(&http->link);
     http->handlers.on_head(http->user, http->link.close.http_status, str_from(type));
     return 0;
 }
 
 static void end_complete(struct net_http *http)
 {
-    link_note(&http->link, STATUS_OK, "complete");
-    link_end(&http->link, 0);
+    net_link_note(&http->link, STATUS_OK, "complete");
+    net_link_end(&http->link, 0);
 }
 
 static void end_lost(struct net_http *http)
 {
-    link_note(&http->link, STATUS_CLOSED,
-              "the connection to %s was lost before the answer was complete", http->link.url.host);
-    link_end(&http->link, 0);
+    net_link_note(&http->link, STATUS_CLOSED,
+                  "the connection to %s was lost before the answer was complete",
+                  http->link.url.host);
+    net_link_end(&http->link, 0);
 }
 
 /* The library insists on being read from when it says so, or it asks again at once. It calls a body
@@ -131,7 +132,7 @@ static int handle_closed(struct net_http *http)
     return 0;
 }
 
-static int on_event(struct link *link, enum lws_callback_reasons reason, void *in, size_t len)
+static int on_event(struct net_link *link, enum lws_callback_reasons reason, void *in, size_t len)
 {
     struct net_http *http = from_link(link);
     switch ((int)reason) {
@@ -156,27 +157,27 @@ static int on_event(struct link *link, enum lws_callback_reasons reason, void *i
     }
 }
 
-static void prepare(struct link *link, struct lws_client_connect_info *info)
+static void prepare(struct net_link *link, struct lws_client_connect_info *info)
 {
     info->method = from_link(link)->method;
 }
 
-static void on_closed(struct link *link)
+static void on_closed(struct net_link *link)
 {
     struct net_http *http = from_link(link);
     http->handlers.on_closed(http->user, &link->close);
 }
 
-static void release(struct link *link)
+static void release(struct net_link *link)
 {
     struct net_http *http = from_link(link);
-    link_finish(link);
+    net_link_finish(link);
     buf_finish(&http->body);
     mem_free(http->input);
     mem_free(http);
 }
 
-static const struct link_ops ops = {
+static const struct net_link_ops ops = {
     .kind = "HTTP",
     .prepare = prepare,
     .on_event = on_event,
@@ -204,7 +205,7 @@ struct net_http *net_http_open(struct net *net, const char *method, const struct
         return NULL;
     }
     struct net_http *http = mem_new(struct net_http);
-    if (link_init(&http->link, net, target, &ops, err) < 0) {
+    if (net_link_init(&http->link, net, target, &ops, err) < 0) {
         mem_free(http);
         return NULL;
     }
@@ -224,5 +225,5 @@ struct net_http *net_http_open(struct net *net, const char *method, const struct
 void net_http_free(struct net_http *http)
 {
     if (http)
-        link_free(&http->link, 0, NULL);
+        net_link_free(&http->link, 0, NULL);
 }

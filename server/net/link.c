@@ -21,7 +21,7 @@ static const unsigned moves[] = {
     [LINK_ENDED] = 0,
 };
 
-static void set_state(struct link *link, enum link_state state)
+static void set_state(struct net_link *link, enum net_link_state state)
 {
     assert(moves[link->state] & 1U << state);
     link->state = state;
@@ -30,7 +30,7 @@ static void set_state(struct link *link, enum link_state state)
 /* -- Why it ended
  * ---------------------------------------------------------------------------------- */
 
-void link_note(struct link *link, enum status status, const char *format, ...)
+void net_link_note(struct net_link *link, enum status status, const char *format, ...)
 {
     if (link->close.text[0])
         return;
@@ -48,38 +48,32 @@ static const struct answer {
     const char *text;
 } answers[] = {
     {401, 401, STATUS_AUTH,
-     "the server refused the key (HTTP %d); check the key and that it is for this endpoint"},
-    {403, 403, STATUS_AUTH, "the server forbids this (HTTP %d); check what the key may do"},
-    {404, 405, STATUS_PROTOCOL,
-     "there is no such service at this address (HTTP %d); check the path of the URL"},
-    {407, 407, STATUS_AUTH, "a proxy wants credentials (HTTP %d)"},
-    {429, 429, STATUS_LIMIT, "the server asks to wait (HTTP %d): too many requests or connections"},
+     "the server refused the key; check it, and that it is for this endpoint"},
+    {403, 403, STATUS_AUTH, "the server forbids this; check what the key may do"},
+    {404, 405, STATUS_PROTOCOL, "there is no such service at this address; check the URL's path"},
+    {407, 407, STATUS_AUTH, "a proxy wants credentials"},
+    {429, 429, STATUS_LIMIT, "the server asks to wait: too many requests or connections"},
     {100, 299, STATUS_PROTOCOL,
-     "the server answered HTTP %d instead of opening a WebSocket; check the URL"},
+     "the server answered instead of opening a WebSocket; check the URL"},
     {300, 399, STATUS_PROTOCOL,
-     "the server redirects (HTTP %d), which is refused; put the final address in the URL"},
-    {400, 499, STATUS_PROTOCOL, "the server refused the connection (HTTP %d)"},
-    {500, 599, STATUS_IO, "the server has a problem of its own (HTTP %d); try again later"},
+     "the server redirects, which is refused; put the final address in "
+     "the URL"},
+    {400, 499, STATUS_PROTOCOL, "the server refused the connection"},
+    {500, 599, STATUS_IO, "the server has a problem of its own; try again later"},
 };
 
-static void note_answer(struct link *link)
+static void note_answer(struct net_link *link)
 {
     int http_status = link->close.http_status;
     for (size_t i = 0; i < array_count(answers); i++) {
         if (http_status >= answers[i].from && http_status <= answers[i].to) {
-            char text[160];
-            snprintf(text, sizeof(text), "%s", answers[i].text);
-            char *number = strstr(text, "%d");
-            char rest[160];
-            snprintf(rest, sizeof(rest), "%s", number + 2);
-            snprintf(number, sizeof(text) - (size_t)(number - text), "%d%s", http_status, rest);
-            link_note(link, answers[i].status, "%s", text);
+            net_link_note(link, answers[i].status, "%s (HTTP %d)", answers[i].text, http_status);
             return;
         }
     }
 }
 
-static const char *phase(const struct link *link)
+static const char *phase(const struct net_link *link)
 {
     if (link->state == LINK_RESOLVING)
         return "its name was not resolved";
@@ -88,12 +82,12 @@ static const char *phase(const struct link *link)
     return "connected, but no answer came";
 }
 
-static const char *target_name(const struct link *link)
+static const char *target_name(const struct net_link *link)
 {
     return link->unix_path ? link->unix_path : link->url.host;
 }
 
-void link_end(struct link *link, unsigned code)
+void net_link_end(struct net_link *link, unsigned code)
 {
     if (link->state == LINK_ENDED)
         return;
@@ -104,14 +98,14 @@ void link_end(struct link *link, unsigned code)
     net_resolve_cancel(link->resolve);
     link->resolve = NULL;
     net_sock_kill(&link->sock, code, "");
-    link_note(link, STATUS_CLOSED, "the connection to %s was lost", target_name(link));
+    net_link_note(link, STATUS_CLOSED, "the connection to %s was lost", target_name(link));
     link->ops->on_closed(link);
 }
 
 /* -- The answer's headers
  * ---------------------------------------------------------------------------- */
 
-static bool copy_custom(struct link *link, const char *name, char *out, int size)
+static bool copy_custom(struct net_link *link, const char *name, char *out, int size)
 {
     return lws_hdr_custom_copy(link->sock.wsi, out, size, name, (int)strlen(name)) > 0;
 }
@@ -129,7 +123,7 @@ static int64_t parse_retry_after(const char *text)
     return wait > 0 ? wait : 0;
 }
 
-void link_read_answer(struct link *link)
+void net_link_read_answer(struct net_link *link)
 {
     struct lws *wsi = link->sock.wsi;
     struct net_close *close = &link->close;
@@ -148,7 +142,7 @@ void link_read_answer(struct link *link)
 /* -- Connecting
  * --------------------------------------------------------------------------------------- */
 
-static void format_host(const struct link *link, char *out, size_t size)
+static void format_host(const struct net_link *link, char *out, size_t size)
 {
     const struct net_url *url = &link->url;
     bool six = strchr(url->host, ':') != NULL;
@@ -165,7 +159,7 @@ static const struct net_sock_ops sock_ops = {.on_event = on_event, .on_gone = on
 /* Our own liveness checks are above; the library's would ping at times nobody chose. */
 static const lws_retry_bo_t no_pings = {.secs_since_valid_ping = 0};
 
-static bool connect_to(struct link *link, struct lws_context *context, const char *address)
+static bool connect_to(struct net_link *link, struct lws_context *context, const char *address)
 {
     char host[sizeof(link->url.host) + 16];
     format_host(link, host, sizeof(host));
@@ -198,30 +192,30 @@ static bool connect_to(struct link *link, struct lws_context *context, const cha
     return false;
 }
 
-static bool has_more(const struct link *link)
+static bool has_more(const struct net_link *link)
 {
     return link->state == LINK_CONNECTING && !link->settled &&
            link->next_address < link->addresses.count;
 }
 
 /* The attempt is over and the library has let go of it. */
-static void attempt_over(struct link *link)
+static void attempt_over(struct net_link *link)
 {
     if (has_more(link)) {
         link->close.text[0] = '\0';
         loop_timer_start(link->attempt, 0, 0);
         return;
     }
-    link_end(link, 0);
+    net_link_end(link, 0);
 }
 
-static void connect_next(struct link *link)
+static void connect_next(struct net_link *link)
 {
     struct err err = {0};
     struct lws_context *context = net_context(link->net, link->url.tls ? NET_TLS : NET_PLAIN, &err);
     if (!context) {
-        link_note(link, err.status, "%s", err.text);
-        link_end(link, 0);
+        net_link_note(link, err.status, "%s", err.text);
+        net_link_end(link, 0);
         return;
     }
     const char *address = link->addresses.list[link->next_address++];
@@ -231,8 +225,8 @@ static void connect_next(struct link *link)
         address = unix_address;
     }
     if (!connect_to(link, context, address)) {
-        link_note(link, STATUS_IO, "cannot connect to %s port %u (%s); is it running?",
-                  target_name(link), link->url.port, address);
+        net_link_note(link, STATUS_IO, "cannot connect to %s port %u (%s); is it running?",
+                      target_name(link), link->url.port, address);
         attempt_over(link);
     } else if (has_more(link)) {
         loop_timer_start(link->attempt, ATTEMPT_MS, 0);
@@ -241,13 +235,13 @@ static void connect_next(struct link *link)
 
 static void on_resolved(void *user, const struct net_addresses *addresses, const char *problem)
 {
-    struct link *link = user;
+    struct net_link *link = user;
     link->resolve = NULL;
     if (!addresses) {
-        link_note(link, STATUS_IO,
-                  "the name %s cannot be resolved: %s; check the URL and the network",
-                  link->url.host, problem);
-        link_end(link, 0);
+        net_link_note(link, STATUS_IO,
+                      "the name %s cannot be resolved: %s; check the URL and the network",
+                      link->url.host, problem);
+        net_link_end(link, 0);
         return;
     }
     link->addresses = *addresses;
@@ -255,7 +249,7 @@ static void on_resolved(void *user, const struct net_addresses *addresses, const
     connect_next(link);
 }
 
-static void begin(struct link *link)
+static void begin(struct net_link *link)
 {
     bool known = link->unix_path ? (link->addresses.count = 1, true)
                                  : net_resolve_fast(link->url.host, &link->addresses);
@@ -266,41 +260,41 @@ static void begin(struct link *link)
     }
     link->resolve = net_resolve_start(link->net, link->url.host, on_resolved, link);
     if (!link->resolve) {
-        link_note(link, STATUS_IO, "the name %s cannot be resolved", link->url.host);
-        link_end(link, 0);
+        net_link_note(link, STATUS_IO, "the name %s cannot be resolved", link->url.host);
+        net_link_end(link, 0);
     }
 }
 
 /* First the start, which may not call back from within open; then each further address. */
 static void on_attempt(void *user)
 {
-    struct link *link = user;
+    struct net_link *link = user;
     if (link->state == LINK_RESOLVING) {
         begin(link);
     } else if (!link->sock.handle) {
         connect_next(link);
     } else {
-        link_note(link, STATUS_TIMEOUT, "%s does not answer", link->url.host);
+        net_link_note(link, STATUS_TIMEOUT, "%s does not answer", link->url.host);
         net_sock_kill(&link->sock, 0, NULL);
     }
 }
 
 static void on_deadline(void *user)
 {
-    struct link *link = user;
+    struct net_link *link = user;
     link->close.text[0] = '\0'; /* whatever an earlier address said matters less */
-    link_note(link, STATUS_TIMEOUT,
-              "%s did not open a connection within %llu ms (%s); check the "
-              "network, or a firewall or proxy in between",
-              target_name(link), (unsigned long long)link->net->connect_ms, phase(link));
-    link_end(link, 0);
+    net_link_note(link, STATUS_TIMEOUT,
+                  "%s did not open a connection within %llu ms (%s); check the "
+                  "network, or a firewall or proxy in between",
+                  target_name(link), (unsigned long long)link->net->connect_ms, phase(link));
+    net_link_end(link, 0);
 }
 
 /* -- Events
  * -----------------------------------------------------------------------------------------------
  */
 
-static int add_headers(struct link *link, void *in, size_t len)
+static int add_headers(struct net_link *link, void *in, size_t len)
 {
     unsigned char **position = in, *end = *position + len;
     for (size_t i = 0; i < link->headers.len; i++) {
@@ -310,7 +304,7 @@ static int add_headers(struct link *link, void *in, size_t len)
         if (lws_add_http_header_by_name(link->sock.wsi, (const unsigned char *)name,
                                         (const unsigned char *)header->value,
                                         (int)strlen(header->value), position, end)) {
-            link_note(link, STATUS_LIMIT, "the request's headers are too long");
+            net_link_note(link, STATUS_LIMIT, "the request's headers are too long");
             return -1;
         }
     }
@@ -319,7 +313,7 @@ static int add_headers(struct link *link, void *in, size_t len)
 
 /* The library checks names with a rule that knows no addresses; what it refuses for that alone is
  * checked here by the rule that does. */
-static bool address_matches(const struct link *link, X509_STORE_CTX *store)
+static bool address_matches(const struct net_link *link, X509_STORE_CTX *store)
 {
     struct net_addresses unused;
     X509 *certificate = X509_STORE_CTX_get_current_cert(store);
@@ -328,22 +322,22 @@ static bool address_matches(const struct link *link, X509_STORE_CTX *store)
            X509_check_ip_asc(certificate, link->url.host, 0) == 1;
 }
 
-static int verify(struct link *link, X509_STORE_CTX *store)
+static int verify(struct net_link *link, X509_STORE_CTX *store)
 {
     if (address_matches(link, store))
         X509_STORE_CTX_set_error(store, X509_V_OK);
     int error = X509_STORE_CTX_get_error(store);
     if (error != X509_V_OK) {
         char text[sizeof(link->close.text)];
-        tls_explain(error, link->url.host, text, sizeof(text));
-        link_note(link, STATUS_DENIED, "%s", text);
+        net_tls_explain(error, link->url.host, text, sizeof(text));
+        net_link_note(link, STATUS_DENIED, "%s", text);
         link->settled = true;
     }
     return 0;
 }
 
 /* What the system says, because the library says "closed before established" to everything. */
-static const char *connect_problem(const struct link *link, const char *text)
+static const char *connect_problem(const struct net_link *link, const char *text)
 {
     int problem = 0;
     socklen_t len = sizeof(problem);
@@ -353,24 +347,24 @@ static const char *connect_problem(const struct link *link, const char *text)
     return text;
 }
 
-static int on_connect_error(struct link *link, const char *text, size_t len)
+static int on_connect_error(struct net_link *link, const char *text, size_t len)
 {
     if (link->close.http_status && link->close.http_status != 101)
         note_answer(link);
     char own[128];
     snprintf(own, sizeof(own), STR_FMT, STR_ARG(((struct str){text, text ? len : 0})));
-    link_note(link, STATUS_IO,
-              "cannot connect to %s port %u%s: %s; is it running, and the URL right?",
-              target_name(link), link->url.port, link->url.tls ? " with TLS" : "",
-              connect_problem(link, own));
+    net_link_note(link, STATUS_IO,
+                  "cannot connect to %s port %u%s: %s; is it running, and the URL right?",
+                  target_name(link), link->url.port, link->url.tls ? " with TLS" : "",
+                  connect_problem(link, own));
     if (!link->starting && !has_more(link))
-        link_end(link, 0);
+        net_link_end(link, 0);
     return 0; /* with more addresses, on_gone goes on */
 }
 
 static int on_event(struct net_sock *sock, enum lws_callback_reasons reason, void *in, size_t len)
 {
-    struct link *link = container_of(sock, struct link, sock);
+    struct net_link *link = container_of(sock, struct net_link, sock);
     if (link->state == LINK_ENDED)
         return 0; /* it will be closed in a moment, or is being closed */
     switch ((int)reason) {
@@ -389,7 +383,7 @@ static int on_event(struct net_sock *sock, enum lws_callback_reasons reason, voi
 
 static void on_gone(struct net_sock *sock)
 {
-    struct link *link = container_of(sock, struct link, sock);
+    struct net_link *link = container_of(sock, struct net_link, sock);
     if (link->freed)
         link->ops->release(link);
     else if (link->state != LINK_ENDED && !link->starting)
@@ -430,8 +424,8 @@ static enum status check_headers(const struct net_target *target, struct err *er
     return STATUS_OK;
 }
 
-enum status link_init(struct link *link, struct net *net, const struct net_target *target,
-                      const struct link_ops *ops, struct err *err)
+enum status net_link_init(struct net_link *link, struct net *net, const struct net_target *target,
+                          const struct net_link_ops *ops, struct err *err)
 {
     enum status status = check_headers(target, err);
     if (status < 0)
@@ -455,13 +449,13 @@ enum status link_init(struct link *link, struct net *net, const struct net_targe
     return STATUS_OK;
 }
 
-void link_set_open(struct link *link)
+void net_link_set_open(struct net_link *link)
 {
     set_state(link, LINK_OPEN);
     loop_timer_stop(link->deadline);
 }
 
-void link_finish(struct link *link)
+void net_link_finish(struct net_link *link)
 {
     for (size_t i = 0; i < link->headers.len; i++) {
         mem_free((char *)(uintptr_t)link->headers.ptr[i].name);
@@ -471,7 +465,7 @@ void link_finish(struct link *link)
     mem_free(link->unix_path);
 }
 
-void link_free(struct link *link, unsigned code, const char *reason)
+void net_link_free(struct net_link *link, unsigned code, const char *reason)
 {
     assert(!link->freed);
     bool was_open = link->state == LINK_OPEN;

@@ -143,21 +143,21 @@ enum net_received net_frames_receive(struct net_frames *frames, struct lws *wsi,
 /* -- Client connections
  * ------------------------------------------------------------------------------------ */
 
-enum link_state { LINK_RESOLVING, LINK_CONNECTING, LINK_OPEN, LINK_ENDED };
-struct link;
-struct link_ops {
+enum net_link_state { LINK_RESOLVING, LINK_CONNECTING, LINK_OPEN, LINK_ENDED };
+struct net_link;
+struct net_link_ops {
     const char *kind; /* for texts: "WebSocket", "HTTP" */
-    void (*prepare)(struct link *link, struct lws_client_connect_info *info);
+    void (*prepare)(struct net_link *link, struct lws_client_connect_info *info);
     /* Events the common part has not dealt with. */
-    int (*on_event)(struct link *link, enum lws_callback_reasons reason, void *in, size_t len);
-    void (*on_closed)(struct link *link); /* tells the owner; the last thing done */
-    void (*release)(struct link *link);   /* frees the memory */
+    int (*on_event)(struct net_link *link, enum lws_callback_reasons reason, void *in, size_t len);
+    void (*on_closed)(struct net_link *link); /* tells the owner; the last thing done */
+    void (*release)(struct net_link *link);   /* frees the memory */
 };
-struct link {
+struct net_link {
     struct net_sock sock;
     struct net *net;
-    const struct link_ops *ops;
-    enum link_state state;
+    const struct net_link_ops *ops;
+    enum net_link_state state;
     struct net_url url;
     char *unix_path;
     VEC(struct net_header) headers; /* owned copies */
@@ -172,24 +172,24 @@ struct link {
     struct net_close close;
 };
 
-enum status link_init(struct link *link, struct net *net, const struct net_target *target,
-                      const struct link_ops *ops, struct err *err);
-void link_free(struct link *link, unsigned code, const char *reason);
-void link_finish(struct link *link); /* what release does first */
+enum status net_link_init(struct net_link *link, struct net *net, const struct net_target *target,
+                          const struct net_link_ops *ops, struct err *err);
+void net_link_free(struct net_link *link, unsigned code, const char *reason);
+void net_link_finish(struct net_link *link); /* what release does first */
 /* Notes the reason unless one is known already. */
-__attribute__((format(printf, 3, 4))) void link_note(struct link *link, enum status status,
-                                                     const char *format, ...);
-void link_set_open(struct link *link);
+__attribute__((format(printf, 3, 4))) void net_link_note(struct net_link *link, enum status status,
+                                                         const char *format, ...);
+void net_link_set_open(struct net_link *link);
 /* Tells the owner, once; drops the connection if there is one. The last thing a function does. */
-void link_end(struct link *link, unsigned code);
+void net_link_end(struct net_link *link, unsigned code);
 /* Reads status, retry-after and x-request-id of the answer. */
-void link_read_answer(struct link *link);
+void net_link_read_answer(struct net_link *link);
 
 /* -- TLS
  * ------------------------------------------------------------------------------------------------------
  */
 
 /* One sentence on why the verifier refused, with what to do. */
-void tls_explain(int verify_error, const char *host, char *ret_text, size_t size);
+void net_tls_explain(int verify_error, const char *host, char *ret_text, size_t size);
 
 #endif

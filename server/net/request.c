@@ -11,9 +11,9 @@
 enum request_state { REQUEST_READING, REQUEST_ASKED, REQUEST_STREAMING, REQUEST_FINISHED };
 
 struct net_server_request {
-    struct accepted accepted;
+    struct net_accepted accepted;
     enum request_state state;
-    struct request_head head;
+    struct net_request_head head;
     struct buf body;
     struct buf out; /* LWS_PRE bytes of room, then what is to be written */
     size_t sent;
@@ -102,9 +102,9 @@ static int64_t read_body_bytes(struct lws *wsi)
     return bytes;
 }
 
-void request_head_read(struct request_head *head, struct lws *wsi)
+void net_request_head_read(struct net_request_head *head, struct lws *wsi)
 {
-    *head = (struct request_head){0};
+    *head = (struct net_request_head){0};
     char *path = NULL;
     int path_len = 0;
     int method = lws_http_get_uri_and_method(wsi, &path, &path_len);
@@ -132,7 +132,7 @@ void request_head_read(struct request_head *head, struct lws *wsi)
     head->is_head = method == LWSHUMETH_HEAD;
 }
 
-void request_head_finish(struct request_head *head)
+void net_request_head_finish(struct net_request_head *head)
 {
     buf_finish(&head->text);
 }
@@ -189,7 +189,7 @@ static void append_head(struct buf *out, int status, const char *content_type,
     buf_append_fmt(out, "connection: %s\r\n", keep ? "keep-alive" : "close");
 }
 
-void request_refuse(struct lws *wsi, int status, const char *text)
+void net_request_refuse(struct lws *wsi, int status, const char *text)
 {
     struct buf out = {0};
     buf_append_repeat(&out, '\0', LWS_PRE);
@@ -207,8 +207,8 @@ void request_refuse(struct lws *wsi, int status, const char *text)
 static void release(struct net_server_request *request)
 {
     net_hangup_stop(request->hangup);
-    accepted_finish(&request->accepted);
-    request_head_finish(&request->head);
+    net_accepted_finish(&request->accepted);
+    net_request_head_finish(&request->head);
     buf_finish(&request->body);
     buf_finish(&request->out);
     mem_free(request);
@@ -369,14 +369,14 @@ static void on_gone(struct net_sock *sock)
 
 static const struct net_sock_ops ops = {.on_event = on_event, .on_gone = on_gone};
 
-static bool wants_body(const struct request_head *head)
+static bool wants_body(const struct net_request_head *head)
 {
     return str_eq_c(head->info.method, "POST") || str_eq_c(head->info.method, "PUT") ||
            str_eq_c(head->info.method, "PATCH");
 }
 
 /* 0 if it may go on. */
-static int refusal_of(const struct request_head *head, size_t max)
+static int refusal_of(const struct net_request_head *head, size_t max)
 {
     if (head->info.method.len == 0)
         return 501;
@@ -387,18 +387,18 @@ static int refusal_of(const struct request_head *head, size_t max)
     return 0;
 }
 
-int request_on_http(struct net_server *server, struct lws *wsi)
+int net_request_on_http(struct net_server *server, struct lws *wsi)
 {
-    struct request_head head;
-    request_head_read(&head, wsi);
+    struct net_request_head head;
+    net_request_head_read(&head, wsi);
     int refusal = refusal_of(&head, server->max_message_bytes);
     if (refusal) {
-        request_refuse(wsi, refusal, reason_of(refusal));
-        request_head_finish(&head);
+        net_request_refuse(wsi, refusal, reason_of(refusal));
+        net_request_head_finish(&head);
         return -1;
     }
     struct net_server_request *request = mem_new(struct net_server_request);
-    accepted_init(&request->accepted, server, wsi, &ops);
+    net_accepted_init(&request->accepted, server, wsi, &ops);
     request->head = head;
     request->keep = !head.close;
     request->listening = true;

@@ -8,8 +8,8 @@
 /* -- Accepted sockets
  * ------------------------------------------------------------------------------- */
 
-void accepted_init(struct accepted *accepted, struct net_server *server, struct lws *wsi,
-                   const struct net_sock_ops *ops)
+void net_accepted_init(struct net_accepted *accepted, struct net_server *server, struct lws *wsi,
+                       const struct net_sock_ops *ops)
 {
     net_sock_register(server->net, &accepted->sock, ops);
     accepted->sock.wsi = wsi;
@@ -22,7 +22,7 @@ void accepted_init(struct accepted *accepted, struct net_server *server, struct 
     server->first = accepted;
 }
 
-void accepted_finish(struct accepted *accepted)
+void net_accepted_finish(struct net_accepted *accepted)
 {
     net_sock_unregister(&accepted->sock);
     if (!accepted->server)
@@ -42,17 +42,17 @@ void accepted_finish(struct accepted *accepted)
 static int confirm_upgrade(struct net_server *server, struct lws *wsi, const char *protocol)
 {
     if (!str_eq_nocase(str_from(protocol), STR("websocket"))) {
-        request_refuse(wsi, 400, "the only upgrade here is to WebSocket");
+        net_request_refuse(wsi, 400, "the only upgrade here is to WebSocket");
         return 1;
     }
-    struct request_head head;
-    request_head_read(&head, wsi);
+    struct net_request_head head;
+    net_request_head_read(&head, wsi);
     int refusal =
         server->handlers.on_upgrade ? server->handlers.on_upgrade(server->user, &head.info) : 0;
-    request_head_finish(&head);
+    net_request_head_finish(&head);
     if (refusal == 0)
         return 0;
-    request_refuse(wsi, refusal, "the upgrade was refused");
+    net_request_refuse(wsi, refusal, "the upgrade was refused");
     return 1;
 }
 
@@ -68,9 +68,9 @@ int net_server_on_event(struct lws *wsi, enum lws_callback_reasons reason, void 
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return confirm_upgrade(server, wsi, in);
     case LWS_CALLBACK_ESTABLISHED:
-        return conn_on_established(server, wsi);
+        return net_conn_on_established(server, wsi);
     case LWS_CALLBACK_HTTP:
-        return request_on_http(server, wsi);
+        return net_request_on_http(server, wsi);
     default:
         return 0;
     }
@@ -155,7 +155,7 @@ void net_server_free(struct net_server *server)
     struct net *net = server->net;
     server->freed = true;
     while (server->first) {
-        struct accepted *accepted = server->first;
+        struct net_accepted *accepted = server->first;
         server->first = accepted->next;
         accepted->server = NULL;
         net_sock_kill(&accepted->sock, 0, NULL);

@@ -20,7 +20,7 @@ static const struct advice {
      "if you trust its CA, name that in endpoint.caFile"},
 };
 
-void tls_explain(int verify_error, const char *host, char *ret_text, size_t size)
+void net_tls_explain(int verify_error, const char *host, char *ret_text, size_t size)
 {
     const char *advice = "the connection is not safe and was not made";
     for (size_t i = 0; i < array_count(advices); i++) {

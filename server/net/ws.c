@@ -3,14 +3,14 @@
 #include "net-internal.h"
 
 struct net_ws {
-    struct link link;
+    struct net_link link;
     struct net_frames frames;
     struct net_ws_handlers handlers;
     void *user;
     bool closing; /* the peer has sent its close frame: nothing may be written any more */
 };
 
-static struct net_ws *from_link(struct link *link)
+static struct net_ws *from_link(struct net_link *link)
 {
     return container_of(link, struct net_ws, link);
 }
@@ -24,7 +24,7 @@ static struct lws *writable_wsi(const struct net_ws *ws)
 
 static int handle_open(struct net_ws *ws)
 {
-    link_set_open(&ws->link);
+    net_link_set_open(&ws->link);
     if (ws->frames.first || ws->frames.ping)
         lws_callback_on_writable(ws->link.sock.wsi);
     ws->handlers.on_open(ws->user);
@@ -39,9 +39,9 @@ static int handle_receive(struct net_ws *ws, const void *in, size_t len)
         net_frames_receive(&ws->frames, ws->link.sock.wsi, in, len, &message, &violation);
     if (received == NET_RECEIVED_BAD) {
         ws->link.close.close_code = violation.close_code;
-        link_note(&ws->link, violation.status, "%s; the connection was closed (%u)", violation.text,
-                  violation.close_code);
-        link_end(&ws->link, violation.close_code);
+        net_link_note(&ws->link, violation.status, "%s; the connection was closed (%u)",
+                      violation.text, violation.close_code);
+        net_link_end(&ws->link, violation.close_code);
         return 0;
     }
     ws->handlers.on_alive(ws->user);
@@ -81,8 +81,8 @@ static int handle_peer_close(struct net_ws *ws, const unsigned char *in, size_t 
     }
     ws->closing = true;
     ws->link.close.close_code = code;
-    link_note(&ws->link, status_of_code(code), "the server closed the connection (%u%s%s)", code,
-              reason[0] ? ": " : "", reason);
+    net_link_note(&ws->link, status_of_code(code), "the server closed the connection (%u%s%s)",
+                  code, reason[0] ? ": " : "", reason);
     return 0; /* the library echoes the frame; CLIENT_CLOSED follows */
 }
 
@@ -92,12 +92,12 @@ static int handle_writable(struct net_ws *ws)
     return !wsi || net_frames_flush(&ws->frames, wsi) ? 0 : -1;
 }
 
-static int on_event(struct link *link, enum lws_callback_reasons reason, void *in, size_t len)
+static int on_event(struct net_link *link, enum lws_callback_reasons reason, void *in, size_t len)
 {
     struct net_ws *ws = from_link(link);
     switch ((int)reason) {
     case LWS_CALLBACK_ESTABLISHED_CLIENT_HTTP: /* comes before the upgrade is judged */
-        link_read_answer(link);
+        net_link_read_answer(link);
         return 0;
     case LWS_CALLBACK_CLIENT_ESTABLISHED:
         return handle_open(ws);
@@ -112,32 +112,32 @@ static int on_event(struct link *link, enum lws_callback_reasons reason, void *i
         return handle_peer_close(ws, in, len);
     case LWS_CALLBACK_CLIENT_CLOSED:
     case LWS_CALLBACK_CLOSED_CLIENT_HTTP:
-        link_end(link, 0);
+        net_link_end(link, 0);
         return 0;
     default:
         return 0;
     }
 }
 
-static void prepare(struct link *link, struct lws_client_connect_info *info)
+static void prepare(struct net_link *link, struct lws_client_connect_info *info)
 {
 }
 
-static void on_closed(struct link *link)
+static void on_closed(struct net_link *link)
 {
     struct net_ws *ws = from_link(link);
     ws->handlers.on_closed(ws->user, &link->close);
 }
 
-static void release(struct link *link)
+static void release(struct net_link *link)
 {
     struct net_ws *ws = from_link(link);
-    link_finish(link);
+    net_link_finish(link);
     net_frames_finish(&ws->frames);
     mem_free(ws);
 }
 
-static const struct link_ops ops = {
+static const struct net_link_ops ops = {
     .kind = "WebSocket",
     .prepare = prepare,
     .on_event = on_event,
@@ -149,7 +149,7 @@ struct net_ws *net_ws_open(struct net *net, const struct net_target *target,
                            const struct net_ws_handlers *handlers, void *user, struct err *err)
 {
     struct net_ws *ws = mem_new(struct net_ws);
-    if (link_init(&ws->link, net, target, &ops, err) < 0) {
+    if (net_link_init(&ws->link, net, target, &ops, err) < 0) {
         mem_free(ws);
         return NULL;
     }
@@ -175,5 +175,5 @@ void net_ws_ping(struct net_ws *ws)
 void net_ws_free(struct net_ws *ws, unsigned code, const char *reason)
 {
     if (ws)
-        link_free(&ws->link, ws->closing ? 0 : code, reason);
+        net_link_free(&ws->link, ws->closing ? 0 : code, reason);
 }

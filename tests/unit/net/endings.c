@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <uv.h>
 
 TestSuite(endings, .timeout = 30);
 
@@ -155,33 +156,83 @@ Test(endings, a_server_that_does_not_answer)
 
 /* A listener whose queue is full drops what knocks: connecting hangs as it does behind a firewall.
  */
+struct black_hole {
+    int fd, fillers[4];
+    unsigned port;
+};
+
+/* port 0: any; false when it is taken. */
+static bool dig_hole(struct black_hole *hole, unsigned port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    hole->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(hole->fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        close(hole->fd);
+        return false;
+    }
+    cr_assert_eq(listen(hole->fd, 0), 0);
+    getsockname(hole->fd, (struct sockaddr *)&address, &len);
+    hole->port = ntohs(address.sin_port);
+    for (size_t i = 0; i < array_count(hole->fillers); i++) {
+        hole->fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        connect(hole->fillers[i], (struct sockaddr *)&address, sizeof(address));
+    }
+    return true;
+}
+
+static void fill_hole(struct black_hole *hole)
+{
+    for (size_t i = 0; i < array_count(hole->fillers); i++)
+        close(hole->fillers[i]);
+    close(hole->fd);
+}
+
 Test(endings, a_connect_that_hangs_ends_by_the_deadline)
 {
     struct world world;
     struct client client = {0};
+    struct black_hole hole;
     char url[64];
-    int fillers[4];
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    cr_assert_eq(listen(fd, 0), 0);
-    getsockname(fd, (struct sockaddr *)&address, &len);
-    for (size_t i = 0; i < array_count(fillers); i++) {
-        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-        connect(fillers[i], (struct sockaddr *)&address, sizeof(address));
-    }
+    cr_assert(dig_hole(&hole, 0));
     world_start(&world, &(struct net_options){.connect_ms = 200});
-    snprintf(url, sizeof(url), "ws://127.0.0.1:%u/", ntohs(address.sin_port));
+    snprintf(url, sizeof(url), "ws://127.0.0.1:%u/", hole.port);
     client_open(&client, &world, url, NULL, 0);
     world_run_until(&world, &client.closed, "on_closed");
     cr_expect_eq(client.close.status, STATUS_TIMEOUT);
     cr_expect(strstr(client.close.text, "no connection"), "%s", client.close.text);
     client_end(&client);
     world_end(&world);
-    for (size_t i = 0; i < array_count(fillers); i++)
-        close(fillers[i]);
-    close(fd);
+    fill_hole(&hole);
+}
+
+static void accept_and_wait(struct peer *peer)
+{
+    if (peer_accept_upgrade(peer))
+        peer_read_message(peer);
+}
+
+Test(endings, an_address_that_hangs_gives_way_to_the_next)
+{
+    struct world world;
+    struct client client = {0};
+    struct peer peer = {.six = true};
+    struct black_hole hole;
+    if (!peer_has_six())
+        cr_skip_test("no IPv6 on this machine");
+    world_start(&world, NULL);
+    peer_listen(&peer, accept_and_wait);
+    if (!dig_hole(&hole, peer.port))
+        cr_skip_test("the port is taken");
+    client_open(&client, &world, peer_url(&peer, "ws", "localhost", "/"), NULL, 0);
+    world_run_until(&world, &client.opened, "open at ::1");
+    client_end(&client);
+    peer_wait(&peer, &world);
+    peer_end(&peer);
+    world_end(&world);
+    fill_hole(&hole);
 }
 
 static unsigned unused_port(void)
@@ -655,6 +706,138 @@ Test(endings, the_owner_hears_of_a_client_that_vanished)
     world_run_until(&world, &echo.any_closed, "on_conn_closed");
     cr_expect_eq(echo.closed_count, 1);
     peer_end(&peer);
+    echo_end(&echo);
+    world_end(&world);
+}
+
+/* -- Names
+ * ---------------------------------------------------------------------------------------------- */
+
+/* Both go through the system's resolver without a question to the network: one is an old spelling
+ * of 127.0.0.1, the other no name can be. */
+static const struct name {
+    const char *host, *says;
+} names[] = {
+    {"127.1", "Connection refused"},
+    {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "resolved"},
+};
+
+Test(endings, names_are_resolved_beside_the_loop)
+{
+    setenv("SSL_CERT_FILE", "/dev/null", 1);
+    setenv("SSL_CERT_DIR", "/nowhere", 1);
+    for (size_t i = 0; i < array_count(names); i++) {
+        for (int turns = -1; turns < 2; turns++) { /* -1: to the end; else freed after so many */
+            struct world world;
+            struct client client = {0};
+            char url[128];
+            world_start(&world, NULL);
+            snprintf(url, sizeof(url), "wss://%s:%u/", names[i].host, unused_port());
+            client_open(&client, &world, url, NULL, 0);
+            if (turns < 0) {
+                world_run_until(&world, &client.closed, "on_closed");
+                cr_expect(strstr(client.close.text, names[i].says), "%s", client.close.text);
+                cr_expect_eq(client.close.status, STATUS_IO);
+            }
+            for (int turn = 0; turn < turns; turn++)
+                uv_run(loop_uv(world.loop), UV_RUN_NOWAIT);
+            client_end(&client);
+            client.freed = true;
+            world_end(&world);
+        }
+    }
+}
+
+/* -- A peer that does not read, or does not make sense
+ * ----------------------------------------------------- */
+
+static void upgrade_and_sleep(struct peer *peer)
+{
+    peer_ask_upgrade(peer);
+    peer_frame(peer, 0x81, "go", 2);
+    while (!peer->stop)
+        usleep(1000);
+}
+
+static enum status flood_status;
+static size_t flooded;
+
+static void flood(struct conn *conn, struct str text)
+{
+    do {
+        struct buf message = {0};
+        buf_append_repeat(&message, 'f', MIB);
+        flood_status = net_server_send(conn->conn, &message);
+        flooded += flood_status == STATUS_OK ? MIB : 0;
+        buf_finish(&message);
+    } while (flood_status == STATUS_OK && flooded < 4 * LIMIT_WS_QUEUE_BYTES);
+    net_server_close(conn->conn, 0, NULL);
+}
+
+Test(endings, a_server_queues_no_more_than_the_limit)
+{
+    struct world world;
+    struct peer peer = {0};
+    struct echo echo = {.on_message = flood};
+    world_start(&world, NULL);
+    echo_start(&echo, &world);
+    peer_connect(&peer, net_server_port(echo.server), upgrade_and_sleep);
+    world_run_until(&world, &echo.any_closed, "on_conn_closed");
+    cr_expect_eq(flood_status, STATUS_LIMIT);
+    cr_expect_leq(flooded, LIMIT_WS_QUEUE_BYTES + 8 * MIB, "%zu", flooded);
+    peer_end(&peer);
+    echo_end(&echo);
+    world_end(&world);
+}
+
+static const char *const rubbish[] = {
+    "",
+    "\r\n\r\n",
+    "GET",
+    "GET / HTTP/9.9\r\n\r\n",
+    "PROPFIND / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET http://elsewhere/ HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET /../../etc/passwd HTTP/1.1\r\nHost: a\r\n\r\n",
+    "GET /%00%ff%zz HTTP/1.1\r\nHost: a\r\n\r\n",
+    "\x16\x03\x01\x02\x03 a TLS hello it is not",
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF",
+    "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    "\x81\xFE\xFF\xFFmaskGARBAGE that never ends",
+};
+
+static void send_rubbish(struct peer *peer)
+{
+    peer_puts(peer, rubbish[peer->number]);
+    usleep(5000);
+}
+
+Test(endings, rubbish_does_not_hurt_the_others)
+{
+    struct world world;
+    struct echo echo = {0};
+    struct client client = {0};
+    world_start(&world, NULL);
+    echo_start(&echo, &world);
+    client_open(&client, &world, echo_url(&echo, "ws", "/"), NULL, 0);
+    world_run_until(&world, &client.opened, "open");
+    for (size_t i = 0; i < array_count(rubbish); i++) {
+        for (size_t piece = 0; piece <= 7; piece += 7) {
+            struct peer peer = {.number = i, .piece = piece};
+            peer_connect(&peer, net_server_port(echo.server), send_rubbish);
+            peer_wait(&peer, &world);
+            peer_end(&peer);
+            client.got = false;
+            client_send(&client, "still here");
+            world_run_until(&world, &client.got, rubbish[i]);
+        }
+    }
+    client_end(&client);
+    world_run_ms(&world, 10);
     echo_end(&echo);
     world_end(&world);
 }

@@ -55,7 +55,7 @@ struct conn {
 struct echo {
     struct world *world;
     struct net_server *server;
-    struct conn conns[8];
+    struct conn conns[64];
     size_t conn_count, closed_count;
     bool any_closed;
     int refuse_with; /* answer upgrades with this status */

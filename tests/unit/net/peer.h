@@ -14,7 +14,7 @@ struct ssl_ctx_st;
 struct peer {
     void (*script)(struct peer *peer);
     size_t piece;     /* bytes a write, 0: all at once */
-    bool six; /* listens on ::1 */
+    bool six;         /* listens on ::1 */
     const char *text; /* for the script */
     size_t number;
     /* What the script saw. */

@@ -226,14 +226,14 @@ Test(ws, may_be_freed_at_any_stage_of_connecting)
 /* -- A hand-made server: torn bytes
  * ---------------------------------------------------------------------------- */
 
-enum { LONG_BYTES = 70000, SHORT_LONG_BYTES = 300 };
+enum { LONG_BYTES = 70000, SHORT_LONG_BYTES = 300, FEW_BYTES = 7 };
 
 static char long_text[LONG_BYTES];
 
-/* A byte at a time takes its time. */
+/* A few bytes at a time take their time. */
 static size_t long_bytes(size_t piece)
 {
-    return piece == 1 ? SHORT_LONG_BYTES : LONG_BYTES;
+    return piece && piece <= FEW_BYTES ? SHORT_LONG_BYTES : LONG_BYTES;
 }
 
 static void send_pieces(struct peer *peer)
