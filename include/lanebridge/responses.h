@@ -93,7 +93,9 @@ void responses_chain_free(struct responses_chain *chain);   /* NULL is fine; int
 /* The server must not be assumed to hold anything for it any more (compaction, edited history). */
 void responses_chain_reset(struct responses_chain *chain);
 
-/* The conversation, owned by the caller; item(i) is one whole JSON input item, and must stay the same
+/* The conversation, owned by the caller: the items done in a response are appended as they came and
+ * next to each other, outputs of their calls behind them; in any other order it still works, but the
+ * full history goes out each time. item(i) is one whole JSON input item, and must stay the same
  * for i < count until the response has ended. */
 struct responses_history {
     struct str (*item)(void *user, size_t index);
@@ -147,7 +149,8 @@ struct responses_result {
     bool continued;          /* went out with previous_response_id */
     uint64_t bytes_sent, bytes_received;
 };
-/* All optional but on_end. Order: on_started, then items, then on_end exactly once. */
+/* All optional but on_end. Order: on_started, then items, then on_end exactly once; after on_retry it
+ * begins anew with another id. A handler may interrupt, create on another chain, or free anything. */
 struct responses_handlers {
     void (*on_started)(void *user, struct str response_id);
     void (*on_item_added)(void *user, const struct responses_item *item);    /* provisional */

@@ -276,13 +276,8 @@ void response_interrupt(struct response *response)
     struct lane *lane = response->lane;
     if (response->state >= RESPONSE_ENDING)
         return;
-    if (lane && lane->connection->kind == TRANSPORT_WEBSOCKET) {
-        responses_lane_drain(lane, responses_now(client));
-    } else if (lane) { /* its connection carries nothing else: closing it is the interrupt */
+    if (lane && !responses_lane_abandon(lane, responses_now(client)))
         client->told.abandoned_tokens += response->delta_bytes / BYTES_PER_TOKEN;
-        responses_lane_forget_chain(lane);
-        responses_lane_end(lane);
-    }
     response_end(response, RESPONSE_INTERRUPTED, STR("interrupted"), (struct str){0});
     responses_client_defer(client);
 }

@@ -148,7 +148,7 @@ void responses_lane_end(struct lane *lane)
     lane->connection->client->is_unsettled = true;
 }
 
-void responses_lane_drain(struct lane *lane, uint64_t now_ms)
+static void drain(struct lane *lane, uint64_t now_ms)
 {
     assert(lane->state == LANE_BUSY);
     lane->before_bytes = lane->response->delta_bytes;
@@ -158,6 +158,18 @@ void responses_lane_drain(struct lane *lane, uint64_t now_ms)
     lane->drain_since_ms = now_ms;
     lane->drained_bytes = 0;
     lane->connection->client->is_unsettled = true;
+}
+
+bool responses_lane_abandon(struct lane *lane, uint64_t now_ms)
+{
+    bool can_drain = lane->connection->kind == TRANSPORT_WEBSOCKET;
+    if (can_drain) {
+        drain(lane, now_ms);
+    } else { /* its connection carries nothing else, and closes with it */
+        responses_lane_forget_chain(lane);
+        responses_lane_end(lane);
+    }
+    return can_drain;
 }
 
 void responses_lane_count_abandoned(const struct lane *lane, int64_t output_tokens)

@@ -156,7 +156,8 @@ static void give_up_on_lane(struct response *response, uint64_t now_ms)
         .is_lost = true,
     };
     connection->is_retiring = true;
-    responses_lane_drain(response->lane, now_ms);
+    if (responses_lane_abandon(response->lane, now_ms))
+        response->delta_bytes = 0; /* counted with what drains */
     responses_recover(response, &failure);
 }
 

@@ -145,8 +145,9 @@ struct lane *responses_lane_take(struct connection *connection, struct responses
 void responses_lane_start(struct lane *lane, struct response *response);
 /* Takes the response off; the lane is free and remembers its id. */
 void responses_lane_end(struct lane *lane);
-/* Takes the response off; the lane waits for the terminal event. */
-void responses_lane_drain(struct lane *lane, uint64_t now_ms);
+/* Takes the response off before its end. On a socket the lane drains until the terminal event and
+ * counts what it cost: true then. */
+bool responses_lane_abandon(struct lane *lane, uint64_t now_ms);
 /* From now on the first lane is the only one and has no name. The others must be free. */
 void responses_lane_give_up_names(struct connection *connection);
 /* The server has fewer than we thought: this one was too much. */

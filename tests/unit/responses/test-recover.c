@@ -684,6 +684,22 @@ Test(responses_recover, http_refusals_by_body_and_by_status)
     }
 }
 
+Test(responses_recover, http_that_is_silent_is_closed_and_asked_again)
+{
+    struct scene s;
+    scene_create(&s, "openai", RESPONSES_HTTP_ONLY);
+    fake_advance(&s.fake, 300);
+    cr_assert(s.wire->is_closed);
+    caller_assert_log(&s.caller, "retry 10");
+    fake_advance(&s.fake, 10);
+    fake_created(fake_wire(&s.fake, 1), "", "r1");
+    fake_event(fake_wire(&s.fake, 1), "{'type':'response.output_text.delta','delta':'12345678'}");
+    fake_advance(&s.fake, 5000);
+    cr_assert(fake_wire(&s.fake, 1)->is_closed);
+    cr_assert_eq(fake_status(&s.fake).abandoned_tokens, 2);
+    scene_stop(&s);
+}
+
 Test(responses_recover, http_interrupt_closes_the_request)
 {
     struct scene s;
