@@ -17,11 +17,12 @@ struct policy {
     const struct config *config;
     const struct workspace *workspace;
     const struct config_env *env;
-    int mode;               /* -1: the config's */
-    enum policy_tier tier;  /* written by the self-test's thread: atomic */
-    struct err tier_reason; /* written before tier */
-    char *bwrap;            /* absolute path, set by the self-test */
-    struct buf filter;      /* the seccomp program, set by the self-test */
+    int mode;                        /* -1: the config's */
+    enum policy_tier tier;           /* written by the self-test's thread: atomic */
+    enum config_sandbox tested_mode; /* written before tier */
+    struct err tier_reason;          /* written before tier */
+    char *bwrap;                     /* absolute path, set by the self-test */
+    struct buf filter;               /* the seccomp program, set by the self-test */
     VEC(struct rule) rules;
     VEC(char *) secrets;
 };
@@ -49,6 +50,10 @@ enum secret_kind { SECRET_NOT, SECRET_BY_NAME, SECRET_BY_CONTENT };
 enum secret_kind name_secret_kind(struct str absolute_path);
 /* Reads the head of a regular file and looks; false when it cannot be read. */
 bool file_holds_secret(struct str absolute_path);
+
+/* -- agentignore.c -- */
+bool agentignore_names(const struct policy *policy, const struct workspace_root *root,
+                       struct str relative);
 
 /* -- shell.c -- */
 struct shell_words {

@@ -157,15 +157,16 @@ static enum status try_bubblewrap(struct policy *policy, struct err *err)
     return status;
 }
 
-static enum policy_tier find_tier(struct policy *policy, struct err *err)
+static enum policy_tier find_tier(struct policy *policy, enum config_sandbox mode, struct err *err)
 {
-    if (policy->config->sandbox_mode == SANDBOX_EXTERNAL)
+    if (mode == SANDBOX_EXTERNAL)
         return TIER_EXTERNAL;
-    if (policy->config->sandbox_mode == SANDBOX_OFF) {
+    if (mode == SANDBOX_OFF) {
         err_set(err, STATUS_UNSUPPORTED,
                 "sandbox.mode is \"off\", so every command asks; set it to \"on\" to change that");
         return TIER_NONE;
     }
+    mem_free(policy->bwrap);
     policy->bwrap = find_bwrap(policy);
     if (!policy->bwrap) {
         err_set(err, STATUS_UNSUPPORTED,
@@ -182,7 +183,10 @@ enum policy_tier policy_sandbox_test(struct policy *policy, struct err *err)
 {
     enum policy_tier tier = policy_sandbox_tier(policy);
     if (tier == TIER_UNKNOWN) {
-        tier = find_tier(policy, &policy->tier_reason);
+        enum config_sandbox mode = policy->config->sandbox_mode;
+        policy->tier_reason = (struct err){0};
+        tier = find_tier(policy, mode, &policy->tier_reason);
+        policy->tested_mode = mode;
         __atomic_store_n(&policy->tier, tier, __ATOMIC_RELEASE);
     }
     if (tier == TIER_NONE && err)
@@ -190,7 +194,11 @@ enum policy_tier policy_sandbox_test(struct policy *policy, struct err *err)
     return tier;
 }
 
+/* What was tested holds for the setting it was tested with: a workspace may have tightened it. */
 enum policy_tier policy_sandbox_tier(const struct policy *policy)
 {
-    return __atomic_load_n(&policy->tier, __ATOMIC_ACQUIRE);
+    enum policy_tier tier = __atomic_load_n(&policy->tier, __ATOMIC_ACQUIRE);
+    return tier == TIER_UNKNOWN || policy->tested_mode == policy->config->sandbox_mode
+               ? tier
+               : TIER_UNKNOWN;
 }

@@ -73,9 +73,11 @@ Test(launch, modes_of_the_sandbox)
     cr_assert(strstr(err.text, "\"off\""), "%s", err.text);
     cr_assert_eq(ask("ls"), POLICY_ASK);
     set("{\"sandbox.mode\":\"external\"}");
-    make_policy();
+    cr_assert_eq(policy_sandbox_tier(policy), TIER_UNKNOWN, "another setting, another test");
     cr_assert_eq(policy_sandbox_test(policy, &err), TIER_EXTERNAL);
     cr_assert_eq(ask("ls"), POLICY_ALLOW);
+    set("{\"sandbox.mode\":\"on\"}");
+    cr_assert_eq(ask("ls"), POLICY_ASK, "tightened: what was allowed before is tested anew");
 }
 
 Test(launch, sec_13_an_approved_command_runs_plain_in_its_folder)

@@ -187,6 +187,29 @@ Test(paths, sec_29_reading_a_secret_asks_and_searches_hide_it)
     cr_assert_eq(check(".env", POLICY_READ).answer, POLICY_REFUSE);
 }
 
+Test(paths, sec_29_what_agentignore_names_asks)
+{
+    put("ws/.agentignore", "private/\n*.secret\n!ok.secret\n");
+    put("ws/sub/.agentignore", "!allowed.secret\nlocal\n");
+    static const struct {
+        const char *path;
+        bool asks;
+    } rows[] = {
+        {"private/x/y.c", true},
+        {"a.secret", true},
+        {"ok.secret", false},
+        {"sub/b.secret", true},
+        {"sub/allowed.secret", false},
+        {"sub/local", true},
+        {"local", false},
+        {"a.c", false},
+        {"sub/deep/c.secret", true},
+    };
+    for (size_t i = 0; i < array_count(rows); i++)
+        cr_assert_eq(check(rows[i].path, POLICY_READ).answer,
+                     rows[i].asks ? POLICY_ASK : POLICY_ALLOW, "%s", rows[i].path);
+}
+
 Test(paths, sec_11_our_own_files_are_protected)
 {
     put("home/.config/lanebridge/config.json", "{}");
