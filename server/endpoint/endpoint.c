@@ -28,8 +28,10 @@ static struct str host_name(struct str host)
 
 static bool is_loopback_name(struct str name)
 {
-    return str_eq_nocase(name, STR("localhost")) || str_starts_with(name, STR("127.")) ||
-           str_eq_c(name, "::1");
+    bool numeric = str_starts_with(name, STR("127."));
+    for (size_t i = 0; numeric && i < name.len; i++)
+        numeric = name.ptr[i] == '.' || (name.ptr[i] >= '0' && name.ptr[i] <= '9');
+    return numeric || str_eq_nocase(name, STR("localhost")) || str_eq_c(name, "::1");
 }
 
 /* A page that made its own name point here would come with that name. Beyond loopback the token

@@ -1,0 +1,179 @@
+/* Who may come in, and what there is. */
+#include "helper.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+TestSuite(access, .timeout = 10);
+
+static const struct {
+    const char *name, *value;
+    int status; /* 0: it is let in */
+} guests[] = {
+    {"user-agent", "x", 0},
+    {"origin", "https://example.com", 403},
+    {"origin", "http://127.0.0.1", 403},
+    {"origin", "null", 403},
+};
+
+Test(access, web_pages_are_refused)
+{
+    struct party party;
+    party_start(&party, NULL);
+    for (size_t i = 0; i < array_count(guests); i++) {
+        struct net_header header = {guests[i].name, guests[i].value};
+        struct peer peer;
+        struct fetch fetch;
+        peer_try(&peer, &party, "/v1/responses", &header, 1);
+        cr_expect_eq(peer.opened, guests[i].status == 0, "%s", guests[i].value);
+        cr_expect_eq(peer.close.http_status, guests[i].status);
+        peer_end(&peer);
+        fetch_start(&fetch, &party, "GET", "/v1/models", NULL, &header, 1);
+        party_run_until(&party, &fetch.closed, "answer");
+        cr_expect_eq(fetch.status, guests[i].status ? guests[i].status : 200);
+        fetch_end(&fetch);
+    }
+    party_end(&party);
+}
+
+/* By hand, because the client sends the host that it connects to. */
+static void ask_as(struct party *party, const char *host, char *answer, size_t size)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)endpoint_port(party->endpoint)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    struct buf text = {0};
+    buf_append_fmt(&text, "GET /v1/models HTTP/1.1\r\nHost: %s\r\n\r\n", host);
+    cr_assert_eq(write(fd, text.ptr, text.len), (ssize_t)text.len);
+    buf_finish(&text);
+    ssize_t got = -1;
+    for (unsigned i = 0; i < 200 && got <= 0; i++) {
+        party_run_ms(party, 5);
+        got = recv(fd, answer, size - 1, MSG_DONTWAIT);
+    }
+    answer[got > 0 ? got : 0] = '\0';
+    close(fd);
+    party_run_ms(party, 5);
+}
+
+Test(access, foreign_hosts_are_refused)
+{
+    static const struct {
+        const char *host, *status;
+    } rows[] = {
+        {"127.0.0.1", "200"},
+        {"127.0.0.1:80", "200"},
+        {"localhost:1", "200"},
+        {"LOCALHOST", "200"},
+        {"[::1]:99", "200"},
+        {"evil.example", "403"},
+        {"evil.example:80", "403"},
+        {"localhost.evil.example", "403"},
+        {"127.0.0.1.evil.example", "403"},
+        {"[::2]", "403"},
+    };
+    struct party party;
+    party_start(&party, NULL);
+    for (size_t i = 0; i < array_count(rows); i++) {
+        char answer[2048], start[32];
+        snprintf(start, sizeof(start), "HTTP/1.1 %s ", rows[i].status);
+        ask_as(&party, rows[i].host, answer, sizeof(answer));
+        cr_expect_eq(strncmp(answer, start, strlen(start)), 0, "%s: %s", rows[i].host, answer);
+    }
+    party_end(&party);
+}
+
+Test(access, a_token_is_asked_for)
+{
+    static const struct {
+        const char *value;
+        bool good;
+    } rows[] = {{"Bearer secret", true},   {"bearer secret", true}, {"Bearer secre", false},
+                {"Bearer secrets", false}, {"secret", false},       {"Bearer ", false},
+                {"Basic secret", false}};
+    struct party party;
+    party_start_with(&party, (struct endpoint_options){.token = "secret"});
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct net_header header = {"authorization", rows[i].value};
+        struct peer peer;
+        struct fetch fetch;
+        peer_try(&peer, &party, "/v1/responses", &header, 1);
+        cr_expect_eq(peer.opened, rows[i].good, "%s", rows[i].value);
+        cr_expect_eq(peer.close.http_status, rows[i].good ? 0 : 401);
+        peer_end(&peer);
+        fetch_start(&fetch, &party, "POST", "/v1/responses", "{\"input\":\"x\"}", &header, 1);
+        party_run_until(&party, &fetch.closed, "answer");
+        cr_expect_eq(fetch.status, rows[i].good ? 200 : 401);
+        fetch_end(&fetch);
+    }
+    party_end(&party);
+}
+
+static const struct {
+    const char *method, *path, *body;
+    int status;
+    const char *part;
+} routes[] = {
+    {"GET", "/v1/models", NULL, 200, "\"id\":\"lanebridge-rules\""},
+    {"GET", "/healthz", NULL, 200, "ok"},
+    {"GET", "/v1/nothing", NULL, 404, "\"code\":\"not_found\""},
+    {"POST", "/", "{}", 404, "\"code\":\"not_found\""},
+    {"GET", "/v1/responses", NULL, 405, "Use POST"},
+    {"POST", "/v1/models", "{}", 405, "Use GET"},
+    {"POST", "/v1/responses", "{\"input\":\"x\"}", 200, "\"object\":\"response\""},
+};
+
+Test(access, routes)
+{
+    struct party party;
+    party_start(&party, NULL);
+    for (size_t i = 0; i < array_count(routes); i++) {
+        struct fetch fetch;
+        fetch_run(&fetch, &party, routes[i].method, routes[i].path, routes[i].body);
+        cr_expect_eq(fetch.status, routes[i].status, "%s %s", routes[i].method, routes[i].path);
+        cr_expect(strstr(fetch.body.ptr, routes[i].part), "%s: %s", routes[i].path, fetch.body.ptr);
+        fetch_end(&fetch);
+    }
+    struct peer peer;
+    peer_try(&peer, &party, "/v1/other", NULL, 0);
+    cr_expect_eq(peer.close.http_status, 404);
+    peer_end(&peer);
+    party_end(&party);
+}
+
+Test(access, beyond_loopback_a_token_is_needed)
+{
+    struct loop *loop = loop_new(NULL);
+    struct net *net = net_new(loop, &(struct net_options){0}, NULL);
+    struct err err = {0};
+    struct endpoint_options options = {.address = "0.0.0.0"};
+    cr_expect_null(endpoint_new(loop, net, &options, &err));
+    cr_expect_eq(err.status, STATUS_INVALID);
+    cr_expect(strstr(err.text, "token"), "%s", err.text);
+    net_free(net);
+    loop_free(loop);
+}
+
+Test(access, a_port_in_use_is_told)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&at, size), 0);
+    cr_assert_eq(listen(fd, 1), 0);
+    cr_assert_eq(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+    struct loop *loop = loop_new(NULL);
+    struct net *net = net_new(loop, &(struct net_options){0}, NULL);
+    struct err err = {0};
+    struct endpoint_options options = {.port = ntohs(at.sin_port)};
+    cr_expect_null(endpoint_new(loop, net, &options, &err));
+    cr_expect_eq(err.status, STATUS_IO, "%s", err.text);
+    net_free(net);
+    loop_free(loop);
+    close(fd);
+}
