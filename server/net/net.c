@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "net-internal.h"
 
@@ -80,6 +81,8 @@ static void kill_now(struct net_sock *sock)
     if (sock->kill_code)
         lws_close_reason(wsi, (enum lws_close_status)sock->kill_code,
                          (unsigned char *)sock->kill_reason, strlen(sock->kill_reason));
+    else /* what the library has kept would hold the closing up for 5 s */
+        shutdown(lws_get_socket_fd(wsi), SHUT_RDWR);
     lws_set_timeout(wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
     net_poke(context);
 }
