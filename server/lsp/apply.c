@@ -10,7 +10,13 @@
 
 #include <unistd.h>
 
-enum { SETTLE_MS = 1500, REPAIRS_MAX = 5, STATES_MAX = 64 };
+enum {
+    SETTLE_MS = 1500,
+    TYPED_MS = 20,    /* a no because the person typed: what they typed is here */
+    REFUSED_MS = 700, /* a no out of the blue: eglot tells changes half a second late */
+    REPAIRS_MAX = 5,
+    STATES_MAX = 64
+};
 
 struct apply_file {
     struct planned plan;
@@ -33,7 +39,7 @@ struct apply_job {
     struct document_observer *observer;
     struct loop_timer *timer;
     enum host_apply_result verdict; /* when the timer only tells */
-    struct buf note;
+    struct buf note, refusal;
     host_apply_fn *on_done;
     void *user;
 };
@@ -73,6 +79,7 @@ static void job_free(struct apply_job *job)
     mem_free(job->files);
     mem_free(job->label);
     buf_finish(&job->note);
+    buf_finish(&job->refusal);
     mem_free(job);
 }
 
@@ -228,16 +235,56 @@ static void on_document(void *user, const struct document_change *change, bool c
     finish_if_landed(job);
 }
 
+static size_t count_spans(const struct text *before, const struct text *after)
+{
+    struct edit_spans spans = {0};
+    edit_spans_between(before, after, &spans);
+    size_t count = spans.spans.len;
+    edit_spans_finish(&spans);
+    return count;
+}
+
+/* Nothing of the plan is in the text: what changed there is the person's own typing (Neovim skips a
+ * stale edit and says it was applied). */
+static bool is_skipped(const struct apply_job *job, const struct apply_file *file)
+{
+    const struct planned *plan = &file->plan;
+    if (is_unchanged(job, file))
+        return true;
+    struct text *now = plan->kind == HOST_UPDATE ? convert_text_now(job->server, plan->path) : NULL;
+    if (!now)
+        return false;
+    size_t conflicts = 0;
+    struct text *merged = edit_merge(plan->before, now, plan->after, &conflicts);
+    bool skipped = count_spans(now, merged) + conflicts >= count_spans(plan->before, plan->after);
+    text_unref(merged);
+    text_unref(now);
+    return skipped;
+}
+
+static bool has_moved(const struct apply_job *job)
+{
+    for (size_t i = 0; i < job->count; i++)
+        if (!is_unchanged(job, &job->files[i]))
+            return true;
+    return false;
+}
+
 /* Time is up: what has not landed will not. */
 static void settle(struct apply_job *job)
 {
     size_t landed = 0, unchanged = 0;
+    if (job->client_said_no && !has_moved(job)) {
+        buf_append(&job->note, buf_str(&job->refusal));
+        finish(job, HOST_FAILED);
+        return;
+    }
     for (size_t i = 0; i < job->count; i++) {
         struct apply_file *file = &job->files[i];
         file->landed = file->landed || is_done_on_disk(job, file);
         if (file->landed) {
             landed++;
-        } else if (is_unchanged(job, file) || job->client_said_no) {
+        } else if (job->client_said_no || is_skipped(job, file)) {
             unchanged++;
         } else {
             struct str shown = convert_display(job->server, str_from(file->plan.path));
@@ -271,6 +318,14 @@ static void on_answer(void *user, const struct jsonrpc_answer *answer)
     job->state = APPLY_ANSWERED;
     bool applied = answer->status == STATUS_OK && json_get_bool(answer->result, "applied", false);
     job->client_said_no = !applied && job->repairs == 0;
+    if (job->client_said_no) {
+        struct str reason = answer->status == STATUS_OK
+                                ? json_get_str(answer->result, "failureReason")
+                                : answer->error_text;
+        buf_clear(&job->refusal);
+        buf_append_fmt(&job->refusal, "it was refused or declined there (" STR_FMT ")",
+                       STR_ARG(reason.len > 0 ? reason : STR("no reason given")));
+    }
     for (size_t i = 0; i < job->count; i++) {
         struct apply_file *file = &job->files[i];
         bool is_open =
@@ -279,9 +334,10 @@ static void on_answer(void *user, const struct jsonrpc_answer *answer)
             file->landed = is_done_on_disk(job, file);
     }
     finish_if_landed(job);
-    if (job->state !=
-        APPLY_OVER) /* after a no, one loop turn: its didChange may be right behind it */
-        loop_timer_start(job->timer, job->client_said_no ? 20 : SETTLE_MS, 0);
+    if (job->state == APPLY_OVER)
+        return;
+    uint64_t no_ms = has_moved(job) ? TYPED_MS : REFUSED_MS;
+    loop_timer_start(job->timer, job->client_said_no ? no_ms : SETTLE_MS, 0);
 }
 
 /* -- Starting
