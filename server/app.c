@@ -70,6 +70,22 @@ static void append_environment(void *user, struct str root_path, struct buf *tex
     buf_finish(&bytes);
 }
 
+/* LANEBRIDGE_TEST_DEADLINES_DIVISOR makes all waits that much shorter, so that sessions can play a
+ * dead endpoint in seconds. It can only make us give up sooner. */
+static struct responses_deadlines shrunk_deadlines(void)
+{
+    struct responses_deadlines deadlines = responses_deadlines_default;
+    uint64_t *const waits[] = {&deadlines.connect,       &deadlines.first_event, &deadlines.silence,
+                               &deadlines.pong,          &deadlines.thinking,    &deadlines.drain,
+                               &deadlines.backoff_first, &deadlines.backoff_max};
+    uint64_t divisor = 0;
+    const char *text = getenv("LANEBRIDGE_TEST_DEADLINES_DIVISOR");
+    if (str_to_uint64(str_from(text), &divisor) && divisor > 1)
+        for (size_t i = 0; i < array_count(waits); i++)
+            *waits[i] = *waits[i] / divisor + 1;
+    return deadlines;
+}
+
 static struct responses *new_responses(struct app *app)
 {
     static const enum responses_transport_choice choices[] = {
@@ -80,8 +96,10 @@ static struct responses *new_responses(struct app *app)
     struct buf host = {0};
     wire_endpoint_host(app->config, &host);
     struct str profile = str_from(app->config->endpoint_profile);
+    struct responses_deadlines deadlines = shrunk_deadlines();
     struct responses_options options = {
         .profile = responses_profile_find(profile, buf_str(&host)),
+        .deadlines = &deadlines,
         .transport = choices[app->config->endpoint_transport],
         .store = app->config->store,
         .on_status = on_status,
