@@ -12,6 +12,7 @@ struct net_server {
     void *user;
     size_t max_message_bytes;
     char *unix_path;
+    char name[32]; /* of the vhost, which keeps the pointer */
     struct net_accepted *first;
     bool freed; /* by its owner; the memory lives until the library lets go of the vhost */
 };

@@ -93,8 +93,7 @@ static struct lws_vhost *make_vhost(struct net_server *server,
                                     struct lws_context *context)
 {
     static unsigned count;
-    char name[32];
-    snprintf(name, sizeof(name), "server-%u", count++);
+    snprintf(server->name, sizeof(server->name), "server-%u", count++);
     struct lws_context_creation_info info = {
         .port = options->unix_path ? 0 : (int)options->port,
         .iface = options->unix_path ? options->unix_path : options->address,
@@ -102,7 +101,7 @@ static struct lws_vhost *make_vhost(struct net_server *server,
         .options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND |
                    (options->unix_path ? LWS_SERVER_OPTION_UNIX_SOCK : 0),
         .user = server,
-        .vhost_name = name,
+        .vhost_name = server->name,
         .keepalive_timeout = 60,
         .timeout_secs = 60,
         .finalize = on_finalize,
