@@ -3,281 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "replay-internal.h"
-
-/* What is being read, for messages. */
-struct reader {
-    struct replay *replay;
-    const char *name;
-    unsigned line;
-    struct err *err;
-};
-
-static enum status fail(struct reader *r, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static enum status fail(struct reader *r, const char *format, ...)
-{
-    struct buf text = {0};
-    va_list args;
-    va_start(args, format);
-    buf_append_vfmt(&text, format, args);
-    va_end(args);
-    err_set(r->err, STATUS_INVALID, "%s line %u: " STR_FMT, r->name, r->line,
-            STR_ARG(buf_str(&text)));
-    buf_finish(&text);
-    return STATUS_INVALID;
-}
-
-static enum status read_fields(struct reader *r, const char *what, const struct json_value *object,
-                               const struct json_field *fields, size_t count, void *ret_struct)
-{
-    struct err err = {0};
-    if (!json_is(object, JSON_OBJECT))
-        return fail(r, "%s must be an object", what);
-    if (json_read_strict(object, fields, count, ret_struct, &err) < 0)
-        return fail(r, "%s: %s", what, err.text);
-    return STATUS_OK;
-}
-
-/* -- Matchers -------------------------------------------------------------------------------------
- */
-
-bool matcher_accepts(const struct matcher *matcher, struct str text)
-{
-    switch (matcher->kind) {
-    case MATCHER_TEXT:
-        return str_find(text, matcher->text, 0) != STR_NONE;
-    case MATCHER_EQUALS:
-        return str_eq(text, matcher->text);
-    case MATCHER_REGEX: {
-        regmatch_t range = {.rm_so = 0, .rm_eo = (regoff_t)text.len};
-        const char *start = text.len ? text.ptr : "";
-        return regexec(&matcher->regex, start, 1, &range, REG_STARTEND) == 0;
-    }
-    case MATCHER_ANY:
-        break;
-    }
-    return true;
-}
-
-static enum status make_matcher(struct reader *r, struct matcher *matcher, enum matcher_kind kind,
-                                struct str text)
-{
-    matcher->text = text;
-    if (kind == MATCHER_REGEX) {
-        char *source = str_dup_c(text), problem[256];
-        int code = regcomp(&matcher->regex, source, REG_EXTENDED | REG_NOSUB);
-        mem_free(source);
-        if (code != 0) {
-            regerror(code, &matcher->regex, problem, sizeof(problem));
-            return fail(r, "the regex \"" STR_FMT "\" does not work: %s", STR_ARG(text), problem);
-        }
-    }
-    matcher->kind = kind;
-    return STATUS_OK;
-}
-
-static void matcher_finish(struct matcher *matcher)
-{
-    if (matcher->kind == MATCHER_REGEX)
-        regfree(&matcher->regex);
-}
-
-/* {"text":…}, {"regex":…}, {"equals":…}: one member, as a matcher. */
-static enum status read_matcher(struct reader *r, const char *what, bool with_equals,
-                                const struct json_value *value, struct matcher *matcher)
-{
-    const struct json_value *member = json_first(value);
-    struct str key = json_key(member);
-    bool one = json_is(value, JSON_OBJECT) && json_is(member, JSON_STRING) && !json_next(member);
-    if (one && str_eq_c(key, "text") && !with_equals)
-        return make_matcher(r, matcher, MATCHER_TEXT, json_str(member));
-    if (one && str_eq_c(key, "equals") && with_equals)
-        return make_matcher(r, matcher, MATCHER_EQUALS, json_str(member));
-    if (one && str_eq_c(key, "regex"))
-        return make_matcher(r, matcher, MATCHER_REGEX, json_str(member));
-    return fail(r, "%s must be %s", what,
-                with_equals ? "a string, {\"regex\": …}, {\"equals\": …} or null"
-                            : "{\"text\": …} or {\"regex\": …}");
-}
-
-/* -- Labels ---------------------------------------------------------------------------------------
- */
-
-int replay_label_find(const struct replay *replay, struct str label)
-{
-    return (int)(intptr_t)map_get(&replay->label_numbers, label) - 1;
-}
-
-static int add_label(struct replay *replay, struct str label)
-{
-    int found = replay_label_find(replay, label);
-    if (found >= 0)
-        return found;
-    vec_push(&replay->labels, label);
-    map_set(&replay->label_numbers, label, (void *)(intptr_t)replay->labels.len);
-    return (int)replay->labels.len - 1;
-}
-
-static const struct replay_item *find_call(const struct replay_step *step, int label)
-{
-    for (size_t i = 0; i < step->items.len; i++)
-        if (step->items.ptr[i].label == label)
-            return &step->items.ptr[i];
-    return NULL;
-}
-
-/* -- Items ----------------------------------------------------------------------------------------
- */
-
-struct item_fields {
-    struct str type, text, phase, name, call, input;
-    const struct json_value *arguments;
-};
-#define ITEM_FIELD(name, kind, need)                                                               \
-    {                                                                                              \
-#name, kind, need, offsetof(struct item_fields, name)                                      \
-    }
-static const struct json_field message_fields[] = {
-    ITEM_FIELD(type, JSON_FIELD_STR, JSON_REQUIRED),
-    ITEM_FIELD(text, JSON_FIELD_STR, JSON_REQUIRED),
-    ITEM_FIELD(phase, JSON_FIELD_STR, JSON_OPTIONAL),
-};
-static const struct json_field reasoning_fields[] = {
-    ITEM_FIELD(type, JSON_FIELD_STR, JSON_REQUIRED),
-    ITEM_FIELD(text, JSON_FIELD_STR, JSON_OPTIONAL),
-};
-static const struct json_field function_fields[] = {
-    ITEM_FIELD(type, JSON_FIELD_STR, JSON_REQUIRED),
-    ITEM_FIELD(call, JSON_FIELD_STR, JSON_REQUIRED),
-    ITEM_FIELD(name, JSON_FIELD_STR, JSON_REQUIRED),
-    ITEM_FIELD(arguments, JSON_FIELD_ANY, JSON_OPTIONAL),
-};
-static const struct json_field custom_fields[] = {
-    ITEM_FIELD(type, JSON_FIELD_STR, JSON_REQUIRED),
-    ITEM_FIELD(call, JSON_FIELD_STR, JSON_REQUIRED),
-    ITEM_FIELD(name, JSON_FIELD_STR, JSON_REQUIRED),
-    ITEM_FIELD(input, JSON_FIELD_STR, JSON_REQUIRED),
-};
-static const struct {
-    const char *type;
-    const struct json_field *fields;
-    size_t count;
-} item_kinds[] = {
-    [ITEM_MESSAGE] = {"message", message_fields, array_count(message_fields)},
-    [ITEM_REASONING] = {"reasoning", reasoning_fields, array_count(reasoning_fields)},
-    [ITEM_FUNCTION_CALL] = {"function_call", function_fields, array_count(function_fields)},
-    [ITEM_CUSTOM_CALL] = {"custom_tool_call", custom_fields, array_count(custom_fields)},
-};
-
-static enum status read_arguments(struct reader *r, struct replay_item *item,
-                                  const struct json_value *arguments)
-{
-    if (json_is(arguments, JSON_STRING)) {
-        item->text = json_str(arguments);
-        return STATUS_OK;
-    }
-    if (arguments && !json_is(arguments, JSON_OBJECT))
-        return fail(r, "arguments must be an object, or a string that is sent as it is");
-    if (arguments)
-        json_append(&item->json, arguments);
-    else
-        buf_append_c(&item->json, "{}");
-    item->text = buf_str(&item->json);
-    item->text_is_json = true;
-    return STATUS_OK;
-}
-
-/* Any other type: as it is, without our `call`. */
-static void read_other(struct replay_item *item, const struct json_value *value)
-{
-    struct json_writer w;
-    json_writer_init(&w, &item->json);
-    json_write_begin_object(&w);
-    for (const struct json_value *m = json_first(value); m; m = json_next(m)) {
-        if (str_eq_c(json_key(m), "call"))
-            continue;
-        json_write_key_str(&w, json_key(m));
-        json_write_value(&w, m);
-    }
-    json_write_end_object(&w);
-    item->body = buf_str(&item->json);
-    item->text_is_json = true;
-}
-
-static enum status read_known(struct reader *r, struct replay_item *item,
-                              const struct json_value *value, struct str *ret_call)
-{
-    struct item_fields got = {0};
-    struct str type = json_get_str(value, "type");
-    struct buf what = {0};
-    buf_append_fmt(&what, "an item of type \"" STR_FMT "\"", STR_ARG(type));
-    enum status status = read_fields(r, what.ptr, value, item_kinds[item->kind].fields,
-                                     item_kinds[item->kind].count, &got);
-    buf_finish(&what);
-    if (status < 0)
-        return status;
-    item->text = item->kind == ITEM_CUSTOM_CALL ? got.input : got.text;
-    item->name = got.name;
-    item->phase = got.phase;
-    *ret_call = got.call;
-    return item->kind == ITEM_FUNCTION_CALL ? read_arguments(r, item, got.arguments) : STATUS_OK;
-}
-
-static enum item_kind kind_of(struct str type)
-{
-    for (size_t i = 0; i < array_count(item_kinds); i++)
-        if (str_eq_c(type, item_kinds[i].type))
-            return (enum item_kind)i;
-    return ITEM_OTHER;
-}
-
-static enum status take_label(struct reader *r, struct replay_step *step, struct replay_item *item,
-                              struct str call)
-{
-    if (call.len == 0)
-        return STATUS_OK;
-    int label = add_label(r->replay, call);
-    if (find_call(step, label))
-        return fail(r, "two calls of this step are named \"" STR_FMT "\"", STR_ARG(call));
-    item->label = label;
-    return STATUS_OK;
-}
-
-static enum status read_item(struct reader *r, struct replay_step *step,
-                             const struct json_value *value)
-{
-    struct str type = json_get_str(value, "type");
-    if (!json_is(value, JSON_OBJECT) || type.len == 0)
-        return fail(r, "every item of emit must be an object with a \"type\"");
-    if (step->items.len == LIMIT_REPLAY_ITEMS_COUNT)
-        return fail(r, "a step emits at most %d items", LIMIT_REPLAY_ITEMS_COUNT);
-    struct replay_item item = {.kind = kind_of(type), .label = REPLAY_NO_LABEL};
-    struct str call = {0};
-    enum status status = STATUS_OK;
-    if (item.kind == ITEM_OTHER) {
-        call = json_get_str(value, "call");
-        read_other(&item, value);
-    } else {
-        status = read_known(r, &item, value, &call);
-    }
-    if (status == STATUS_OK)
-        status = take_label(r, step, &item, call);
-    struct str holds = item.kind == ITEM_OTHER ? item.body : item.text;
-    item.substitutes = str_find(holds, STR("${output:"), 0) != STR_NONE;
-    vec_push(&step->items, item);
-    return status;
-}
-
-static enum status read_emit(struct reader *r, struct replay_step *step,
-                             const struct json_value *emit)
-{
-    for (const struct json_value *v = json_first(emit); v; v = json_next(v))
-        if (read_item(r, step, v) < 0)
-            return STATUS_INVALID;
-    return STATUS_OK;
-}
+#include "reader-internal.h"
 
 /* -- Expectations, pace, faults -------------------------------------------------------------------
  */
@@ -295,12 +21,13 @@ static const struct json_field expect_fields[] = {
 static enum status read_output_expect(struct reader *r, struct replay_step *step,
                                       const struct json_value *value)
 {
-    struct replay_output_expect expect = {.label = add_label(r->replay, json_key(value))};
+    struct replay_output_expect expect = {.label = reader_label(r->replay, json_key(value))};
     enum status status = STATUS_OK;
     if (json_is(value, JSON_STRING))
-        status = make_matcher(r, &expect.matcher, MATCHER_TEXT, json_str(value));
+        status = reader_make_matcher(r, &expect.matcher, MATCHER_TEXT, json_str(value));
     else if (!json_is(value, JSON_NULL))
-        status = read_matcher(r, "what an output is expected to be", true, value, &expect.matcher);
+        status =
+            reader_matcher(r, "what an output is expected to be", true, value, &expect.matcher);
     if (status == STATUS_OK)
         vec_push(&step->outputs, expect);
     return status;
@@ -310,11 +37,11 @@ static enum status read_expect(struct reader *r, struct replay_step *step,
                                const struct json_value *value)
 {
     struct expect_fields got = {0};
-    if (read_fields(r, "expect", value, expect_fields, array_count(expect_fields), &got) < 0)
+    if (reader_fields(r, "expect", value, expect_fields, array_count(expect_fields), &got) < 0)
         return STATUS_INVALID;
-    if (got.text.len && make_matcher(r, &step->user_text, MATCHER_TEXT, got.text) < 0)
+    if (got.text.len && reader_make_matcher(r, &step->user_text, MATCHER_TEXT, got.text) < 0)
         return STATUS_INVALID;
-    if (got.regex.len && make_matcher(r, &step->user_regex, MATCHER_REGEX, got.regex) < 0)
+    if (got.regex.len && reader_make_matcher(r, &step->user_regex, MATCHER_REGEX, got.regex) < 0)
         return STATUS_INVALID;
     for (const struct json_value *v = json_first(got.outputs); v; v = json_next(v))
         if (read_output_expect(r, step, v) < 0)
@@ -332,10 +59,10 @@ static enum status read_pace(struct reader *r, struct replay_step *step,
                              const struct json_value *value)
 {
     struct replay_pace *pace = &step->pace;
-    if (read_fields(r, "pace", value, pace_fields, array_count(pace_fields), pace) < 0)
+    if (reader_fields(r, "pace", value, pace_fields, array_count(pace_fields), pace) < 0)
         return STATUS_INVALID;
     if (pace->first_ms < 0 || pace->delta_ms < 0 || pace->chunk < 1)
-        return fail(r, "pace: first_ms and delta_ms must be 0 or more, chunk 1 or more");
+        return reader_fail(r, "pace: first_ms and delta_ms must be 0 or more, chunk 1 or more");
     return STATUS_OK;
 }
 
@@ -377,20 +104,20 @@ static enum status check_fault(struct reader *r, const struct fault_fields *got,
                                enum fault_kind kind)
 {
     if (kind == FAULT_KIND_COUNT)
-        return fail(r, "fault: there is no kind \"" STR_FMT "\"", STR_ARG(got->kind));
+        return reader_fail(r, "fault: there is no kind \"" STR_FMT "\"", STR_ARG(got->kind));
     bool number = json_is(got->any_code, JSON_NUMBER);
     if (got->any_code && (kind == FAULT_CLOSE ? !number : !json_is(got->any_code, JSON_STRING)))
-        return fail(r, "fault: the code of \"" STR_FMT "\" must be %s", STR_ARG(got->kind),
-                    kind == FAULT_CLOSE ? "a number" : "a string");
+        return reader_fail(r, "fault: the code of \"" STR_FMT "\" must be %s", STR_ARG(got->kind),
+                           kind == FAULT_CLOSE ? "a number" : "a string");
     int64_t code = json_int(got->any_code, 1011);
     if (kind == FAULT_CLOSE && (code < 1000 || code > 4999))
-        return fail(r, "fault: a close code is 1000 to 4999");
+        return reader_fail(r, "fault: a close code is 1000 to 4999");
     if (got->after_event < 0 || got->times < 1)
-        return fail(r, "fault: after_event must be 0 or more, times 1 or more");
+        return reader_fail(r, "fault: after_event must be 0 or more, times 1 or more");
     if (got->status < 400 || got->status > 599)
-        return fail(r, "fault: status must be 400 to 599");
+        return reader_fail(r, "fault: status must be 400 to 599");
     if (got->shape.len && !str_eq_c(got->shape, "flat") && !str_eq_c(got->shape, "nested"))
-        return fail(r, "fault: shape must be \"flat\" or \"nested\"");
+        return reader_fail(r, "fault: shape must be \"flat\" or \"nested\"");
     return STATUS_OK;
 }
 
@@ -403,7 +130,7 @@ static enum status read_fault(struct reader *r, struct replay_step *step,
                               const struct json_value *value)
 {
     struct fault_fields got = {.times = 1, .status = 500, .retry_after_ms = -1};
-    if (read_fields(r, "fault", value, fault_fields, array_count(fault_fields), &got) < 0)
+    if (reader_fields(r, "fault", value, fault_fields, array_count(fault_fields), &got) < 0)
         return STATUS_INVALID;
     unsigned kind = 0;
     while (kind < FAULT_KIND_COUNT && !str_eq_c(got.kind, fault_names[kind]))
@@ -454,10 +181,10 @@ static enum status check_usage(struct reader *r, const struct json_value *usage)
         while (i < array_count(known) && !str_eq_c(json_key(v), known[i]))
             i++;
         if (i == array_count(known) || json_int(v, -1) < 0)
-            return fail(r,
-                        "usage: \"" STR_FMT "\" is not one of input_tokens, cached_tokens, "
-                        "output_tokens, reasoning_tokens with a count",
-                        STR_ARG(json_key(v)));
+            return reader_fail(r,
+                               "usage: \"" STR_FMT "\" is not one of input_tokens, cached_tokens, "
+                               "output_tokens, reasoning_tokens with a count",
+                               STR_ARG(json_key(v)));
     }
     return STATUS_OK;
 }
@@ -466,19 +193,19 @@ static enum status fill_step(struct reader *r, struct replay_step *step,
                              const struct json_value *line)
 {
     struct step_fields got = {.repeat = 1};
-    if (read_fields(r, "a step", line, step_fields, array_count(step_fields), &got) < 0)
+    if (reader_fields(r, "a step", line, step_fields, array_count(step_fields), &got) < 0)
         return STATUS_INVALID;
     if (!got.emit && !got.fault)
-        return fail(r, "a step needs \"emit\", an array of items (or a \"fault\")");
+        return reader_fail(r, "a step needs \"emit\", an array of items (or a \"fault\")");
     if (got.repeat < 1 || got.repeat > LIMIT_REPLAY_REPEAT_COUNT)
-        return fail(r, "repeat must be 1 to %d", LIMIT_REPLAY_REPEAT_COUNT);
+        return reader_fail(r, "repeat must be 1 to %d", LIMIT_REPLAY_REPEAT_COUNT);
     if (got.pad_bytes < 0 || (size_t)got.pad_bytes > LIMIT_HTTP_BODY_BYTES)
-        return fail(r, "pad_bytes must be 0 to %zu", LIMIT_HTTP_BODY_BYTES);
+        return reader_fail(r, "pad_bytes must be 0 to %zu", LIMIT_HTTP_BODY_BYTES);
     step->repeat = (unsigned)got.repeat;
     step->pad_bytes = got.pad_bytes;
     step->usage = got.usage;
     if ((got.expect && read_expect(r, step, got.expect) < 0) ||
-        (got.emit && read_emit(r, step, got.emit) < 0) ||
+        (got.emit && reader_emit(r, step, got.emit) < 0) ||
         (got.pace && read_pace(r, step, got.pace) < 0) ||
         (got.fault && read_fault(r, step, got.fault) < 0))
         return STATUS_INVALID;
@@ -514,11 +241,11 @@ static const struct json_field rollout_fields[] = {
 static enum status read_rollout(struct reader *r, const struct json_value *line)
 {
     struct rollout_fields got = {0};
-    if (read_fields(r, "a rollout", line, rollout_fields, array_count(rollout_fields), &got) < 0)
+    if (reader_fields(r, "a rollout", line, rollout_fields, array_count(rollout_fields), &got) < 0)
         return STATUS_INVALID;
     struct replay_rollout *rollout = add_rollout(r);
     rollout->name = got.rollout;
-    return got.match ? read_matcher(r, "match", false, got.match, &rollout->match) : STATUS_OK;
+    return got.match ? reader_matcher(r, "match", false, got.match, &rollout->match) : STATUS_OK;
 }
 
 static enum status read_line(struct reader *r, struct str text)
@@ -529,10 +256,10 @@ static enum status read_line(struct reader *r, struct str text)
     if (text.len == 0 || text.ptr[0] == '#')
         return STATUS_OK;
     if (json_parse(text, &line, &err) < 0)
-        return fail(r, "%s", err.text);
+        return reader_fail(r, "%s", err.text);
     vec_push(&r->replay->lines, line);
     if (!json_is(line, JSON_OBJECT))
-        return fail(r, "a line is one JSON object, a rollout or a step");
+        return reader_fail(r, "a line is one JSON object, a rollout or a step");
     return json_get(line, "rollout") ? read_rollout(r, line) : read_step(r, line);
 }
 
@@ -542,10 +269,10 @@ static enum status read_line(struct reader *r, struct str text)
 /* The last call of that label before step `index`, or in it when it is repeated. */
 static bool is_called_before(const struct replay_rollout *rollout, size_t index, int label)
 {
-    if (rollout->steps.ptr[index].repeat > 1 && find_call(&rollout->steps.ptr[index], label))
+    if (rollout->steps.ptr[index].repeat > 1 && reader_find_call(&rollout->steps.ptr[index], label))
         return true;
     for (size_t i = 0; i < index; i++)
-        if (find_call(&rollout->steps.ptr[i], label))
+        if (reader_find_call(&rollout->steps.ptr[i], label))
             return true;
     return false;
 }
@@ -560,8 +287,8 @@ static enum status check_output_names(struct reader *r, const struct replay_roll
         struct str label = str_slice(text, at + mark.len, end == STR_NONE ? at : end);
         int number = end == STR_NONE ? REPLAY_NO_LABEL : replay_label_find(r->replay, label);
         if (number < 0 || !is_called_before(rollout, index, number))
-            return fail(r, "${output:" STR_FMT "} names no call of an earlier step",
-                        STR_ARG(label));
+            return reader_fail(r, "${output:" STR_FMT "} names no call of an earlier step",
+                               STR_ARG(label));
         r->replay->kept[number] = true;
     }
     return STATUS_OK;
@@ -574,8 +301,9 @@ static enum status check_step(struct reader *r, const struct replay_rollout *rol
     for (size_t i = 0; i < step->outputs.len; i++) {
         int label = step->outputs.ptr[i].label;
         if (!is_called_before(rollout, index, label))
-            return fail(r, "expect.outputs names \"" STR_FMT "\", which no earlier step calls",
-                        STR_ARG(r->replay->labels.ptr[label]));
+            return reader_fail(r,
+                               "expect.outputs names \"" STR_FMT "\", which no earlier step calls",
+                               STR_ARG(r->replay->labels.ptr[label]));
         r->replay->kept[label] = true;
     }
     for (size_t i = 0; i < step->items.len; i++)
@@ -589,12 +317,13 @@ static enum status check_all(struct reader *r)
     struct replay *replay = r->replay;
     replay->kept = mem_alloc_array(replay->labels.len + 1, sizeof(bool));
     if (replay->rollouts.len == 0)
-        return fail(r, "there is no step in the file");
+        return reader_fail(r, "there is no step in the file");
     for (size_t i = 0; i < replay->rollouts.len; i++) {
         const struct replay_rollout *rollout = &replay->rollouts.ptr[i];
         r->line = rollout->line;
         if (rollout->steps.len == 0)
-            return fail(r, "the rollout \"" STR_FMT "\" has no steps", STR_ARG(rollout->name));
+            return reader_fail(r, "the rollout \"" STR_FMT "\" has no steps",
+                               STR_ARG(rollout->name));
         for (size_t k = 0; k < rollout->steps.len; k++)
             if (check_step(r, rollout, k) < 0)
                 return STATUS_INVALID;
@@ -629,10 +358,10 @@ struct replay *replay_parse(struct str text, const char *name, struct err *err)
 
 static void free_step(struct replay_step *step)
 {
-    matcher_finish(&step->user_text);
-    matcher_finish(&step->user_regex);
+    reader_matcher_finish(&step->user_text);
+    reader_matcher_finish(&step->user_regex);
     for (size_t i = 0; i < step->outputs.len; i++)
-        matcher_finish(&step->outputs.ptr[i].matcher);
+        reader_matcher_finish(&step->outputs.ptr[i].matcher);
     vec_finish(&step->outputs);
     for (size_t i = 0; i < step->items.len; i++)
         buf_finish(&step->items.ptr[i].json);
@@ -645,7 +374,7 @@ void replay_free(struct replay *replay)
         return;
     for (size_t i = 0; i < replay->rollouts.len; i++) {
         struct replay_rollout *rollout = &replay->rollouts.ptr[i];
-        matcher_finish(&rollout->match);
+        reader_matcher_finish(&rollout->match);
         for (size_t k = 0; k < rollout->steps.len; k++)
             free_step(&rollout->steps.ptr[k]);
         vec_finish(&rollout->steps);
