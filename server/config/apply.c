@@ -82,7 +82,8 @@ static const char *nearest_key(struct str name)
         size_t d = distance(name, known);
         if (str_eq_nocase(last_part(name), last_part(known)))
             d = smaller(d, 1);
-        if (d < best_distance && config_keys[i].kind != KIND_ELSEWHERE) {
+        /* Half of the letters wrong is another word, not a slip. */
+        if (d < best_distance && d * 2 < name.len && config_keys[i].kind != KIND_ELSEWHERE) {
             best_distance = d;
             best = config_keys[i].name;
         }
