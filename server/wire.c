@@ -51,8 +51,9 @@ static bool is_loopback(const struct net_url *url)
 void wire_endpoint_host(const struct config *config, struct buf *host)
 {
     struct net_url url;
-    if (!is_replay(config) &&
-        net_url_parse(str_from(config->endpoint_url), &url, NULL) == STATUS_OK)
+    if (is_replay(config))
+        buf_append_c(host, "localhost"); /* our own endpoint, in a child */
+    else if (net_url_parse(str_from(config->endpoint_url), &url, NULL) == STATUS_OK)
         buf_append_c(host, url.host);
 }
 

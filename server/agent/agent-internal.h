@@ -91,6 +91,7 @@ struct agent_turn {
     enum turn_state state;
     struct buf prompt, user_json;
     struct response *response;
+    struct buf held;                        /* a reasoning item until the item after it is done */
     struct responses_status before; /* counters when it began */
     VEC(struct turn_item *) items;  /* of the running response */
     VEC(struct turn_call *) calls;  /* of the running response, in order */
@@ -115,6 +116,8 @@ void turn_advance(struct agent_turn *turn);
 extern const struct responses_handlers turn_stream_handlers;
 void turn_on_response_end(struct agent_turn *turn, const struct responses_result *result);
 void turn_drop_items(struct agent_turn *turn);
+/* Keeps the held reasoning item; a broken response's last one is dropped instead (buf_clear). */
+void turn_keep_held(struct agent_turn *turn);
 
 /* Starts the call that an item asks for (call.c). */
 void call_start(struct agent_turn *turn, const struct responses_item *item);

@@ -107,12 +107,25 @@ static void complete_shown(struct agent_turn *turn, const struct responses_item 
     agent_emit(turn->thread->agent, &event);
 }
 
+/* Endpoints refuse a reasoning item that nothing follows, as a broken or interrupted response may
+ * leave one: it becomes history together with the item it led to. */
+void turn_keep_held(struct agent_turn *turn)
+{
+    if (turn->held.len > 0)
+        thread_append(turn->thread, turn->id, "output", buf_str(&turn->held));
+    buf_clear(&turn->held);
+}
+
 static void on_item_done(void *user, const struct responses_item *done)
 {
     struct agent_turn *turn = user;
     if (turn->state == TURN_SETTLING)
         return; /* an interrupted response drains: what comes now was not seen by anybody */
-    thread_append(turn->thread, turn->id, "output", done->raw);
+    turn_keep_held(turn);
+    if (str_eq_c(done->type, "reasoning"))
+        buf_append(&turn->held, done->raw);
+    else
+        thread_append(turn->thread, turn->id, "output", done->raw);
     if (is_call(done->type)) {
         call_start(turn, done);
         return;

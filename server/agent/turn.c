@@ -56,6 +56,7 @@ void turn_free(struct agent_turn *turn)
     buf_finish(&turn->prompt);
     buf_finish(&turn->user_json);
     buf_finish(&turn->error);
+    buf_finish(&turn->held);
     mem_free(turn);
 }
 
@@ -242,6 +243,9 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
 {
     turn->response = NULL;
     count(turn, result);
+    if (result->end == RESPONSE_COMPLETED)
+        turn_keep_held(turn);
+    buf_clear(&turn->held);
     if (turn->state == TURN_SETTLING) {
         turn_advance(turn);
         return;
