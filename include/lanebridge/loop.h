@@ -104,6 +104,9 @@ void loop_process_close_stdin(struct loop_process *process);
 void loop_process_kill(struct loop_process *process);
 /* A process still running is killed at once (SIGKILL to the group); on_exit does not come. */
 void loop_process_free(struct loop_process *process);
+/* A file without a name that holds these bytes, at its start, for `fds` above. The caller closes it;
+ * -1 when there is none to be had. */
+int loop_memory_file(struct str bytes, struct err *err);
 
 /* -- Signals and blocking work ------------------------------------------------------------------ */
 struct loop_signal;

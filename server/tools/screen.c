@@ -1,7 +1,5 @@
 /* Commands see what the user sees: the files whose text on the screen is not the one on disk, each
- * as a memfd to be bound over its file. Nothing is saved for it. */
-#include <errno.h>
-#include <sys/mman.h>
+ * as a file in memory to be bound over its own. Nothing is saved for it. */
 #include <unistd.h>
 
 #include "screen-internal.h"
@@ -10,29 +8,6 @@ enum {
     FIRST_CHILD_FD = 64, /* well above what the launcher itself hands down */
     EXPLAINED_MAX = 5,
 };
-
-static int text_to_memfd(const struct text *text)
-{
-    struct str rest = text_bytes(text);
-    int fd = memfd_create("unsaved", MFD_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    while (rest.len > 0) {
-        ssize_t n = write(fd, rest.ptr, rest.len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            close(fd);
-            return -1;
-        }
-        rest = str_skip(rest, (size_t)n);
-    }
-    if (lseek(fd, 0, SEEK_SET) < 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
 
 /* Why a command will not see it, or NULL when it may be bound. A path without a file is not bound:
  * that would leave an empty file behind on the disk. */
@@ -57,7 +32,7 @@ static void add_bind(struct screen *screen, const struct document *document)
 {
     struct policy_bind bind = {
         .path = mem_dup_c(document->path),
-        .fd = text_to_memfd(document->text),
+        .fd = loop_memory_file(text_bytes(document->text), NULL),
         .child_fd = FIRST_CHILD_FD + (int)screen->binds.len,
     };
     vec_push(&screen->binds, bind);

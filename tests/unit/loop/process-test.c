@@ -410,3 +410,24 @@ Test(process, kill_after_the_end_is_harmless)
     finish(&run);
     loop_process_free(NULL);
 }
+
+Test(process, reads_a_file_in_memory)
+{
+    struct buf big = {0};
+    char head[8] = {0};
+    struct stat st;
+    buf_append_repeat(&big, 'x', 3 * MIB);
+    memcpy(big.ptr, "begin", 5);
+    int fd = loop_memory_file(buf_str(&big), NULL);
+    cr_assert_geq(fd, 0);
+    cr_assert_eq(fstat(fd, &st), 0);
+    cr_assert_eq((size_t)st.st_size, big.len);
+    cr_assert_eq(read(fd, head, 5), 5);
+    cr_assert_str_eq(head, "begin");
+    cr_assert(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    close(fd);
+    fd = loop_memory_file((struct str){0}, NULL);
+    cr_assert_eq(read(fd, head, 5), 0);
+    close(fd);
+    buf_finish(&big);
+}
