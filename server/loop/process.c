@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -51,9 +52,41 @@ static void set_state(struct loop_process *process, enum state state)
 
 /* -- Ending ----------------------------------------------------------------------------------- */
 
+static bool is_in_our_pid_namespace(pid_t pid)
+{
+    char path[48];
+    struct stat ours, its;
+    snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
+    return stat("/proc/self/ns/pid", &ours) != 0 || stat(path, &its) != 0 ||
+           ours.st_ino == its.st_ino;
+}
+
+/* A child in a pid namespace of its own (a sandbox's) is that namespace's init: it ignores SIGTERM,
+ * may have left the group, and is tied to its parent's death only once it has come that far. */
+static size_t find_namespaces(pid_t parent, pid_t *ret_pids, size_t max)
+{
+    char path[64];
+    size_t count = 0;
+    int pid;
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)parent, (int)parent);
+    FILE *file = fopen(path, "re");
+    while (file && count < max && fscanf(file, "%d", &pid) == 1)
+        if (!is_in_our_pid_namespace(pid))
+            ret_pids[count++] = pid;
+    if (file)
+        fclose(file);
+    return count;
+}
+
 static void signal_group(struct loop_process *process, int number)
 {
+    pid_t inits[8];
+    size_t count = process->state == PROCESS_RUNNING
+                       ? find_namespaces(process->uv.pid, inits, array_count(inits))
+                       : 0;
     uv_kill(-process->uv.pid, number);
+    for (size_t i = 0; i < count; i++)
+        uv_kill(inits[i], SIGKILL);
 }
 
 static bool group_is_gone(const struct loop_process *process)
