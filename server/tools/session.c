@@ -97,7 +97,8 @@ static void show_progress(struct session *session, struct str bytes)
 {
     if (!session->call || session->progress_bytes >= LIMIT_EXEC_PROGRESS_BYTES)
         return;
-    buf_append(&session->held, str_slice(bytes, 0, LIMIT_EXEC_PROGRESS_BYTES));
+    buf_append(&session->held,
+               str_slice(bytes, 0, LIMIT_EXEC_PROGRESS_BYTES - session->progress_bytes));
     size_t newline = str_rfind_byte(buf_str(&session->held), '\n');
     if (newline != STR_NONE)
         show_held(session, newline + 1);

@@ -326,10 +326,18 @@ static void cancel_it(struct record *record)
         tools_call_cancel(record->call);
 }
 
+/* Seconds that no other run of these tests uses. */
+static const char *own_seconds(void)
+{
+    static char seconds[24];
+    snprintf(seconds, sizeof(seconds), "9%d", (int)getpid());
+    return seconds;
+}
+
 static bool is_gone(const char *mark)
 {
     char command[128];
-    snprintf(command, sizeof(command), "pgrep -f '[s]leep %s' >/dev/null", mark);
+    snprintf(command, sizeof(command), "pgrep -f '[s]leep %s[.]' >/dev/null", mark);
     for (int i = 0; i < 100; i++) {
         if (system(command) != 0)
             return true;
@@ -343,15 +351,17 @@ Test(commands, cancelling_kills_the_whole_tree)
     struct fixture f;
     struct record r = {.on_progress = cancel_it}, next = {0};
     fixture_init(&f);
-    start(&f, &r, "exec_command",
-          "{'cmd':'setsid sleep 98765.1 & nohup sleep 98765.2 >/dev/null & echo going; sleep "
-          "98765.3'}");
+    char arguments[256];
+    snprintf(arguments, sizeof(arguments),
+             "{'cmd':'setsid sleep %s.1 & nohup sleep %s.2 >/dev/null & echo going; sleep %s.3'}",
+             own_seconds(), own_seconds(), own_seconds());
+    start(&f, &r, "exec_command", arguments);
     wait_all(&f);
     cr_assert(!r.ok);
     assert_has(r.text, "Cancelled by the user");
     assert_has(r.text, "going");
     call(&f, &next, "exec_command", "{'cmd':'sleep 0.2'}");
-    cr_assert(is_gone("98765"));
+    cr_assert(is_gone(own_seconds()));
     record_finish(&r);
     record_finish(&next);
     fixture_finish(&f);
@@ -363,12 +373,42 @@ Test(commands, freeing_the_thread_kills_them)
     struct record r = {0};
     fixture_init(&f);
     use_deadlines(&f, 60000, 60000);
-    call(&f, &r, "exec_command",
-         "{'cmd':'setsid sleep 98764.1 & sleep 98764.2','yield_time_ms':50}");
+    char arguments[256];
+    snprintf(arguments, sizeof(arguments),
+             "{'cmd':'setsid sleep %s.1 & sleep %s.2','yield_time_ms':50}", own_seconds(),
+             own_seconds());
+    call(&f, &r, "exec_command", arguments);
     assert_has(r.text, "Still running");
     record_finish(&r);
     fixture_finish(&f);
-    cr_assert(is_gone("98764"));
+    cr_assert(is_gone(own_seconds()));
+}
+
+static void stop(void *user)
+{
+    loop_stop(user);
+}
+
+Test(commands, freed_while_the_sandbox_is_being_made)
+{
+    char arguments[64];
+    snprintf(arguments, sizeof(arguments), "{'cmd':'sleep %s.5'}", own_seconds());
+    for (uint64_t ms = 1; ms <= 24; ms += 3) {
+        struct fixture f;
+        struct record records[4] = {0};
+        fixture_init(&f);
+        f.running = 100; /* nobody else stops the loop */
+        for (int i = 0; i < 4; i++)
+            start(&f, &records[i], "exec_command", arguments);
+        struct loop_timer *timer = loop_timer_new(f.loop, stop, f.loop);
+        loop_timer_start(timer, ms + 10, 0); /* the sandbox is tested first */
+        loop_run(f.loop);
+        loop_timer_free(timer);
+        fixture_finish(&f);
+        for (int i = 0; i < 4; i++)
+            record_finish(&records[i]);
+    }
+    cr_assert(is_gone(own_seconds()));
 }
 
 /* -- Asking ---------------------------------------------------------------------------------- */
