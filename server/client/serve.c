@@ -72,7 +72,10 @@ static void serve_save(struct client *client, const struct jsonrpc_message *mess
         struct buffer *buffer = NULL;
         if (uri_to_path(json_str(uri), &path, &err) == STATUS_OK)
             buffer = buffer_find(client, buf_str(&path));
-        enum status status = buffer ? buffer_save(client, buffer, &err) : STATUS_NOT_FOUND;
+        bool is_clean = buffer && !client_is_dirty(client, buffer->path); /* editors skip it */
+        enum status status = STATUS_OK;
+        if (!is_clean)
+            status = buffer ? buffer_save(client, buffer, &err) : STATUS_NOT_FOUND;
         buf_finish(&path);
         if (status < 0) {
             jsonrpc_respond_error(client->peer, message->id, JSONRPC_REQUEST_FAILED,
