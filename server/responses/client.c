@@ -183,6 +183,7 @@ static void free_client(struct responses *client)
     vec_finish(&client->connections);
     vec_finish(&client->chains);
     buf_finish(&client->scratch);
+    buf_finish(&client->slim);
     mem_free(client);
 }
 

@@ -227,6 +227,59 @@ bool responses_event_scan_delta(struct str message, struct buf *scratch,
     return !iter.failed && event.type.len > 0;
 }
 
+/* Of a "response" object; it echoes its request, whose instructions and tools alone are some 20 KB.
+ */
+static const char *const read_members[] = {"id",    "status", "error", "incomplete_details",
+                                           "usage", "output"};
+
+static bool is_read(struct str key)
+{
+    for (size_t i = 0; i < array_count(read_members); i++)
+        if (str_eq_c(key, read_members[i]))
+            return true;
+    return false;
+}
+
+static bool slim_response(struct json_writer *w, struct str object)
+{
+    struct json_raw_iter iter = {.rest = object};
+    struct str key, span;
+    json_write_begin_object(w);
+    while (json_raw_next(&iter, &key, &span)) {
+        if (str_find_byte(key, '\\', 0) != STR_NONE)
+            return false;
+        if (!is_read(key))
+            continue;
+        json_write_key_str(w, key);
+        json_write_raw(w, span);
+    }
+    json_write_end_object(w);
+    return !iter.failed;
+}
+
+bool responses_event_slim(struct str message, struct buf *slim)
+{
+    struct json_raw_iter iter = {.rest = message};
+    struct json_writer w;
+    struct str key, span;
+    bool is_whole = true, has_response = false;
+    buf_clear(slim);
+    json_writer_init(&w, slim);
+    json_write_begin_object(&w);
+    while (is_whole && json_raw_next(&iter, &key, &span)) {
+        is_whole = key.ptr && str_find_byte(key, '\\', 0) == STR_NONE;
+        json_write_key_str(&w, key);
+        if (str_eq_c(key, "response") && span.ptr[0] == '{') {
+            is_whole = is_whole && slim_response(&w, span);
+            has_response = true;
+        } else {
+            json_write_raw(&w, span);
+        }
+    }
+    json_write_end_object(&w);
+    return is_whole && has_response && !iter.failed;
+}
+
 bool responses_event_read_refusal(const struct json_value *value, struct responses_event *ret_event)
 {
     if (!json_get(value, "error"))

@@ -45,14 +45,26 @@ uint64_t responses_item_fold_raw_key(uint64_t hash, struct str raw)
     return hash;
 }
 
-bool response_take_item(struct response *response, struct str id, int64_t index)
+static uint64_t hash_of_id(struct str id)
 {
-    uint64_t id_hash = id.len ? hash_bytes(id) | 1 : 0;
+    return id.len ? hash_bytes(id) | 1 : 0;
+}
+
+bool response_has_item(const struct response *response, struct str id, int64_t index)
+{
+    uint64_t id_hash = hash_of_id(id);
     for (size_t i = 0; i < response->done.len; i++) {
         const struct done_item *done = &response->done.ptr[i];
         if ((id_hash != 0 && done->id_hash == id_hash) || (index >= 0 && done->index == index))
-            return false;
+            return true;
     }
-    vec_push(&response->done, ((struct done_item){id_hash, index}));
+    return false;
+}
+
+bool response_take_item(struct response *response, struct str id, int64_t index)
+{
+    if (response_has_item(response, id, index))
+        return false;
+    vec_push(&response->done, ((struct done_item){hash_of_id(id), index}));
     return true;
 }

@@ -289,13 +289,22 @@ static void handle_item_done(struct response *response, const struct event_type 
         deliver_item(response, event->item, raw, event->output_index);
 }
 
+static bool has_all_items(const struct response *response, const struct json_value *first)
+{
+    int64_t index = 0;
+    for (const struct json_value *value = first; value; value = json_next(value))
+        if (!response_has_item(response, json_get_str(value, "id"), index++))
+            return false;
+    return true;
+}
+
 /* A server that only lists its items in the terminal event has them delivered from there. */
 static bool deliver_missing_items(struct response *response, const struct responses_event *event,
                                   struct str message)
 {
     struct str object, output, key, raw;
     const struct json_value *value = json_first(json_get(event->response, "output"));
-    if (!value || json_raw_member(message, "response", &object) < 0 ||
+    if (has_all_items(response, value) || json_raw_member(message, "response", &object) < 0 ||
         json_raw_member(object, "output", &output) < 0)
         return true;
     struct json_raw_iter iter = {.rest = output};

@@ -54,6 +54,9 @@ const struct event_type *responses_event_type(struct str name);
  * must be parsed. The delta may be decoded into `scratch`. */
 bool responses_event_scan_delta(struct str message, struct buf *scratch,
                                 struct responses_event *ret_event);
+/* An event with a "response", without what is not read of it; false when it is no such event or is
+ * better parsed as it is. */
+bool responses_event_slim(struct str message, struct buf *slim);
 /* The body of a refused POST: {"error":{…}} without a type. False if it is not one. */
 bool responses_event_read_refusal(const struct json_value *value,
                                   struct responses_event *ret_event);
@@ -80,6 +83,7 @@ void responses_item_fill(struct responses_item *item, const struct json_value *v
  * as it stands in the caller's history, whatever the caller did to ids and statuses. */
 uint64_t responses_item_fold_key(uint64_t hash, struct str type, struct str call_id);
 uint64_t responses_item_fold_raw_key(uint64_t hash, struct str raw);
+bool response_has_item(const struct response *response, struct str id, int64_t index);
 /* True, and remembered, the first time. */
 bool response_take_item(struct response *response, struct str id, int64_t index);
 
@@ -324,7 +328,7 @@ struct responses {
     uint64_t reprobe_ms;
 
     struct responses_status told; /* as last told; since_ms and the sums are kept here */
-    struct buf scratch;           /* of one message */
+    struct buf scratch, slim;     /* of one message */
 };
 uint64_t responses_now(const struct responses *client);
 /* Around everything the outside calls by callback. Leave settles: places what waits, closes what is

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { SLIM_BYTES = 4096 }; /* smaller ones are not worth it */
+
 static void count_stray(struct connection *connection)
 {
     connection->client->told.strays++;
@@ -174,6 +176,8 @@ static struct str replace_nul_escapes(struct str message, struct buf *buf)
 static enum status parse_message(struct responses *client, struct str message,
                                  struct json_value **ret_value, struct err *err)
 {
+    if (message.len > SLIM_BYTES && responses_event_slim(message, &client->slim))
+        message = buf_str(&client->slim);
     enum status status = json_parse(message, ret_value, err);
     if (status != STATUS_UNSUPPORTED)
         return status;
