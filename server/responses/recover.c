@@ -355,8 +355,11 @@ static void send_unbegun_again(struct connection *connection, const char *what)
     }
 }
 
+/* Each request that named a lane is refused, by an error that names none. */
 static void give_up_lanes(struct connection *connection)
 {
+    unsigned sent = responses_connection_active(connection);
+    connection->refusals_due = sent > 0 ? sent - 1 : 0;
     responses_drop_option(connection->client, OPTION_LANES);
     send_unbegun_again(connection, "the server has no lanes: one conversation a connection");
     if (responses_connection_active(connection) > 0) {

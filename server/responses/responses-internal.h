@@ -171,6 +171,7 @@ struct connection {
     struct transport *transport;
     enum connection_state state;
     bool is_named;      /* lanes with names */
+    unsigned refusals_due; /* of lanes, to what was sent before they were given up */
     bool is_retiring;   /* nothing new; closed when nothing is active */
     bool is_rotating;   /* retires when its successor is open */
     bool is_short;      /* without lanes: for typing and code actions */

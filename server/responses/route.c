@@ -123,14 +123,19 @@ static void handle_unnamed(struct connection *connection, const struct event_typ
     bring_to_lane(lane, type, event, message);
 }
 
+static bool refuses_lanes(const struct responses_event *event)
+{
+    return event->is_error && (str_eq_c(event->error_code, "invalid_stream_id") ||
+                               responses_option_find(event->error_param) == OPTION_LANES);
+}
+
 /* Whatever lane such an error names. */
 static bool concerns_connection(const struct connection *connection,
                                 const struct responses_event *event)
 {
     if (str_eq_c(event->error_code, "websocket_connection_limit_reached"))
         return true;
-    return connection->is_named && (str_eq_c(event->error_code, "invalid_stream_id") ||
-                                    responses_option_find(event->error_param) == OPTION_LANES);
+    return connection->is_named && refuses_lanes(event);
 }
 
 static void handle_event(struct connection *connection, const struct responses_event *event,
@@ -139,6 +144,11 @@ static void handle_event(struct connection *connection, const struct responses_e
     const struct event_type *type = responses_event_type(event->type);
     if (event->is_error && concerns_connection(connection, event)) {
         handle_connection_error(connection, event);
+        return;
+    }
+    if (connection->refusals_due > 0 && refuses_lanes(event)) {
+        connection->refusals_due--;
+        count_stray(connection);
         return;
     }
     if (!connection->is_named) {

@@ -474,6 +474,8 @@ Test(responses_lanes, lanes_refused_means_a_socket_a_chain)
         cr_assert_eq(wire->sent.len, 3, "one goes on at once on the same socket");
         fake_assert_not_sent(wire, 2, "stream_id");
         fake_assert_sent(wire, 2, "question 0.");
+        fake_event(wire, "%s", refusals[i]); /* the other one's: not the answer to what went out */
+        cr_assert_eq(c.callers[0].retries + c.callers[1].retries, 2);
         struct fake_wire *second = fake_wire(&c.fake, 1);
         fake_accept(second);
         fake_assert_not_sent(second, 0, "stream_id");
