@@ -230,6 +230,8 @@ static void on_status(void *user, const struct jsonrpc_answer *answer)
     player->answer.arrived = true;
 }
 
+enum { STATUS_MS = 25 };
+
 /* Asked again until it fits. */
 enum outcome step_status(struct player *player, struct str rest)
 {
@@ -241,7 +243,11 @@ enum outcome step_status(struct player *player, struct str rest)
     if (player->step_begun &&
         match_text(expected, player->answer.result, &player->variables, &player->why))
         return STEP_DONE;
+    uint64_t now = loop_now_ms(player->loop);
+    if (player->step_begun && now < player->asked_ms + STATUS_MS)
+        return STEP_WAIT;
     player->step_begun = true;
+    player->asked_ms = now;
     player->answer.arrived = false;
     client_request(player->client, "workspace/executeCommand",
                    STR("{\"command\":\"lanebridge.status\"}"), on_status, player);

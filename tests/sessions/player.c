@@ -106,7 +106,8 @@ static void show_last_lines(const char *prefix, struct str text, size_t count)
 static void report(const struct player *player)
 {
     const struct script *script = player->script;
-    size_t from = player->wire.len > SHOWN_MESSAGES ? player->wire.len - SHOWN_MESSAGES : 0;
+    bool all = getenv("SESSION_KEEP") != NULL;
+    size_t from = !all && player->wire.len > SHOWN_MESSAGES ? player->wire.len - SHOWN_MESSAGES : 0;
     struct buf trace = {0};
     if (player->at < script->steps.len)
         fprintf(stderr, "%s:%u: %s\n", script->path, script->steps.ptr[player->at].line,

@@ -110,7 +110,8 @@ struct player {
     VEC(char *) answers, on_apply;
     struct answer answer;
     enum stage stage;
-    size_t at; /* step */
+    size_t at;         /* step */
+    uint64_t asked_ms; /* when status was asked last */
     bool step_begun, exit_checked, over, failed;
     struct buf why;
 };
