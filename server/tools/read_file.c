@@ -169,25 +169,39 @@ static void release(void *data)
 
 static const struct job_ops job_ops = {work, done, release};
 
-static void run_permitted(struct tools_call *call, const struct host_ask_answer *answer)
+static void read_in_pool(struct tools_call *call)
 {
-    (void)answer;
     struct read_state *state = call->state;
-    if (!call_begin(call, call->was_approved ? "approved by the user" : "allowed"))
-        return;
-    if (state->file.stat.is_folder) {
-        call_fail(call, "%s is a folder; use list_dir", state->file.path.display);
-        return;
-    }
-    if (now_look(call->tools, &state->file)) {
-        finish_reading(call, state);
-        return;
-    }
     struct read_job *job = mem_new(struct read_job);
     job->call = call;
     job->file = state->file;
     state->file = (struct now_file){0};
     call->job = job_start(call->tools, &job_ops, job);
+}
+
+static bool is_small(const struct workspace_stat *stat)
+{
+    return !stat->exists || (stat->is_file && stat->size <= LIMIT_READ_ON_LOOP_BYTES);
+}
+
+static void run_permitted(struct tools_call *call, const struct host_ask_answer *answer)
+{
+    (void)answer;
+    struct read_state *state = call->state;
+    struct journal *journal = call->tools->env.journal;
+    bool is_here = now_look(call->tools, &state->file) || is_small(&state->file.stat);
+    if (is_here)
+        now_read(&state->file, LIMIT_EDIT_FILE_BYTES);
+    journal_begin(journal); /* reading has no effects: its start and its end may be one write */
+    if (!call_begin(call, call->was_approved ? "approved by the user" : "allowed"))
+        ;
+    else if (state->file.stat.is_folder)
+        call_fail(call, "%s is a folder; use list_dir", state->file.path.display);
+    else if (is_here)
+        finish_reading(call, state);
+    else
+        read_in_pool(call);
+    journal_commit(journal);
 }
 
 static void run(struct tools_call *call)

@@ -49,6 +49,7 @@
 #define LIMIT_READ_LINES_COUNT 2000
 #define LIMIT_READ_LINE_CHARS_COUNT 2000
 #define LIMIT_READ_BYTES (48 * KIB)
+#define LIMIT_READ_ON_LOOP_BYTES (128 * KIB) /* some 20 us; the way through the pool costs more */
 #define LIMIT_LIST_COUNT 500
 #define LIMIT_FIND_COUNT 200
 #define LIMIT_GLOB_BYTES 1024              /* one pattern, also of an ignore file */
