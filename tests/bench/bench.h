@@ -41,7 +41,6 @@ struct editor {
     int in, out;
     struct buf text; /* what the server wrote, from the last match on */
     uint64_t spawned_ns, initialized_ns;
-    char folder[64]; /* workspace, home, settings: thrown away at the end */
 };
 /* `lanebridge lsp` on a folder with the file hello.txt, against ws://127.0.0.1:PORT; initialized.
  */
@@ -50,6 +49,7 @@ void editor_prompt(struct editor *editor);
 /* Reads on until the turn is over; dies unless it completed. */
 void editor_await_turn(struct editor *editor);
 void editor_stop(struct editor *editor);
+void editor_clean_up(void);
 
 /* -- measure.c -----------------------------------------------------------------------------------
  */

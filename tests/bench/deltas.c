@@ -140,5 +140,6 @@ int main(int argc, char **argv)
     print_row("CPU a delta", "us", cpu, runs);
     print_row("time a delta, end to end", "us", wall, runs);
     print_row("peak RSS", "MiB", peak, runs);
+    editor_clean_up();
     return 0;
 }

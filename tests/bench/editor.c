@@ -25,21 +25,27 @@ static void write_file(const char *folder, const char *name, const char *text)
         bench_die("cannot write %s: %s", path, strerror(errno));
 }
 
-static void make_folder(struct editor *editor, unsigned port)
+static char folder[64]; /* workspace, home and settings of all runs */
+
+static void make_folder(void)
 {
-    struct buf settings = {0};
     char work[96];
-    strcpy(editor->folder, "/tmp/lanebridge-bench-XXXXXX");
-    if (!mkdtemp(editor->folder))
-        bench_die("cannot make %s: %s", editor->folder, strerror(errno));
-    snprintf(work, sizeof(work), "%s/work", editor->folder); /* a home is no workspace */
+    strcpy(folder, "/tmp/lanebridge-bench-XXXXXX");
+    if (!mkdtemp(folder))
+        bench_die("cannot make %s: %s", folder, strerror(errno));
+    snprintf(work, sizeof(work), "%s/work", folder); /* a home is no workspace */
     mkdir(work, 0700);
     write_file(work, "hello.txt", "hello from the benchmark\nsecond line\nthird line\n");
+}
+
+static void write_settings(unsigned port)
+{
+    struct buf settings = {0};
     buf_append_fmt(&settings,
                    "{\"endpoint.url\":\"ws://127.0.0.1:%u/v1/responses\","
                    "\"endpoint.profile\":\"openai\"}",
                    port);
-    write_file(editor->folder, "config.json", settings.ptr);
+    write_file(folder, "config.json", settings.ptr);
     buf_finish(&settings);
 }
 
@@ -49,9 +55,9 @@ static void make_folder(struct editor *editor, unsigned port)
 static void spawn(struct editor *editor, const char *binary)
 {
     char home[96], config[96], state[96];
-    snprintf(home, sizeof(home), "HOME=%s/home", editor->folder);
-    snprintf(config, sizeof(config), "LANEBRIDGE_CONFIG=%s/config.json", editor->folder);
-    snprintf(state, sizeof(state), "LANEBRIDGE_STATE=%s/home/state", editor->folder);
+    snprintf(home, sizeof(home), "HOME=%s/home", folder);
+    snprintf(config, sizeof(config), "LANEBRIDGE_CONFIG=%s/config.json", folder);
+    snprintf(state, sizeof(state), "LANEBRIDGE_STATE=%s/home/state", folder);
     char path[] = "PATH=/usr/bin:/bin", command[] = "lsp";
     char *env[] = {home, config, state, path, NULL};
     char *argv[] = {(char *)(uintptr_t)binary, command, NULL};
@@ -114,7 +120,9 @@ void editor_start(struct editor *editor, const char *binary, unsigned port)
 {
     struct buf body = {0};
     *editor = (struct editor){.pid = -1};
-    make_folder(editor, port);
+    if (!folder[0])
+        make_folder();
+    write_settings(port);
     spawn(editor, binary);
     buf_append_fmt(&body,
                    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{"
@@ -123,7 +131,7 @@ void editor_start(struct editor *editor, const char *binary, unsigned port)
                    "\"capabilities\":{\"general\":{\"positionEncodings\":[\"utf-8\"]},"
                    "\"experimental\":{\"lanebridge\":{\"version\":1}}},"
                    "\"initializationOptions\":{\"trusted\":true}}}",
-                   (int)getpid(), editor->folder);
+                   (int)getpid(), folder);
     say(editor, body.ptr);
     buf_finish(&body);
     await(editor, "\"capabilities\"");
@@ -145,16 +153,6 @@ void editor_await_turn(struct editor *editor)
         bench_die("the turn did not complete: %s", editor->text.ptr);
 }
 
-static void remove_folder(const char *folder)
-{
-    char remove[] = "rm", flags[] = "-rf", path[64];
-    char *argv[] = {remove, flags, path, NULL};
-    pid_t pid;
-    snprintf(path, sizeof(path), "%s", folder);
-    if (posix_spawnp(&pid, remove, NULL, NULL, argv, NULL) == 0)
-        waitpid(pid, NULL, 0);
-}
-
 void editor_stop(struct editor *editor)
 {
     int status;
@@ -165,7 +163,15 @@ void editor_stop(struct editor *editor)
     waitpid(editor->pid, &status, 0);
     close(editor->out);
     buf_finish(&editor->text);
-    remove_folder(editor->folder);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         bench_die("the language server did not end well (wait status %d)", status);
+}
+
+void editor_clean_up(void)
+{
+    char remove[] = "rm", flags[] = "-rf";
+    char *argv[] = {remove, flags, folder, NULL};
+    pid_t pid;
+    if (folder[0] && posix_spawnp(&pid, remove, NULL, NULL, argv, NULL) == 0)
+        waitpid(pid, NULL, 0);
 }
