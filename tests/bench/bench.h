@@ -54,7 +54,7 @@ void editor_clean_up(void);
 /* -- measure.c -----------------------------------------------------------------------------------
  */
 
-/* Where we may: a network namespace with nothing but loopback, and the highest priority. */
+/* Where we may: a network namespace with nothing but loopback, and a turn before everybody else. */
 void bench_isolate(void);
 /* CPU time of all threads of a process. */
 uint64_t bench_cpu_ns(pid_t pid);
