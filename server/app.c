@@ -22,6 +22,8 @@ struct app {
     struct agent *agent;
     struct lsp_server *server;
     struct host host;
+    struct err settings_error; /* of the user's file */
+    struct buf file_warnings;  /* not told yet */
     int exit_code;
 };
 
@@ -37,7 +39,10 @@ static void on_settings(void *user, enum lsp_settings_source source,
                         const struct json_value *object, struct buf *warnings)
 {
     struct app *app = user;
-    config_apply(app->config, sources[source], object, warnings);
+    buf_append(warnings, buf_str(&app->file_warnings)); /* found before there was anybody to tell */
+    buf_clear(&app->file_warnings);
+    if (json_is(object, JSON_OBJECT))
+        config_apply(app->config, sources[source], object, warnings);
     log_set_level(app->config->log_level);
 }
 
@@ -139,6 +144,10 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
     struct app *app = user;
     if (app->agent)
         return app->agent;
+    if (app->settings_error.status < 0) {
+        err_set(err, app->settings_error.status, "%s", app->settings_error.text);
+        return NULL;
+    }
     if (open_agent(app, err) < 0)
         return NULL;
     app->host = *host;
@@ -241,17 +250,17 @@ static const char *get_environment(const char *name)
     return getenv(name);
 }
 
-static enum status load_settings(struct app *app, struct err *err)
+/* A settings file that cannot be read is told to the person, and no turn starts: the defaults would
+ * send their work to another endpoint than the one they chose. */
+static void load_settings(struct app *app)
 {
-    struct buf warnings = {0};
-    enum status status =
-        config_load_file(app->config, str_from(app->env.config_file), &warnings, err);
-    struct str rest = buf_str(&warnings), line;
+    struct str file = str_from(app->env.config_file);
+    if (config_load_file(app->config, file, &app->file_warnings, &app->settings_error) < 0)
+        buf_append_fmt(&app->file_warnings, "%s\n", app->settings_error.text);
+    struct str rest = buf_str(&app->file_warnings), line;
     while (str_next(&rest, '\n', &line))
         if (line.len > 0)
             log_line(LOG_WARN, "settings " STR_FMT, STR_ARG(line));
-    buf_finish(&warnings);
-    return status;
 }
 
 static enum status app_init(struct app *app, int read_fd, int write_fd, struct err *err)
@@ -260,11 +269,7 @@ static enum status app_init(struct app *app, int read_fd, int write_fd, struct e
     prctl(PR_SET_DUMPABLE, 0);
     config_env_init(&app->env, get_environment);
     app->config = config_new();
-    if (load_settings(app, err) <
-        0) { /* said, and the defaults serve: the editor can still be used */
-        log_line(LOG_ERROR, "settings %s", err->text);
-        *err = (struct err){0};
-    }
+    load_settings(app);
     log_set_level(app->config->log_level);
     app->loop = loop_new(err);
     if (!app->loop)
@@ -306,6 +311,7 @@ static void app_finish(struct app *app)
         loop_free(app->loop);
     config_free(app->config);
     config_env_finish(&app->env);
+    buf_finish(&app->file_warnings);
 }
 
 int app_serve_lsp(int read_fd, int write_fd)

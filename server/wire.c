@@ -1,6 +1,8 @@
 /* transport_env over net: WebSocket connections and HTTP exchanges to the configured endpoint. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <lanebridge/json.h>
 
@@ -29,6 +31,7 @@ struct link {
     struct net_ws *ws;
     struct net_http *http;
     struct net_sse *sse;
+    struct buf body;       /* of an HTTP exchange that cannot begin yet */
     struct buf error_body; /* an answer that is no event stream */
     int http_status;
     bool opened;
@@ -215,10 +218,12 @@ static void on_http_head(void *user, int status, struct str content_type)
 static void push_events(struct link *link, struct str bytes)
 {
     if (net_sse_push(link->sse, bytes) == STATUS_LIMIT)
-        fail_later(link, STATUS_LIMIT, "the endpoint sent an event larger than endpoint.maxEventBytes");
+        fail_later(link, STATUS_LIMIT,
+                   "the endpoint sent an event larger than endpoint.maxEventBytes");
 }
 
-/* The owner may close the link at any event, so events come last; that bytes came is told by them. */
+/* The owner may close the link at any event, so events come last; that bytes came is told by them.
+ */
 static void on_http_body(void *user, struct str bytes)
 {
     struct link *link = user;
@@ -298,27 +303,42 @@ static void on_later(void *user)
     on_closed(link, &closed);
 }
 
+/* Takes the body. A failure is told by on_closed. */
+static void start_http(struct link *link, struct buf *body)
+{
+    struct target target;
+    struct err err = {0};
+    if (target_init(&target, link->wire, link->kind, &err) == STATUS_OK) {
+        target_add(&target, "accept", "text/event-stream");
+        link->http =
+            net_http_open(link->wire->net, "POST", &target.net, body, &http_handlers, link, &err);
+    }
+    if (!link->http)
+        fail_later(link, err.status, err.text);
+    target_finish(&target);
+}
+
+static bool is_waiting(const struct link *link)
+{
+    for (size_t i = 0; i < link->wire->waiting.len; i++)
+        if (link->wire->waiting.ptr[i] == link)
+            return true;
+    return false;
+}
+
 static enum status link_send(struct transport *transport, struct buf *message)
 {
     struct link *link = (struct link *)transport;
     size_t len = message->len;
-    enum status status = STATUS_CLOSED;
-    struct err err = {0};
-    if (link->ws) {
-        status = net_ws_send(link->ws, message);
-    } else if (link->kind == TRANSPORT_HTTP && !link->http) {
-        struct target target;
-        status = target_init(&target, link->wire, link->kind, &err);
-        if (status == STATUS_OK) {
-            target_add(&target, "accept", "text/event-stream");
-            link->http = net_http_open(link->wire->net, "POST", &target.net, message,
-                                       &http_handlers, link, &err);
-        }
-        if (!link->http)
-            fail_later(link, err.status, err.text);
-        status = STATUS_OK; /* a failure is told by on_closed */
-        target_finish(&target);
-    }
+    enum status status = STATUS_OK;
+    if (link->kind == TRANSPORT_WEBSOCKET)
+        status = link->ws ? net_ws_send(link->ws, message) : STATUS_CLOSED;
+    else if (link->http)
+        status = STATUS_CLOSED;
+    else if (is_waiting(link))
+        buf_move(&link->body, message);
+    else
+        start_http(link, message);
     if (status == STATUS_OK) {
         link->transport.counters.frames_sent++;
         link->transport.counters.bytes_sent += len;
@@ -346,6 +366,7 @@ static void link_close(struct transport *transport, unsigned code, const char *r
         if (link->wire->waiting.ptr[i] == link)
             vec_remove(&link->wire->waiting, i--);
     loop_timer_free(link->later);
+    buf_finish(&link->body);
     buf_finish(&link->error_body);
     mem_free(link);
 }
@@ -357,6 +378,8 @@ static void start(struct link *link)
 {
     if (link->kind == TRANSPORT_WEBSOCKET)
         start_ws(link);
+    else if (link->body.len > 0)
+        start_http(link, &link->body);
     else
         loop_timer_start(link->later, 0, 0);
 }
@@ -383,9 +406,12 @@ static enum status need_replay(struct wire *wire, struct err *err)
     }
     if (wire->replay)
         return STATUS_OK;
+    const char *file = wire->config->endpoint_url + 7;
+    if (access(file, R_OK) < 0)
+        return err_set_errno(err, errno, "endpoint.url: the replay file %s cannot be read", file);
     wire->replay_ready = false;
-    wire->replay = replay_child_new(wire->loop, str_from(wire->config->endpoint_url + 7), wire->env,
-                                    on_replay_ready, wire, err);
+    wire->replay =
+        replay_child_new(wire->loop, str_from(file), wire->env, on_replay_ready, wire, err);
     return wire->replay ? STATUS_OK : STATUS_IO;
 }
 

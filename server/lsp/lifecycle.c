@@ -94,11 +94,10 @@ static void handle_initialize(struct lsp_server *server, const struct jsonrpc_me
     jsonrpc_respond(server->peer, message->id, buf_str(&result));
     buf_finish(&result);
 
+    /* Also without options: the settings of the user's file have their say here. */
     const struct json_value *options = json_get(params, "initializationOptions");
-    if (json_is(options, JSON_OBJECT)) {
-        server->trusted = json_get_bool(options, "trusted", false);
-        take_settings(server, LSP_SETTINGS_INIT, options);
-    }
+    server->trusted = json_get_bool(options, "trusted", false);
+    take_settings(server, LSP_SETTINGS_INIT, options);
 }
 
 /* -- initialized, shutdown
