@@ -254,9 +254,12 @@ static const char *get_environment(const char *name)
  * send their work to another endpoint than the one they chose. */
 static void load_settings(struct app *app)
 {
-    struct str file = str_from(app->env.config_file);
-    if (config_load_file(app->config, file, &app->file_warnings, &app->settings_error) < 0)
-        buf_append_fmt(&app->file_warnings, "%s\n", app->settings_error.text);
+    struct err err = {0};
+    if (config_load_file(app->config, str_from(app->env.config_file), &app->file_warnings, &err) <
+        0) {
+        buf_append_fmt(&app->file_warnings, "%s\n", err.text);
+        app->settings_error = err;
+    }
     struct str rest = buf_str(&app->file_warnings), line;
     while (str_next(&rest, '\n', &line))
         if (line.len > 0)
