@@ -46,11 +46,12 @@ struct client_question {
     const struct json_value *params;      /* of showMessageRequest or lanebridge/approval/request */
     bool is_approval;                     /* the rich one */
 };
+enum { CLIENT_LATER = -2 };
 struct client_handlers {
     void (*on_ready)(void *user);         /* initialize was answered and initialized sent */
     void (*on_notification)(void *user, struct str method, const struct json_value *params);
     /* Index of the button to press (showMessageRequest: of actions; approval: 0 accept, 1 decline),
-     * or -1 for none. Optional: declines. */
+     * or -1 for none, or CLIENT_LATER: client_answer will say. Optional: declines. */
     int (*on_question)(void *user, const struct client_question *question);
     /* An edit is about to be applied; false: answered applied:false. Here a test types in between. */
     bool (*on_apply)(void *user, const struct json_value *params);
@@ -83,6 +84,8 @@ int64_t client_request(struct client *client, const char *method, struct str par
                        jsonrpc_answer_fn *on_answer, void *user);
 void client_notify(struct client *client, const char *method, struct str params);
 void client_cancel(struct client *client, int64_t id);
+/* Answers the oldest question that on_question left for later; false if there is none. */
+bool client_answer(struct client *client, int button);
 void client_write_raw(struct client *client, struct str bytes);
 const struct json_value *client_server_capabilities(const struct client *client);
 

@@ -17,6 +17,13 @@ struct held_message {
     struct buf params;
 };
 
+/* A question that waits for its answer. */
+struct held_question {
+    struct buf id;
+    struct json_value *params;
+    bool is_approval;
+};
+
 enum client_state { CLIENT_STARTING, CLIENT_READY, CLIENT_STOPPING, CLIENT_GONE };
 
 struct client {
@@ -33,6 +40,7 @@ struct client {
     VEC(struct buffer *) buffers;
     bool holding; /* an edit is being applied: its didChange waits for the answer */
     VEC(struct held_message) held;
+    VEC(struct held_question) questions;
 };
 
 /* A notification; while an edit is applied it is held until the answer has gone out, as most
@@ -55,6 +63,8 @@ enum status buffer_save(struct client *client, struct buffer *buffer, struct err
 /* Applies a WorkspaceEdit; on failure nothing of the failing document is changed and `why` says
  * what. */
 bool apply_workspace_edit(struct client *client, const struct json_value *edit, struct buf *why);
+
+void held_question_finish(struct held_question *question);
 
 /* The handlers of the peer. */
 void serve_request(void *user, const struct jsonrpc_message *message);

@@ -214,6 +214,9 @@ void client_free(struct client *client)
         buffer_free(client->buffers.ptr[i]);
     vec_finish(&client->buffers);
     vec_finish(&client->held);
+    for (size_t i = 0; i < client->questions.len; i++)
+        held_question_finish(&client->questions.ptr[i]);
+    vec_finish(&client->questions);
     json_free(client->capabilities);
     mem_free(client);
 }

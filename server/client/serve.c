@@ -33,34 +33,72 @@ static void serve_apply(struct client *client, const struct jsonrpc_message *mes
     buf_finish(&why);
 }
 
-static int ask(struct client *client, const struct jsonrpc_message *message, struct str text,
-               bool is_approval)
+void held_question_finish(struct held_question *question)
+{
+    buf_finish(&question->id);
+    json_free(question->params);
+}
+
+static void answer_message(struct client *client, struct str id, const struct json_value *params,
+                           int button)
+{
+    const struct json_value *action = json_first(json_get(params, "actions"));
+    for (int i = 0; action && i < button; i++)
+        action = json_next(action);
+    struct buf result = {0};
+    if (button >= 0 && action)
+        json_append(&result, action);
+    jsonrpc_respond(client->peer, id, buf_str(&result));
+    buf_finish(&result);
+}
+
+static void answer(struct client *client, struct str id, const struct json_value *params,
+                   bool is_approval, int button)
+{
+    if (!is_approval)
+        answer_message(client, id, params, button);
+    else
+        jsonrpc_respond(client->peer, id,
+                        button == 0 ? STR("{\"decision\":\"accept\"}")
+                                    : STR("{\"decision\":\"decline\"}"));
+}
+
+bool client_answer(struct client *client, int button)
+{
+    if (client->questions.len == 0)
+        return false;
+    struct held_question question = client->questions.ptr[0];
+    vec_remove(&client->questions, 0);
+    answer(client, buf_str(&question.id), question.params, question.is_approval, button);
+    held_question_finish(&question);
+    return true;
+}
+
+static void ask(struct client *client, const struct jsonrpc_message *message, struct str text,
+                bool is_approval)
 {
     struct client_question question = {
         .message = text, .params = message->params, .is_approval = is_approval};
-    return client->handlers.on_question ? client->handlers.on_question(client->user, &question)
-                                        : -1;
+    int button =
+        client->handlers.on_question ? client->handlers.on_question(client->user, &question) : -1;
+    if (button != CLIENT_LATER) {
+        answer(client, message->id, message->params, is_approval, button);
+        return;
+    }
+    struct held_question held = {.is_approval = is_approval};
+    buf_append(&held.id, message->id);
+    json_parse(message->raw_params, &held.params, NULL);
+    vec_push(&client->questions, held);
 }
 
 static void serve_message_request(struct client *client, const struct jsonrpc_message *message)
 {
-    int choice = ask(client, message, json_get_str(message->params, "message"), false);
-    const struct json_value *action = json_first(json_get(message->params, "actions"));
-    for (int i = 0; action && i < choice; i++)
-        action = json_next(action);
-    struct buf result = {0};
-    if (choice >= 0 && action)
-        json_append(&result, action);
-    jsonrpc_respond(client->peer, message->id, buf_str(&result));
-    buf_finish(&result);
+    ask(client, message, json_get_str(message->params, "message"), false);
 }
 
 static void serve_approval(struct client *client, const struct jsonrpc_message *message)
 {
-    int choice = ask(client, message, json_get_str(message->params, "show"), true);
-    jsonrpc_respond(client->peer, message->id,
-                    choice == 0 ? STR("{\"decision\":\"accept\"}")
-                                : STR("{\"decision\":\"decline\"}"));
+    ask(client, message, json_get_str(message->params, "show"), true);
 }
 
 static void serve_save(struct client *client, const struct jsonrpc_message *message)

@@ -585,6 +585,24 @@ Test(client, questions_get_their_button)
     }
 }
 
+Test(client, a_question_can_wait)
+{
+    struct desk desk;
+    desk_init(&desk, "utf-8");
+    desk.button = CLIENT_LATER;
+    says(&desk, "{'id':7,'method':'window/showMessageRequest','params':{'message':'a','actions':["
+                "{'title':'No'},{'title':'Yes'}]}}");
+    says(&desk, "{'id':8,'method':'lanebridge/approval/request','params':{'show':'b'}}");
+    says(&desk, "{'id':9,'method':'lanebridge/approval/request','params':{'show':'c'}}");
+    desk_run(&desk);
+    assert_not_sent(&desk, "'result'");
+    cr_assert(client_answer(desk.client, 1));
+    cr_assert(client_answer(desk.client, 0));
+    assert_sent(&desk, "'id':7,'result':{'title':'Yes'}");
+    assert_sent(&desk, "'id':8,'result':{'decision':'accept'}");
+    desk_finish(&desk); /* with the third one unanswered */
+}
+
 Test(client, approvals_are_accepted_by_the_first_button_alone)
 {
     static const char *const answers[] = {"'decision':'decline'", "'decision':'accept'",
