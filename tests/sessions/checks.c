@@ -333,3 +333,20 @@ enum outcome step_exit(struct player *player, struct str rest)
     buf_finish(&got);
     return outcome;
 }
+
+enum outcome step_run_exit(struct player *player, struct str rest)
+{
+    const struct child *run = &player->run;
+    int64_t code = 0;
+    if (!str_to_int64(str_trim(rest), &code))
+        return step_bad(player, "run-exit CODE");
+    if (!run->ended)
+        return waiting(player, "it runs on; stderr: ", buf_str(&run->errors));
+    if (run->exit_code == code)
+        return STEP_DONE;
+    buf_clear(&player->why);
+    buf_append_fmt(&player->why, "ended with %d, signal %d; stdout: " STR_FMT ", stderr: " STR_FMT,
+                   run->exit_code, run->signal, STR_ARG(buf_str(&run->out)),
+                   STR_ARG(buf_str(&run->errors)));
+    return STEP_FAILED;
+}

@@ -262,12 +262,15 @@ static bool spawn_endpoint(struct player *player, struct err *err)
     trace_path(player, &trace);
     words[count++] = buf_take(&trace);
     words[count++] = mem_dup_c("--exit-with-stdin");
-    struct str rest = buf_str(&player->script->endpoint_args), word;
+    struct buf args = {0};
+    variables_expand(&player->variables, buf_str(&player->script->endpoint_args), &args);
+    struct str rest = buf_str(&args), word;
     while (count + 1 < array_count(words) && words_take(&rest, &word))
         words[count++] = str_dup_c(word);
     bool good = player_spawn(player, &player->endpoint, words, true, err);
     for (size_t i = 0; i < count; i++)
         mem_free(words[i]);
+    buf_finish(&args);
     buf_finish(&replay);
     buf_finish(&bytes);
     return good;
@@ -374,8 +377,10 @@ static int on_question(void *user, const struct client_question *question)
         return question->is_approval ? 1 : button_of(question, STR("Decline"));
     char *wanted = player->answers.ptr[0];
     vec_remove(&player->answers, 0);
-    int button = question->is_approval ? strcmp(wanted, "accept") != 0
-                                       : button_of(question, str_from(wanted));
+    bool later = strcmp(wanted, "later") == 0;
+    int button = later                   ? CLIENT_LATER
+                 : question->is_approval ? strcmp(wanted, "accept") != 0
+                                         : button_of(question, str_from(wanted));
     mem_free(wanted);
     return button;
 }

@@ -140,7 +140,7 @@ void player_trace(const struct player *player, struct buf *lines);
 
 /* checks.c */
 step_fn step_expect, step_receive, step_never, step_until, step_buffer, step_disk, step_status;
-step_fn step_endpoint_got, step_journal, step_output, step_errors, step_exit;
+step_fn step_run_exit, step_endpoint_got, step_journal, step_output, step_errors, step_exit;
 
 /* bare.c */
 struct bare *bare_new(struct player *player, char *const *argv, char *const *env, struct err *err);

@@ -405,6 +405,16 @@ static enum outcome step_answer(struct player *player, struct str rest)
     return STEP_DONE;
 }
 
+/* To the question that was answered "later": its button, from 0. */
+static enum outcome step_answer_now(struct player *player, struct str rest)
+{
+    int64_t button = -1;
+    if (!words_done(rest) && !str_to_int64(str_trim(rest), &button))
+        return step_bad(player, "answer-now [BUTTON]");
+    return client_answer(player->client, (int)button) ? STEP_DONE
+                                                      : wait_for(player, "nothing was asked");
+}
+
 static enum outcome step_on_apply(struct player *player, struct str rest)
 {
     vec_push(&player->on_apply, str_dup_c(str_trim(rest)));
@@ -454,36 +464,40 @@ static enum outcome step_restart(struct player *player, struct str rest)
     return str_eq_c(str_trim(rest), "server") ? restart_server(player) : restart_endpoint(player);
 }
 
-/* lanebridge ARGUMENTS… -> CODE */
-static enum outcome step_lanebridge(struct player *player, struct str rest)
+static bool start_run(struct player *player, struct str rest, struct err *err)
 {
     char *argv[24] = {mem_dup_c(player->program)};
     size_t count = 1;
-    struct err err = {0};
-    int64_t code = 0;
     while (!words_done(rest) && !words_take_arrow(&rest) && count + 1 < array_count(argv)) {
         struct buf word = {0};
         words_take_text(&rest, &word);
         argv[count++] = buf_take(&word);
     }
-    str_to_int64(str_trim(rest), &code);
-    bool good = true;
-    if (!player->step_begun) {
-        player->step_begun = true;
-        player_stop_child(&player->run);
-        good = player_spawn(player, &player->run, argv, false, &err);
-    }
+    player_stop_child(&player->run);
+    bool good = player_spawn(player, &player->run, argv, false, err);
     for (size_t i = 0; i < count; i++)
         mem_free(argv[i]);
-    if (!good)
-        return result_of(player, STATUS_IO, &err);
-    buf_clear(&player->why);
-    buf_append_fmt(&player->why, "ended with %d, signal %d; stdout: " STR_FMT ", stderr: " STR_FMT,
-                   player->run.exit_code, player->run.signal, STR_ARG(buf_str(&player->run.out)),
-                   STR_ARG(buf_str(&player->run.errors)));
-    if (!player->run.ended)
-        return wait_for(player, "it runs on");
-    return player->run.exit_code == code ? STEP_DONE : STEP_FAILED;
+    return good;
+}
+
+/* lanebridge ARGUMENTS… [-> CODE]: without a code it goes on by itself. */
+static enum outcome step_lanebridge(struct player *player, struct str rest)
+{
+    struct err err = {0};
+    size_t arrow = str_find(rest, STR(" -> "), 0);
+    if (!player->step_begun) {
+        player->step_begun = true;
+        if (!start_run(player, rest, &err))
+            return result_of(player, STATUS_IO, &err);
+    }
+    return arrow == STR_NONE ? STEP_DONE : step_run_exit(player, str_skip(rest, arrow + 4));
+}
+
+static enum outcome step_interrupt_run(struct player *player, struct str rest)
+{
+    (void)rest;
+    kill(loop_process_pid(player->run.process), SIGINT);
+    return STEP_DONE;
 }
 
 /* -- The table
@@ -494,17 +508,42 @@ static const struct {
     const char *name;
     step_fn *play;
 } steps[] = {
-    {"open", step_open},       {"type", step_type},       {"replace", step_replace},
-    {"save", step_save},       {"close", step_close},     {"write", step_write},
-    {"request", step_request}, {"notify", step_notify},   {"ask", step_ask},
-    {"command", step_command}, {"turn", step_turn},       {"cancel", step_cancel},
-    {"send", step_send},       {"raw", step_raw},         {"eof", step_eof},
-    {"stop", step_stop},       {"answer", step_answer},   {"on-apply", step_on_apply},
-    {"kill", step_kill},       {"restart", step_restart}, {"lanebridge", step_lanebridge},
-    {"expect", step_expect},   {"receive", step_receive}, {"never", step_never},
-    {"until", step_until},     {"buffer", step_buffer},   {"disk", step_disk},
-    {"status", step_status},   {"journal", step_journal}, {"endpoint-got", step_endpoint_got},
-    {"stdout", step_output},   {"stderr", step_errors},   {"exit", step_exit},
+    {"open", step_open},
+    {"type", step_type},
+    {"replace", step_replace},
+    {"save", step_save},
+    {"close", step_close},
+    {"write", step_write},
+    {"request", step_request},
+    {"notify", step_notify},
+    {"ask", step_ask},
+    {"command", step_command},
+    {"turn", step_turn},
+    {"cancel", step_cancel},
+    {"send", step_send},
+    {"raw", step_raw},
+    {"eof", step_eof},
+    {"stop", step_stop},
+    {"answer", step_answer},
+    {"answer-now", step_answer_now},
+    {"on-apply", step_on_apply},
+    {"kill", step_kill},
+    {"restart", step_restart},
+    {"lanebridge", step_lanebridge},
+    {"interrupt-run", step_interrupt_run},
+    {"run-exit", step_run_exit},
+    {"expect", step_expect},
+    {"receive", step_receive},
+    {"never", step_never},
+    {"until", step_until},
+    {"buffer", step_buffer},
+    {"disk", step_disk},
+    {"status", step_status},
+    {"journal", step_journal},
+    {"endpoint-got", step_endpoint_got},
+    {"stdout", step_output},
+    {"stderr", step_errors},
+    {"exit", step_exit},
 };
 
 step_fn *step_find(struct str name)
