@@ -53,6 +53,13 @@ static void on_status(void *user, const struct responses_status *status)
         agent_on_connection(app->agent, status);
 }
 
+static void on_rotated(void *user)
+{
+    struct app *app = user;
+    if (app->agent)
+        agent_on_rotated(app->agent);
+}
+
 /* AGENTS.md of the root: data from the repository, with where it came from. */
 static void append_environment(void *user, struct str root_path, struct buf *text)
 {
@@ -108,6 +115,7 @@ static struct responses *new_responses(struct app *app)
         .transport = choices[app->config->endpoint_transport],
         .store = app->config->store,
         .on_status = on_status,
+        .on_rotated = on_rotated,
         .user = app,
     };
     struct transport_env env = wire_env(app->wire);

@@ -63,7 +63,8 @@ struct agent_env {
     struct journal *journal;
     struct tools *tools;
     struct policy *policy;
-    struct responses *responses;      /* its on_status is to be passed to agent_on_connection */
+    struct responses *responses;      /* its on_status is to be passed to agent_on_connection, its
+                                         on_rotated to agent_on_rotated */
     const char *model, *effort;       /* copied */
     enum tools_edit_style edit_style;
     bool warm;                        /* warm up at thread start */
@@ -79,6 +80,8 @@ struct agent *agent_new(const struct agent_env *env);
 /* Interrupts everything; no events any more. */
 void agent_free(struct agent *agent);
 void agent_on_connection(struct agent *agent, const struct responses_status *status);
+/* Threads used lately are warmed up on the new connection, when no turn of theirs runs. */
+void agent_on_rotated(struct agent *agent);
 
 /* -- Threads -------------------------------------------------------------------------------------------------- */
 

@@ -43,6 +43,7 @@ struct responses_deadlines {
     uint64_t drain;          /* 10,000: an interrupted response may go on for this long */
     uint64_t backoff_first;  /* 250, doubled with jitter up to … */
     uint64_t backoff_max;    /* 30,000 */
+    uint64_t life;           /* 0: a connection lives as long as the profile says */
     unsigned attempts;       /* 5: sends of one request before it fails */
 };
 extern const struct responses_deadlines responses_deadlines_default;
@@ -76,6 +77,9 @@ struct responses_options {
     bool store;
     /* Optional; whenever responses_status would answer differently in state or transport. */
     void (*on_status)(void *user, const struct responses_status *status);
+    /* Optional; a new connection has taken over from one that nears its age limit. Chains that are
+     * left behind then should be warmed up (responses_chain_is_left_behind). */
+    void (*on_rotated)(void *user);
     void *user;
 };
 struct responses;
@@ -92,6 +96,12 @@ struct responses_chain *responses_chain_new(struct responses *responses,
 void responses_chain_free(struct responses_chain *chain);   /* NULL is fine; interrupts what runs */
 /* The server must not be assumed to hold anything for it any more (compaction, edited history). */
 void responses_chain_reset(struct responses_chain *chain);
+/* While a turn runs (true) the chain stays on a connection that is being replaced, as long as that
+ * lives; between turns (false, as at first) it goes over to the new one. */
+void responses_chain_set_in_turn(struct responses_chain *chain, bool in_turn);
+/* Its connection was replaced within 10 minutes of its last use, and nothing was sent since: a
+ * warm-up with its full history now saves that upload from the next turn. */
+bool responses_chain_is_left_behind(const struct responses_chain *chain);
 
 /* The conversation, owned by the caller: the items done in a response are appended as they came and
  * next to each other, outputs of their calls behind them; in any other order it still works, but the

@@ -47,7 +47,7 @@ struct agent_thread {
     struct agent_turn *turn; /* the running one */
     VEC(struct agent_turn *) queue;
     struct loop_timer *kick; /* advances on the next loop turn */
-    bool warm_wanted;
+    bool warm_wanted, is_rewarm_wanted; /* at the start; after a rotation */
 };
 
 /* Something ended or was queued: looks, on the next loop turn, at what is to be done. */

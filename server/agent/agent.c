@@ -69,6 +69,15 @@ void agent_on_connection(struct agent *agent, const struct responses_status *sta
     agent_emit(agent, &event);
 }
 
+void agent_on_rotated(struct agent *agent)
+{
+    for (size_t i = 0; agent->env.warm && i < agent->threads.len; i++) {
+        struct agent_thread *thread = agent->threads.ptr[i];
+        thread->is_rewarm_wanted = responses_chain_is_left_behind(thread->chain);
+        thread_kick(thread);
+    }
+}
+
 struct agent_event agent_event_for(struct agent_turn *turn, enum agent_event_type type)
 {
     return (struct agent_event){.type = type,

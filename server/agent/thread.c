@@ -31,7 +31,7 @@ static const struct responses_handlers warm_handlers = {.on_end = on_warm_end};
 static void warm_up(struct agent_thread *thread)
 {
     struct agent *agent = thread->agent;
-    thread->warm_wanted = false;
+    thread->warm_wanted = thread->is_rewarm_wanted = false;
     struct responses_request request = {.model = str_from(agent->model),
                                         .effort = str_from(agent->effort),
                                         .tools = buf_str(&agent->tools_json),
@@ -40,6 +40,12 @@ static void warm_up(struct agent_thread *thread)
                                         .warm_up = true,
                                         .history = history_view(&thread->history)};
     thread->warming = responses_create(thread->chain, &request, &warm_handlers, thread, NULL);
+}
+
+static bool wants_warm_up(const struct agent_thread *thread)
+{
+    return thread->warm_wanted ||
+           (thread->is_rewarm_wanted && responses_chain_is_left_behind(thread->chain));
 }
 
 static void on_kick(void *user)
@@ -56,7 +62,7 @@ static void on_kick(void *user)
         vec_remove(&thread->queue, 0);
         thread->warm_wanted = false;
         turn_begin(thread->turn);
-    } else if (thread->warm_wanted) {
+    } else if (wants_warm_up(thread)) {
         warm_up(thread);
     }
 }

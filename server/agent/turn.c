@@ -120,6 +120,7 @@ static void cancel_calls(struct agent_turn *turn)
 static void end(struct agent_turn *turn, enum agent_turn_status outcome)
 {
     set_state(turn, TURN_ENDED);
+    responses_chain_set_in_turn(turn->thread->chain, false);
     policy_end_turn(turn->thread->agent->env.policy);
     announce_end(turn, outcome);
     thread_kick(turn->thread);
@@ -181,6 +182,7 @@ void turn_begin(struct agent_turn *turn)
     struct agent_event started = agent_event_for(turn, AGENT_TURN_STARTED);
     started.text = context_title(buf_str(&turn->prompt));
     agent_emit(agent, &started);
+    responses_chain_set_in_turn(thread->chain, true);
     thread_append(thread, turn->id, "user", buf_str(&turn->user_json));
     struct agent_event said = agent_event_for(turn, AGENT_ITEM_COMPLETED);
     said.item_type = AGENT_USER_MESSAGE;

@@ -69,8 +69,20 @@ struct responses_chain *responses_chain_new(struct responses *responses,
 void responses_chain_reset(struct responses_chain *chain)
 {
     memset(&chain->hold, 0, sizeof(chain->hold));
+    chain->is_left_behind = false;
     if (chain->response)
         chain->response->must_be_forgotten = true;
+}
+
+void responses_chain_set_in_turn(struct responses_chain *chain, bool in_turn)
+{
+    chain->in_turn = in_turn;
+    responses_client_defer(chain->client);
+}
+
+bool responses_chain_is_left_behind(const struct responses_chain *chain)
+{
+    return chain->is_left_behind;
 }
 
 static void forget_socket(struct responses_chain *chain)

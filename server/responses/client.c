@@ -137,6 +137,16 @@ static bool call_status(struct responses *client)
     return true;
 }
 
+static bool call_rotated(struct responses *client)
+{
+    if (!client->has_rotated)
+        return false;
+    client->has_rotated = false;
+    if (client->on_rotated)
+        client->on_rotated(client->user);
+    return true;
+}
+
 /* One callback at a time, since each may change everything. */
 static void settle(struct responses *client)
 {
@@ -146,7 +156,7 @@ static void settle(struct responses *client)
         responses_connection_sweep(client);
         if (client->is_unsettled)
             continue;
-        if (call_retry(client) || call_end(client) || call_status(client))
+        if (call_retry(client) || call_end(client) || call_rotated(client) || call_status(client))
             client->is_unsettled = true;
         else
             arm_at(client, next_deadline(client));
@@ -227,6 +237,9 @@ struct responses *responses_new(const struct transport_env *env,
     client->choice = options->transport;
     client->store = options->store;
     client->on_status = options->on_status;
+    client->on_rotated = options->on_rotated;
+    client->life_ms = client->deadlines.life ? client->deadlines.life
+                                             : (uint64_t)client->profile.life_minutes * 60 * 1000;
     client->user = options->user;
     client->armed_ms = NEVER;
     client->lane_limit = LIMIT_LANE_NAMES_COUNT;
@@ -242,6 +255,7 @@ void responses_free(struct responses *responses)
     if (!responses)
         return;
     responses->on_status = NULL;
+    responses->on_rotated = NULL;
     while (responses->chains.len > 0)
         responses_chain_free(vec_last(&responses->chains));
     while (responses->connections.len > 0)

@@ -1,6 +1,9 @@
 /* One connection: opened, watched, its messages brought to the lane they belong to, closed. */
 #include "responses-internal.h"
 
+#define MINUTE_MS ((uint64_t)60 * 1000)
+#define LIFE_LEAST_MS ((uint64_t)1000) /* an endpoint that closes sooner is broken, not strict */
+
 static const struct transport_handlers transport_handlers;
 
 unsigned responses_connection_active(const struct connection *connection)
@@ -97,10 +100,23 @@ void responses_connection_lose(struct connection *connection, const struct failu
         responses_recover(lost[i], failure);
 }
 
+/* Turns that began here and stay as long as they can. */
+static bool has_turns(const struct connection *connection)
+{
+    for (unsigned i = 0; i < connection->lane_count; i++) {
+        const struct responses_chain *chain = connection->lanes[i].chain;
+        if (chain && chain->in_turn)
+            return true;
+    }
+    return false;
+}
+
 void responses_connection_sweep(struct responses *client)
 {
     for (size_t i = client->connections.len; i-- > 0;) {
         struct connection *connection = client->connections.ptr[i];
+        if (connection->is_left && !has_turns(connection))
+            connection->is_retiring = true;
         bool is_waited_for =
             connection->state == CONNECTION_CONNECTING ||
             responses_connection_busy(connection) > 0 ||
@@ -117,13 +133,34 @@ void responses_connection_close_idle(struct connection *connection)
 
 /* -- Time ------------------------------------------------------------------------------------ */
 
+/* How long before the end to be gone: long enough for a turn's step that runs to end. */
+static uint64_t margin_of(uint64_t life_ms)
+{
+    uint64_t margin = life_ms / 12;
+    return margin < MINUTE_MS && life_ms >= 2 * MINUTE_MS ? MINUTE_MS : margin;
+}
+
 static uint64_t rotation_due(const struct connection *connection)
 {
-    uint64_t life = connection->client->profile.life_minutes;
-    uint64_t margin = life >= 24 ? life / 12 : 1;
-    if (life < 2 || connection->kind != TRANSPORT_WEBSOCKET)
+    uint64_t life = connection->client->life_ms;
+    if (life == 0 || connection->kind != TRANSPORT_WEBSOCKET)
         return NEVER;
-    return connection->opened_ms + (life - margin) * 60 * 1000;
+    return connection->opened_ms + life - margin_of(life);
+}
+
+/* When also a turn that runs gets nothing more on it. */
+static uint64_t leave_due(const struct connection *connection)
+{
+    uint64_t life = connection->client->life_ms;
+    return connection->is_left ? connection->opened_ms + life - margin_of(life) / 4 : NEVER;
+}
+
+void responses_connection_learn_life(const struct connection *connection)
+{
+    struct responses *client = connection->client;
+    uint64_t age = responses_now(client) - connection->opened_ms;
+    if (age >= LIFE_LEAST_MS && (client->life_ms == 0 || age < client->life_ms))
+        client->life_ms = age;
 }
 
 bool responses_connection_is_aged(const struct connection *connection, uint64_t now_ms)
@@ -166,12 +203,40 @@ static uint64_t drain_due(const struct connection *connection)
 static uint64_t rotate_at(const struct connection *connection)
 {
     uint64_t due = rotation_due(connection);
-    bool is_used = connection->used_ms + ROTATE_USED_MS >= due;
-    bool can = connection->is_named && !connection->is_retiring && !connection->is_rotating;
+    bool is_used = connection->wanted_ms && connection->wanted_ms + ROTATE_USED_MS >= due;
+    bool can = connection->is_named && !connection->is_retiring && !connection->is_rotating &&
+               !connection->is_left;
     if (due == NEVER || !can || !is_used)
         return NEVER;
     uint64_t earliest = connection->client->connect_not_before_ms;
     return due > earliest ? due : earliest;
+}
+
+static void leave_chains(struct connection *connection)
+{
+    uint64_t now = responses_now(connection->client);
+    for (unsigned i = 0; i < connection->lane_count; i++) {
+        struct responses_chain *chain = connection->lanes[i].chain;
+        if (chain && chain->hold.is_cached && chain->used_ms &&
+            chain->used_ms + ROTATE_USED_MS >= now)
+            chain->is_left_behind = true;
+    }
+}
+
+static void leave_old(struct connection *successor)
+{
+    struct responses *client = successor->client;
+    for (size_t i = 0; i < client->connections.len; i++) {
+        struct connection *connection = client->connections.ptr[i];
+        if (!connection->is_rotating || connection == successor)
+            continue;
+        connection->is_rotating = false;
+        connection->is_left = true;
+        if (connection->wanted_ms > successor->wanted_ms)
+            successor->wanted_ms = connection->wanted_ms;
+        leave_chains(connection);
+        client->has_rotated = true;
+    }
 }
 
 uint64_t responses_connection_deadline(const struct connection *connection)
@@ -179,6 +244,7 @@ uint64_t responses_connection_deadline(const struct connection *connection)
     if (connection->state == CONNECTION_CONNECTING)
         return connection->opened_ms + connection->client->deadlines.connect;
     uint64_t due = min_of(silence_due(connection), drain_due(connection));
+    due = min_of(due, connection->is_retiring ? NEVER : leave_due(connection));
     return min_of(due, rotate_at(connection));
 }
 
@@ -232,6 +298,8 @@ void responses_connection_tick(struct connection *connection, uint64_t now_ms)
         connection->is_rotating = true;
         responses_connection_open(connection->client, TRANSPORT_WEBSOCKET, NULL);
     }
+    if (leave_due(connection) <= now_ms)
+        connection->is_retiring = true;
     if (silence_due(connection) <= now_ms)
         handle_silence(connection, now_ms);
 }
@@ -258,10 +326,7 @@ static void on_open(void *user)
     client->http_until_ms = 0;
     client->reprobe_ms = 0;
     client->told.detail[0] = '\0';
-    for (size_t i = 0; i < client->connections.len; i++) {
-        struct connection *other = client->connections.ptr[i];
-        other->is_retiring |= other->is_rotating;
-    }
+    leave_old(connection);
     client->is_unsettled = true;
     responses_client_leave(client);
 }

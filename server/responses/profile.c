@@ -35,7 +35,8 @@ static const struct {
     {STR_INIT("cognitiveservices.azure.com"), "azure"},
     {STR_INIT("x.ai"), "xai"},
     {STR_INIT("ai-gateway.vercel.sh"), "vercel"},
-    /* On this machine: most likely `lanebridge endpoint`; others lose what they refuse or ignore. */
+    /* On this machine: most likely `lanebridge endpoint`; others lose what they refuse or ignore.
+     */
     {STR_INIT("localhost"), "lanebridge"},
     {STR_INIT("127.0.0.1"), "lanebridge"},
     {STR_INIT("::1"), "lanebridge"},

@@ -270,7 +270,7 @@ static bool keep_predecessor(const struct connection *connection)
     const struct responses *client = connection->client;
     for (size_t i = 0; i < client->connections.len; i++) {
         struct connection *other = client->connections.ptr[i];
-        if (other == connection || !other->is_named || other->is_retiring ||
+        if (other == connection || !other->is_named || other->is_retiring || other->is_left ||
             other->state != CONNECTION_OPEN)
             continue;
         other->is_rotating = false;
@@ -379,6 +379,8 @@ void responses_recover_connection_error(struct connection *connection,
         give_up_lanes(connection);
     } else if (action == ACTION_NEW_CONNECTION) {
         connection->is_retiring = true;
+        connection->client->is_unsettled = true;
+        responses_connection_learn_life(connection);
         send_unbegun_again(connection,
                            "the connection has reached its age limit: sending on a new one");
     } else if (responses_connection_active(connection) > 0) {

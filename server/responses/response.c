@@ -91,6 +91,9 @@ enum status response_send(struct response *response, struct lane *lane)
     response->sent_tools_hash = client->profile.additional_tools ? hash_bytes(request->tools) : 0;
     response->event_ms = connection->used_ms = responses_now(client);
     response->result.sent_ms = response->event_ms;
+    response->chain->is_left_behind = false;
+    if (!request->warm_up)
+        connection->wanted_ms = response->chain->used_ms = connection->used_ms;
     response->result.continued = first > 0;
     response->result.bytes_sent += length;
     client->told.requests++;

@@ -173,7 +173,8 @@ struct connection {
     bool is_named;      /* lanes with names */
     unsigned refusals_due; /* of lanes, to what was sent before they were given up */
     bool is_retiring;   /* nothing new; closed when nothing is active */
-    bool is_rotating;   /* retires when its successor is open */
+    bool is_rotating;   /* is left when its successor is open */
+    bool is_left;       /* its successor is there: only for turns that run; retires then */
     bool is_short;      /* without lanes: for typing and code actions */
     bool drain_spent;   /* what drains is not waited for any more */
     bool names_lanes;   /* an event has come with the name of one of ours */
@@ -182,6 +183,7 @@ struct connection {
     bool dead;
     struct responses_chain *chain; /* without lanes: whose socket it is; may be NULL */
     uint64_t opened_ms, heard_ms, ping_ms, used_ms;
+    uint64_t wanted_ms; /* used for more than a warm-up; 0: never */
     unsigned lane_count;
     struct lane lanes[];
 };
@@ -195,6 +197,8 @@ void responses_connection_lose(struct connection *connection, const struct failu
 /* Closes what has nothing left to do. */
 void responses_connection_sweep(struct responses *client);
 void responses_connection_close_idle(struct connection *connection);
+/* The server said that it has lived long enough: the next one is replaced before that. */
+void responses_connection_learn_life(const struct connection *connection);
 /* Old enough to be replaced before the server closes it. */
 bool responses_connection_is_aged(const struct connection *connection, uint64_t now_ms);
 uint64_t responses_connection_deadline(const struct connection *connection);
@@ -215,6 +219,8 @@ struct responses_chain {
     enum responses_priority priority;
     struct response *response;
     struct lane *lane; /* sticky; NULL when lost or taken by another chain */
+    bool in_turn, is_left_behind;
+    uint64_t used_ms; /* for more than a warm-up */
     /* What the server holds; empty id: nothing. */
     struct {
         char response_id[RESPONSE_ID_BYTES];
@@ -310,6 +316,7 @@ struct responses {
     enum responses_transport_choice choice;
     bool store;
     void (*on_status)(void *user, const struct responses_status *status);
+    void (*on_rotated)(void *user);
     void *user;
 
     VEC(struct connection *) connections;
@@ -318,10 +325,11 @@ struct responses {
     struct transport_timer *timer;
     uint64_t armed_ms; /* when the timer fires; NEVER */
     unsigned depth;    /* of enter */
-    bool is_freed, is_unsettled;
+    bool is_freed, is_unsettled, has_rotated;
 
     unsigned refused;    /* enum request_option */
     unsigned lane_limit; /* names the server lets us have */
+    uint64_t life_ms;    /* of a connection; 0: unknown */
     uint64_t order, uses;
     unsigned connect_failures;
     uint64_t connect_not_before_ms;

@@ -81,7 +81,7 @@ static struct connection *find_shared(struct responses *client)
     struct connection *best = NULL;
     for (size_t i = 0; i < client->connections.len; i++) {
         struct connection *connection = client->connections.ptr[i];
-        if (!connection->is_named || connection->is_retiring)
+        if (!connection->is_named || connection->is_retiring || connection->is_left)
             continue;
         if (is_worn_out(connection)) {
             connection->is_retiring = true;
@@ -94,6 +94,18 @@ static struct connection *find_shared(struct responses *client)
     return best;
 }
 
+/* A turn that runs ends where it began, although a successor is there. */
+static struct connection *find_own(const struct response *response)
+{
+    const struct responses_chain *chain = response->chain;
+    const struct lane *lane = chain->lane;
+    bool stays = chain->in_turn && lane && lane->state == LANE_FREE && lane->connection->is_left &&
+                 !lane->connection->is_retiring;
+    return stays && responses_chain_covered(chain, &response->request.request, lane) > 0
+               ? lane->connection
+               : NULL;
+}
+
 /* Interrupted responses (of fast typing, say) must not keep the living waiting. */
 static bool is_crowded_by_drains(const struct connection *connection)
 {
@@ -104,7 +116,9 @@ static bool is_crowded_by_drains(const struct connection *connection)
 static enum status place_on_lane(struct response *response, struct err *err)
 {
     struct responses *client = response->client;
-    struct connection *connection = find_shared(client);
+    struct connection *connection = find_own(response);
+    if (!connection)
+        connection = find_shared(client);
     if (!connection) {
         if (may_connect(client) && !responses_connection_open(client, TRANSPORT_WEBSOCKET, err))
             return err && err->status ? err->status : STATUS_IO;

@@ -33,7 +33,8 @@ static void count_connections(const struct responses *client, struct census *cen
         unsigned busy = responses_connection_busy(connection);
         census->connecting += connection->state == CONNECTION_CONNECTING;
         census->open += connection->state == CONNECTION_OPEN;
-        census->rotating += is_socket && (connection->is_rotating || connection->is_retiring);
+        census->rotating += is_socket && (connection->is_rotating || connection->is_left ||
+                                          connection->is_retiring);
         census->busy += busy;
         census->draining += responses_connection_active(connection) - busy;
     }

@@ -148,6 +148,12 @@ static void on_status(void *user, const struct responses_status *status)
                    responses_state_name(status->state));
 }
 
+static void on_rotated(void *user)
+{
+    struct fake *fake = user;
+    fake->rotations++;
+}
+
 void fake_start_with(struct fake *fake, const struct responses_profile *profile,
                      enum responses_transport_choice choice, bool store)
 {
@@ -168,6 +174,7 @@ void fake_start_with(struct fake *fake, const struct responses_profile *profile,
         .transport = choice,
         .store = store,
         .on_status = on_status,
+        .on_rotated = on_rotated,
         .user = fake,
     };
     fake->client = responses_new(&env, &options);

@@ -32,6 +32,7 @@ struct fake {
     enum status refuse_send;
     struct responses *client;
     struct buf states; /* "connecting ready …" as told */
+    unsigned rotations;
 };
 
 /* A fast set of deadlines: connect 100, first_event 300, silence 200, pong 100, thinking 5000,
