@@ -343,16 +343,17 @@ void responses_recover_connect(struct connection *connection, const struct failu
     }
 }
 
-/* What was sent and not begun goes out again elsewhere; the rest goes on. */
-static void send_unbegun_again(struct connection *connection, const char *what)
+/* What was sent and not begun leaves the lane and goes out again; NULL when there is none. */
+static struct response *take_unbegun(struct connection *connection)
 {
     for (unsigned i = 0; i < connection->lane_count; i++) {
         struct response *response = connection->lanes[i].response;
         if (!response || response->state != RESPONSE_SENT)
             continue;
         responses_lane_end(&connection->lanes[i]);
-        send_at_once(response, what);
+        return response;
     }
+    return NULL;
 }
 
 /* Each request that named a lane is refused, by an error that names none. */
@@ -361,7 +362,9 @@ static void give_up_lanes(struct connection *connection)
     unsigned sent = responses_connection_active(connection);
     connection->refusals_due = sent > 0 ? sent - 1 : 0;
     responses_drop_option(connection->client, OPTION_LANES);
-    send_unbegun_again(connection, "the server has no lanes: one conversation a connection");
+    struct response *response;
+    while ((response = take_unbegun(connection)))
+        send_at_once(response, "the server has no lanes: one conversation a connection");
     if (responses_connection_active(connection) > 0) {
         connection->is_retiring = true;
         return;
@@ -381,8 +384,9 @@ void responses_recover_connection_error(struct connection *connection,
         connection->is_retiring = true;
         connection->client->is_unsettled = true;
         responses_connection_learn_life(connection);
-        send_unbegun_again(connection,
-                           "the connection has reached its age limit: sending on a new one");
+        struct response *response;
+        while ((response = take_unbegun(connection)))
+            go_elsewhere(response, failure); /* not for ever: an endpoint may always say so */
     } else if (responses_connection_active(connection) > 0) {
         responses_connection_lose(connection, failure);
     } else {
