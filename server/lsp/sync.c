@@ -13,11 +13,15 @@ static void handle_open(struct lsp_server *server, const struct jsonrpc_message 
     }
     /* A URI that is no file (untitled:, output:) stays open under its URI alone. */
     convert_uri(uri, &path, &device, &inode, NULL);
-    bool is_large = text.len > LIMIT_DOCUMENT_BYTES;
-    struct text *content = is_large ? NULL : text_new(text);
+    struct str unknown = STR("");
+    if (!json_is(json_get(document, "text"), JSON_STRING))
+        unknown = STR("the editor opened it without its text");
+    else if (text.len > LIMIT_DOCUMENT_BYTES)
+        unknown = STR("it is larger than 10 MiB");
+    struct text *content = unknown.len > 0 ? NULL : text_new(text);
     document_open(server->env.documents, uri, buf_str(&path), device, inode,
                   json_get_str(document, "languageId"), json_get_int(document, "version", 0),
-                  content, is_large ? STR("it is larger than 10 MiB") : STR(""));
+                  content, unknown);
     text_unref(content);
     buf_finish(&path);
 }
