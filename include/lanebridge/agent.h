@@ -54,6 +54,8 @@ struct agent_event {
     struct agent_timing timing;
     const struct responses_status *connection;
 };
+/* It may start and interrupt turns, but must not close threads or free the agent. An item that was
+ * started is completed, also when it broke off: then ok is false and text is what was shown of it. */
 typedef void agent_event_fn(void *user, const struct agent_event *event);
 
 /* -- Agent -------------------------------------------------------------------------------------------------- */
@@ -67,7 +69,8 @@ struct agent_env {
                                          on_rotated to agent_on_rotated */
     const char *model, *effort;       /* copied */
     enum tools_edit_style edit_style;
-    bool warm;                        /* warm up at thread start */
+    bool warm;                        /* agent_thread_warm does something */
+    unsigned steps_max;               /* of a turn; 0: LIMIT_TURN_STEPS_COUNT */
     /* Appends what the model should know of the place: folders, the user's AGENTS.md with where it
      * came from. Called once, when a thread starts. Optional. */
     void (*environment)(void *environment_user, struct str root_path, struct buf *text);
@@ -87,6 +90,9 @@ void agent_on_rotated(struct agent *agent);
 
 struct agent_thread;
 struct agent_thread *agent_thread_start(struct agent *agent, struct str root_path, struct err *err);
+/* Connects and sends what the thread begins with, so that its first answer comes sooner. Sends the
+ * folder's AGENTS.md: only when the person trusts the folder. */
+void agent_thread_warm(struct agent_thread *thread);
 /* From the journal: items, unfinished calls as unknown, a turn cut off marked interrupted.
  * STATUS_NOT_FOUND, STATUS_CONFLICT (leased elsewhere). Already open: the same object. */
 struct agent_thread *agent_thread_resume(struct agent *agent, struct str id, struct err *err);
@@ -115,7 +121,8 @@ struct agent_input {
 enum status agent_turn_start(struct agent_thread *thread, const struct agent_input *input,
                              char ret_turn_id[ID_BYTES], bool *ret_queued, struct err *err);
 /* The running turn, if it is this one (empty: whichever): calls are cancelled, the response is left to
- * drain, TURN_COMPLETED(interrupted) comes at once. STATUS_NOT_FOUND when nothing like it runs. */
+ * drain, TURN_COMPLETED(interrupted) comes at once; what its calls did is told after it. A turn that
+ * waits leaves the queue (empty and none runs: the first). STATUS_NOT_FOUND when there is none. */
 enum status agent_turn_interrupt(struct agent_thread *thread, struct str turn_id, struct err *err);
 
 #endif

@@ -47,7 +47,8 @@ struct agent_thread {
     struct agent_turn *turn; /* the running one */
     VEC(struct agent_turn *) queue;
     struct loop_timer *kick; /* advances on the next loop turn */
-    bool warm_wanted, is_rewarm_wanted; /* at the start; after a rotation */
+    bool warm_wanted, is_rewarm_wanted; /* when the folder is trusted; after a rotation */
+    bool title_wanted;                  /* to be told */
 };
 
 /* Something ended or was queued: looks, on the next loop turn, at what is to be done. */
@@ -91,7 +92,7 @@ struct agent_turn {
     enum turn_state state;
     struct buf prompt, user_json;
     struct response *response;
-    struct buf held;                        /* a reasoning item until the item after it is done */
+    VEC(struct buf) held;           /* reasoning items until the item after them is done */
     struct responses_status before; /* counters when it began */
     VEC(struct turn_item *) items;  /* of the running response */
     VEC(struct turn_call *) calls;  /* of the running response, in order */
@@ -109,6 +110,8 @@ struct agent_turn *turn_new(struct agent_thread *thread, const struct agent_inpu
 void turn_free(struct agent_turn *turn);
 void turn_begin(struct agent_turn *turn);
 void turn_interrupt(struct agent_turn *turn);
+/* One that never began: told as interrupted. */
+void turn_discard(struct agent_turn *turn);
 bool turn_is_over(const struct agent_turn *turn);
 /* One of its callbacks came: goes on when the response has ended and no call runs. */
 void turn_advance(struct agent_turn *turn);
@@ -116,8 +119,9 @@ void turn_advance(struct agent_turn *turn);
 extern const struct responses_handlers turn_stream_handlers;
 void turn_on_response_end(struct agent_turn *turn, const struct responses_result *result);
 void turn_drop_items(struct agent_turn *turn);
-/* Keeps the held reasoning item; a broken response's last one is dropped instead (buf_clear). */
-void turn_keep_held(struct agent_turn *turn);
+/* Completes for the people what was shown but will never be done: not ok, with the text so far. */
+void turn_abandon_items(struct agent_turn *turn);
+void turn_drop_held(struct agent_turn *turn);
 
 /* Starts the call that an item asks for (call.c). */
 void call_start(struct agent_turn *turn, const struct responses_item *item);

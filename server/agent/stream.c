@@ -50,6 +50,20 @@ static struct turn_item *item_open(struct agent_turn *turn, size_t output_index,
     return item;
 }
 
+void turn_abandon_items(struct agent_turn *turn)
+{
+    for (size_t i = 0; i < turn->items.len; i++) {
+        struct turn_item *item = turn->items.ptr[i];
+        if (item->done)
+            continue;
+        item->done = true;
+        struct agent_event event = event_for(turn, item, AGENT_ITEM_COMPLETED);
+        event.text = buf_str(&item->text);
+        event.ok = false;
+        agent_emit(turn->thread->agent, &event);
+    }
+}
+
 void turn_drop_items(struct agent_turn *turn)
 {
     for (size_t i = 0; i < turn->items.len; i++) {
@@ -98,6 +112,8 @@ static void complete_shown(struct agent_turn *turn, const struct responses_item 
                            enum agent_item_type type)
 {
     struct turn_item *item = item_open(turn, done->output_index, type, done->id);
+    if (item->done)
+        return; /* who was told that it started has stopped the turn */
     buf_clear(&item->text); /* the item is the authority, deltas were provisional */
     append_item_text(&item->text,
                      json_get(done->value, type == AGENT_MESSAGE ? "content" : "summary"));
@@ -107,13 +123,35 @@ static void complete_shown(struct agent_turn *turn, const struct responses_item 
     agent_emit(turn->thread->agent, &event);
 }
 
-/* Endpoints refuse a reasoning item that nothing follows, as a broken or interrupted response may
- * leave one: it becomes history together with the item it led to. */
-void turn_keep_held(struct agent_turn *turn)
+/* Endpoints refuse a reasoning item that nothing follows, as any response may leave one at its end:
+ * it becomes history together with the item it led to. */
+static void keep_held(struct agent_turn *turn)
 {
-    if (turn->held.len > 0)
-        thread_append(turn->thread, turn->id, "output", buf_str(&turn->held));
-    buf_clear(&turn->held);
+    for (size_t i = 0; i < turn->held.len; i++)
+        thread_append(turn->thread, turn->id, "output", buf_str(&turn->held.ptr[i]));
+    turn_drop_held(turn);
+}
+
+void turn_drop_held(struct agent_turn *turn)
+{
+    for (size_t i = 0; i < turn->held.len; i++)
+        buf_finish(&turn->held.ptr[i]);
+    vec_clear(&turn->held);
+}
+
+static void keep(struct agent_turn *turn, const struct responses_item *done)
+{
+    struct journal *journal = turn->thread->agent->env.journal;
+    if (str_eq_c(done->type, "reasoning")) {
+        struct buf raw = {0};
+        buf_append(&raw, done->raw);
+        vec_push(&turn->held, raw);
+        return;
+    }
+    journal_begin(journal); /* a crash in between would leave the reasoning alone */
+    keep_held(turn);
+    thread_append(turn->thread, turn->id, "output", done->raw);
+    journal_commit(journal);
 }
 
 static void on_item_done(void *user, const struct responses_item *done)
@@ -121,11 +159,7 @@ static void on_item_done(void *user, const struct responses_item *done)
     struct agent_turn *turn = user;
     if (turn->state == TURN_SETTLING)
         return; /* an interrupted response drains: what comes now was not seen by anybody */
-    turn_keep_held(turn);
-    if (str_eq_c(done->type, "reasoning"))
-        buf_append(&turn->held, done->raw);
-    else
-        thread_append(turn->thread, turn->id, "output", done->raw);
+    keep(turn, done);
     if (is_call(done->type)) {
         call_start(turn, done);
         return;
@@ -139,6 +173,7 @@ static void on_retry(void *user, const char *what, uint64_t wait_ms)
 {
     struct agent_turn *turn = user;
     (void)wait_ms;
+    turn_abandon_items(turn);
     turn_drop_items(turn);
     turn->timing.retries++;
     struct agent_event event = agent_event_for(turn, AGENT_NOTICE);

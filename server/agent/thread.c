@@ -26,7 +26,17 @@ static void on_warm_end(void *user, const struct responses_result *result)
     thread_kick(thread);
 }
 
-static const struct responses_handlers warm_handlers = {.on_end = on_warm_end};
+/* Nobody waits for it, and a prompt must not wait behind its retries. */
+static void on_warm_retry(void *user, const char *what, uint64_t wait_ms)
+{
+    struct agent_thread *thread = user;
+    (void)what;
+    (void)wait_ms;
+    response_interrupt(thread->warming);
+}
+
+static const struct responses_handlers warm_handlers = {.on_retry = on_warm_retry,
+                                                        .on_end = on_warm_end};
 
 static void warm_up(struct agent_thread *thread)
 {
@@ -48,9 +58,24 @@ static bool wants_warm_up(const struct agent_thread *thread)
            (thread->is_rewarm_wanted && responses_chain_is_left_behind(thread->chain));
 }
 
+static void tell_title(struct agent_thread *thread)
+{
+    if (!thread->title_wanted)
+        return;
+    thread->title_wanted = false;
+    struct agent_event event = {.type = AGENT_THREAD_UPDATED,
+                                .thread_id = thread->id,
+                                .turn_id = "",
+                                .item_id = "",
+                                .text = buf_str(&thread->title),
+                                .name = str_from(thread->agent->model)};
+    agent_emit(thread->agent, &event);
+}
+
 static void on_kick(void *user)
 {
     struct agent_thread *thread = user;
+    tell_title(thread);
     if (thread->turn && turn_is_over(thread->turn)) {
         turn_free(thread->turn);
         thread->turn = NULL;
@@ -108,9 +133,15 @@ struct agent_thread *agent_thread_start(struct agent *agent, struct str root_pat
         return NULL;
     struct agent_thread *thread = thread_new(agent, str_from(id), root_path);
     append_preamble(thread);
-    thread->warm_wanted = agent->env.warm;
-    thread_kick(thread);
     return thread;
+}
+
+void agent_thread_warm(struct agent_thread *thread)
+{
+    if (!thread->agent->env.warm || agent_thread_is_busy(thread))
+        return;
+    thread->warm_wanted = true;
+    thread_kick(thread);
 }
 
 /* -- Resuming
@@ -297,11 +328,14 @@ void agent_thread_close(struct agent_thread *thread)
     leave_list(thread);
     tools_thread_free(thread->tools);
     responses_chain_free(thread->chain);
-    if (thread->turn && !turn_is_over(thread->turn))
+    if (thread->turn && !thread->turn->announced_end)
         journal_turn_end(journal, thread->turn->id, "interrupted", STR(""), STR(""), NULL);
     turn_free(thread->turn);
-    for (size_t i = 0; i < thread->queue.len; i++)
-        turn_free(thread->queue.ptr[i]);
+    for (size_t i = 0; i < thread->queue.len; i++) {
+        struct agent_turn *turn = thread->queue.ptr[i];
+        journal_turn_end(journal, turn->id, "interrupted", STR(""), STR(""), NULL);
+        turn_free(turn);
+    }
     vec_finish(&thread->queue);
     loop_timer_free(thread->kick);
     journal_lease_drop(journal, thread->id, NULL);
@@ -319,13 +353,7 @@ static void set_title(struct agent_thread *thread, struct str prompt)
     struct str title = context_title(prompt);
     buf_append(&thread->title, title);
     journal_thread_set_title(thread->agent->env.journal, thread->id, title, NULL);
-    struct agent_event event = {.type = AGENT_THREAD_UPDATED,
-                                .thread_id = thread->id,
-                                .turn_id = "",
-                                .item_id = "",
-                                .text = title,
-                                .name = str_from(thread->agent->model)};
-    agent_emit(thread->agent, &event);
+    thread->title_wanted = true;
 }
 
 enum status agent_turn_start(struct agent_thread *thread, const struct agent_input *input,
@@ -357,9 +385,19 @@ enum status agent_turn_start(struct agent_thread *thread, const struct agent_inp
 enum status agent_turn_interrupt(struct agent_thread *thread, struct str turn_id, struct err *err)
 {
     struct agent_turn *turn = thread->turn;
-    bool wanted = turn && !turn_is_over(turn) && (turn_id.len == 0 || str_eq_c(turn_id, turn->id));
-    if (!wanted)
-        return err_set(err, STATUS_NOT_FOUND, "no such turn is running in this thread");
-    turn_interrupt(turn);
-    return STATUS_OK;
+    bool runs = turn && !turn->announced_end;
+    if (runs && (turn_id.len == 0 || str_eq_c(turn_id, turn->id))) {
+        turn_interrupt(turn);
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < thread->queue.len; i++) {
+        turn = thread->queue.ptr[i];
+        if (turn_id.len > 0 && !str_eq_c(turn_id, turn->id))
+            continue;
+        vec_remove(&thread->queue, i);
+        turn_discard(turn);
+        turn_free(turn);
+        return STATUS_OK;
+    }
+    return err_set(err, STATUS_NOT_FOUND, "no such turn is running in this thread");
 }

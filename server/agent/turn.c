@@ -1,6 +1,8 @@
 /* A turn: ask, run the calls, send their outputs, until the model has answered. */
 #include "agent-internal.h"
 
+#include <stdio.h>
+
 enum { BREAKS_MAX = 5 }; /* broken responses in a row without a call: the endpoint is not well */
 
 static const char interrupted_note[] = "<turn_interrupted>The user stopped the previous turn. "
@@ -56,7 +58,8 @@ void turn_free(struct agent_turn *turn)
     buf_finish(&turn->prompt);
     buf_finish(&turn->user_json);
     buf_finish(&turn->error);
-    buf_finish(&turn->held);
+    turn_drop_held(turn);
+    vec_finish(&turn->held);
     mem_free(turn);
 }
 
@@ -130,14 +133,14 @@ static void fail(struct agent_turn *turn, const char *why)
 {
     if (turn->error.len == 0)
         buf_append_c(&turn->error, why);
+    turn->outcome = TURN_FAILED;
+    set_state(turn, TURN_SETTLING);
     struct agent_event event = agent_event_for(turn, AGENT_ITEM_COMPLETED);
     event.item_type = AGENT_ERROR;
     event.item_id = turn->id;
     event.text = buf_str(&turn->error);
     event.ok = false;
     agent_emit(turn->thread->agent, &event);
-    turn->outcome = TURN_FAILED;
-    set_state(turn, TURN_SETTLING);
     cancel_calls(turn);
     turn_advance(turn);
 }
@@ -149,17 +152,20 @@ static void ask(struct agent_turn *turn)
 {
     struct agent_thread *thread = turn->thread;
     struct agent *agent = thread->agent;
-    if (turn->timing.steps >= LIMIT_TURN_STEPS_COUNT) {
-        fail(turn,
-             "the turn was stopped after 500 steps: it seems to run in circles. Ask again with a "
-             "smaller task, or tell it what to leave out.");
+    uint64_t limit = agent->env.steps_max ? agent->env.steps_max : LIMIT_TURN_STEPS_COUNT;
+    if (turn->timing.steps >= limit) {
+        char why[256];
+        snprintf(why, sizeof(why),
+                 "the turn was stopped after %llu steps: it seems to run in circles. Ask again "
+                 "with a smaller task, or tell it what to leave out.",
+                 (unsigned long long)limit);
+        fail(turn, why);
         return;
     }
     set_state(turn, TURN_ASKING);
     turn->timing.steps++;
     turn->asked_ms = loop_now_ms(agent->env.loop);
     turn_drop_items(turn);
-    drop_calls(turn);
     struct responses_request request = {.model = str_from(agent->model),
                                         .effort = str_from(agent->effort),
                                         .tools = buf_str(&agent->tools_json),
@@ -189,13 +195,16 @@ void turn_begin(struct agent_turn *turn)
     said.item_id = turn->id;
     said.text = buf_str(&turn->prompt);
     agent_emit(agent, &said);
-    ask(turn);
+    if (turn->state == TURN_QUEUED)
+        ask(turn);
+    else /* who was told of it has stopped it */
+        turn_advance(turn);
 }
 
 /* -- Going on
  * ------------------------------------------------------------------------------------------- */
 
-/* Every call of the response has its output: into the history, in the order of the calls. */
+/* Every call of the response has its output: into the history, in the order of the calls, once. */
 static void append_outputs(struct agent_turn *turn)
 {
     struct journal *journal = turn->thread->agent->env.journal;
@@ -203,6 +212,7 @@ static void append_outputs(struct agent_turn *turn)
     for (size_t i = 0; i < turn->calls.len; i++)
         thread_append(turn->thread, turn->id, "tool", buf_str(&turn->calls.ptr[i]->output_json));
     journal_commit(journal);
+    drop_calls(turn);
 }
 
 void turn_advance(struct agent_turn *turn)
@@ -245,9 +255,8 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
 {
     turn->response = NULL;
     count(turn, result);
-    if (result->end == RESPONSE_COMPLETED)
-        turn_keep_held(turn);
-    buf_clear(&turn->held);
+    turn_drop_held(turn);
+    turn_abandon_items(turn);
     if (turn->state == TURN_SETTLING) {
         turn_advance(turn);
         return;
@@ -257,7 +266,7 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
         fail(turn, result->text);
         return;
     }
-    if (result->end == RESPONSE_BROKEN && !has_calls && ++turn->breaks > BREAKS_MAX) {
+    if (result->end == RESPONSE_BROKEN && !has_calls && ++turn->breaks >= BREAKS_MAX) {
         fail(turn,
              "the connection broke in the middle of the answer, five times in a row. Check the "
              "network or the endpoint, then ask again.");
@@ -276,7 +285,7 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
         event.text = str_from(result->text);
         agent_emit(turn->thread->agent, &event);
     }
-    end(turn, TURN_COMPLETED);
+    end(turn, turn->state == TURN_SETTLING ? turn->outcome : TURN_COMPLETED);
 }
 
 void turn_interrupt(struct agent_turn *turn)
@@ -288,6 +297,15 @@ void turn_interrupt(struct agent_turn *turn)
     if (turn->response)
         response_interrupt(turn->response);
     cancel_calls(turn);
+    turn_abandon_items(turn);
     announce_end(turn, TURN_INTERRUPTED);
     thread_kick(turn->thread);
+}
+
+void turn_discard(struct agent_turn *turn)
+{
+    turn->began_ms = loop_now_ms(turn->thread->agent->env.loop);
+    responses_get_status(turn->thread->agent->env.responses, &turn->before);
+    set_state(turn, TURN_ENDED);
+    announce_end(turn, TURN_INTERRUPTED);
 }

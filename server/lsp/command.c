@@ -60,6 +60,11 @@ static void on_trust(void *user, bool yes)
     start_free(start);
 }
 
+static void on_trust_dropped(void *user)
+{
+    start_free(user);
+}
+
 static void answer_started(struct lsp_server *server, struct str id, const struct turn_start *start)
 {
     struct buf result = {0};
@@ -136,10 +141,9 @@ void turn_request(struct lsp_server *server, const struct jsonrpc_message *messa
     struct err err = {0};
     start->server = server;
     enum status status = prepare(start, wish, &err);
-    if (status == STATUS_OK && !server->trusted && start->root.len > 0 &&
-        workspace_trust_get(server->env.workspace, buf_str(&start->root)) != TRUST_YES) {
+    if (status == STATUS_OK && !trust_is_given(server, buf_str(&start->root))) {
         jsonrpc_respond(server->peer, message->id, STR("{\"pending\":\"trust\"}"));
-        trust_need(server, buf_str(&start->root), on_trust, start);
+        trust_need(server, buf_str(&start->root), on_trust, on_trust_dropped, start);
         return;
     }
     if (status == STATUS_OK)
@@ -293,7 +297,8 @@ static void run_new_thread(const struct command_call *call)
     const struct workspace_root *root =
         convert_root_of(call->server, document ? str_from(document->path) : STR(""));
     struct agent_thread *thread =
-        agent ? agent_thread_start(agent, root ? str_from(root->path) : STR(""), &err) : NULL;
+        agent ? threads_start(call->server, agent, root ? str_from(root->path) : STR(""), &err)
+              : NULL;
     if (thread)
         respond_thread(call, thread);
     else

@@ -38,8 +38,8 @@ enum status convert_uri(struct str uri, struct buf *path, uint64_t *ret_device, 
     if (status == STATUS_OK) {
         append_canonical(path, buf_str(&clean));
         struct stat info;
-        /* The path is canonical already; numbers tell hard links apart, and only those: the number of a
-         * file that was replaced is used again for another. */
+        /* The path is canonical already; numbers tell hard links apart, and only those: the number
+         * of a file that was replaced is used again for another. */
         if (stat(path->ptr, &info) == 0 && info.st_nlink > 1) {
             *ret_device = info.st_dev;
             *ret_inode = info.st_ino;

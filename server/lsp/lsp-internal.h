@@ -48,6 +48,7 @@ struct lsp_server {
     VEC(struct apply_job *) applies;
     VEC(struct question *) questions;
     VEC(struct save_job *) saves;
+    VEC(struct trust_question *) trusts;
     VEC(struct turn_view *) turns; /* running ones, for progress */
     VEC(struct transcript *) transcripts;
     VEC(struct pending_delta *) deltas; /* rich layer, coalesced */
@@ -110,7 +111,9 @@ struct text *convert_text_now(const struct lsp_server *server, const char *path)
 void threads_on_event(void *user, const struct agent_event *event);
 struct agent_thread *threads_pick(struct lsp_server *server, struct agent *agent,
                                   struct str thread_id, struct str root_path, struct err *err);
-void threads_free(struct lsp_server *server);
+/* Warmed up if the folder is trusted: a warm-up sends its AGENTS.md. */
+struct agent_thread *threads_start(struct lsp_server *server, struct agent *agent,
+                                   struct str root_path, struct err *err);
 
 /* -- progress.c
  * ---------------------------------------------------------------------------------------- */
@@ -133,9 +136,11 @@ void transcripts_free(struct lsp_server *server);
 
 /* -- trust.c
  * ---------------------------------------------------------------------------------------------- */
-/* Calls go(user, yes) at once or after the person answered. */
+bool trust_is_given(const struct lsp_server *server, struct str root_path);
+/* Calls go(user, yes) after the person answered; or drop(user) when the server ends before. */
 void trust_need(struct lsp_server *server, struct str root_path, void (*go)(void *user, bool yes),
-                void *user);
+                void (*drop)(void *user), void *user);
+void trust_free(struct lsp_server *server);
 
 /* -- host.c, approval.c, apply.c, plan.c
  * --------------------------------------------------------------------- */

@@ -260,7 +260,7 @@ static void handle_thread_start(struct lsp_server *server, const struct jsonrpc_
     const struct workspace_root *root = convert_root_of(server, buf_str(&folder));
     struct agent *agent = server_agent(server, &err);
     struct agent_thread *thread =
-        agent ? agent_thread_start(agent, root ? str_from(root->path) : STR(""), &err) : NULL;
+        agent ? threads_start(server, agent, root ? str_from(root->path) : STR(""), &err) : NULL;
     if (thread)
         respond_thread(server, message, thread);
     else

@@ -167,6 +167,7 @@ void lsp_server_free(struct lsp_server *server)
     if (!server)
         return;
     applies_free(server);
+    trust_free(server);
     approvals_free(server);
     host_saves_free(server);
     rich_free(server);

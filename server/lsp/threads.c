@@ -2,14 +2,22 @@
  * layer. */
 #include "lsp-internal.h"
 
+struct agent_thread *threads_start(struct lsp_server *server, struct agent *agent,
+                                   struct str root_path, struct err *err)
+{
+    struct agent_thread *thread = agent_thread_start(agent, root_path, err);
+    if (thread && trust_is_given(server, root_path))
+        agent_thread_warm(thread);
+    return thread;
+}
+
 struct agent_thread *threads_pick(struct lsp_server *server, struct agent *agent,
                                   struct str thread_id, struct str root_path, struct err *err)
 {
-    (void)server;
     if (thread_id.len > 0)
         return agent_thread_resume(agent, thread_id, err);
     struct agent_thread *last = agent_thread_last(agent, root_path);
-    return last ? last : agent_thread_start(agent, root_path, err);
+    return last ? last : threads_start(server, agent, root_path, err);
 }
 
 static void report_item(struct lsp_server *server, const struct agent_event *event)

@@ -5,8 +5,41 @@ struct trust_question {
     struct lsp_server *server;
     struct buf root, title;
     void (*go)(void *user, bool yes);
+    void (*drop)(void *user);
     void *user;
 };
+
+bool trust_is_given(const struct lsp_server *server, struct str root_path)
+{
+    return server->trusted || root_path.len == 0 ||
+           workspace_trust_get(server->env.workspace, root_path) == TRUST_YES;
+}
+
+static void question_free(struct trust_question *question)
+{
+    struct lsp_server *server = question->server;
+    for (size_t i = 0; i < server->trusts.len; i++)
+        if (server->trusts.ptr[i] == question) {
+            vec_remove(&server->trusts, i);
+            break;
+        }
+    buf_finish(&question->root);
+    buf_finish(&question->title);
+    mem_free(question);
+}
+
+void trust_free(struct lsp_server *server)
+{
+    while (server->trusts.len > 0) {
+        struct trust_question *question = vec_last(&server->trusts);
+        void (*drop)(void *user) = question->drop;
+        void *user = question->user;
+        approval_drop(server, question);
+        question_free(question);
+        drop(user);
+    }
+    vec_finish(&server->trusts);
+}
 
 static void on_answer(void *user, const struct host_ask_answer *answer)
 {
@@ -18,18 +51,18 @@ static void on_answer(void *user, const struct host_ask_answer *answer)
         log_line(LOG_WARN, "trust not remembered why=\"%s\"", err.text);
     void (*go)(void *user, bool yes) = question->go;
     void *go_user = question->user;
-    buf_finish(&question->root);
-    buf_finish(&question->title);
-    mem_free(question);
+    question_free(question);
     go(go_user, yes);
 }
 
 void trust_need(struct lsp_server *server, struct str root_path, void (*go)(void *user, bool yes),
-                void *user)
+                void (*drop)(void *user), void *user)
 {
     struct trust_question *question = mem_new(struct trust_question);
     question->server = server;
     question->go = go;
+    question->drop = drop;
+    vec_push(&server->trusts, question);
     question->user = user;
     buf_append(&question->root, root_path);
     buf_append_c(&question->title, "Do you trust the files in this folder?");

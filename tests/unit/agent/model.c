@@ -1,0 +1,494 @@
+#include "model.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+struct model_wire {
+    struct transport transport;
+    struct model *model;
+    const struct transport_handlers *handlers;
+    void *user;
+    struct loop_timer *opener;
+    bool is_closed;
+};
+
+struct model_answer {
+    struct model *model;
+    struct model_wire *wire;
+    char id[32], lane[80];
+    const char *rest;    /* of the step */
+    VEC(char *) context; /* items of the request with its chain, then those done */
+    size_t asked, output_index;
+    bool is_warm_up, is_waiting, is_over;
+    struct loop_timer *timer;
+};
+
+struct transport_timer {
+    struct loop_timer *timer;
+};
+
+/* -- What an endpoint refuses ----------------------------------------------------------------- */
+
+static char *member_of(const char *item, const char *key)
+{
+    struct str span;
+    struct buf text = {0};
+    if (json_raw_member(str_from(item), key, &span) == STATUS_OK)
+        json_raw_decode(span, &text);
+    return buf_take(&text);
+}
+
+static bool has_type(const char *item, const char *ending)
+{
+    char *type = member_of(item, "type");
+    bool has = str_ends_with(str_from(type), str_from(ending));
+    mem_free(type);
+    return has;
+}
+
+static bool is_call(const char *item)
+{
+    return has_type(item, "_call");
+}
+
+static size_t count_outputs(const struct model_answer *answer, size_t from, const char *call_id)
+{
+    size_t count = 0;
+    for (size_t i = from; i < answer->context.len; i++) {
+        const char *item = answer->context.ptr[i];
+        char *id = member_of(item, "call_id");
+        count += has_type(item, "_call_output") && strcmp(id, call_id) == 0;
+        mem_free(id);
+    }
+    return count;
+}
+
+static bool follows_from(const char *item)
+{
+    char *role = member_of(item, "role");
+    bool follows = strcmp(role, "assistant") == 0 || is_call(item) || has_type(item, "reasoning");
+    mem_free(role);
+    return follows;
+}
+
+static void check_item(const struct model_answer *answer, size_t i)
+{
+    const char *item = answer->context.ptr[i];
+    struct json_value *value = NULL;
+    cr_assert_eq(json_parse(str_from(item), &value, NULL), STATUS_OK, "%s", item);
+    json_free(value);
+    if (has_type(item, "reasoning"))
+        cr_assert(i + 1 < answer->context.len && follows_from(answer->context.ptr[i + 1]),
+                  "an orphan: %s", item);
+    if (!is_call(item) && !has_type(item, "_call_output"))
+        return;
+    char *id = member_of(item, "call_id");
+    size_t calls = 0;
+    for (size_t j = 0; j < answer->context.len; j++) {
+        char *other = member_of(answer->context.ptr[j], "call_id");
+        calls += is_call(answer->context.ptr[j]) && strcmp(other, id) == 0;
+        mem_free(other);
+    }
+    cr_assert_eq(calls, 1, "%zu calls %s", calls, id);
+    if (is_call(item))
+        cr_assert_eq(count_outputs(answer, i + 1, id), 1, "%s has %zu outputs", id,
+                     count_outputs(answer, i + 1, id));
+    mem_free(id);
+}
+
+/* -- Requests --------------------------------------------------------------------------------- */
+
+static struct model_answer *answer_find(struct model *model, const char *id)
+{
+    for (size_t i = 0; i < model->answers.len; i++)
+        if (strcmp(model->answers.ptr[i]->id, id) == 0)
+            return model->answers.ptr[i];
+    return NULL;
+}
+
+static void take_context(struct model_answer *answer, const char *frame)
+{
+    struct json_raw_iter iter = {0};
+    struct str key, item;
+    char *previous = member_of(frame, "previous_response_id");
+    if (previous[0]) {
+        struct model_answer *parent = answer_find(answer->model, previous);
+        cr_assert(parent && parent->is_over && parent->wire == answer->wire, "%s", frame);
+        for (size_t i = 0; i < parent->context.len; i++)
+            vec_push(&answer->context, mem_dup_c(parent->context.ptr[i]));
+    }
+    mem_free(previous);
+    cr_assert_eq(json_raw_member(str_from(frame), "input", &iter.rest), STATUS_OK);
+    while (json_raw_next(&iter, &key, &item))
+        vec_push(&answer->context, str_dup_c(item));
+    cr_assert_not(iter.failed);
+    for (size_t i = 0; i < answer->context.len; i++)
+        check_item(answer, i);
+}
+
+static void on_turn(void *user);
+
+static enum status wire_send(struct transport *transport, struct buf *message)
+{
+    struct model_wire *wire = (struct model_wire *)(void *)transport;
+    struct model *model = wire->model;
+    struct model_answer *answer = mem_new(struct model_answer);
+    cr_assert_not(wire->is_closed);
+    transport->counters.frames_sent++;
+    transport->counters.bytes_sent += message->len;
+    char *frame = buf_take(message), *lane = member_of(frame, "stream_id");
+    answer->model = model;
+    answer->wire = wire;
+    answer->is_warm_up = strstr(frame, "\"generate\":false") != NULL;
+    snprintf(answer->id, sizeof(answer->id), "resp_%zu", model->answers.len + 1);
+    snprintf(answer->lane, sizeof(answer->lane), "%s", lane);
+    take_context(answer, frame);
+    answer->asked = answer->context.len;
+    answer->timer = loop_timer_new(model->loop, on_turn, answer);
+    vec_push(&model->answers, answer);
+    mem_free(lane);
+    if (answer->is_warm_up) {
+        answer->rest = model->waits_for_warm_up ? "wait\ndone" : "done";
+        model->warm_ups++;
+        mem_free(frame);
+    } else {
+        vec_push(&model->frames, frame);
+        answer->rest = model->steps[model->step];
+        if (model->steps[model->step + 1])
+            model->step++;
+    }
+    loop_timer_start(answer->timer, 0, 0);
+    return STATUS_OK;
+}
+
+/* -- Events ----------------------------------------------------------------------------------- */
+
+static void deliver(struct model_answer *answer, const char *type, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void deliver(struct model_answer *answer, const char *type, const char *format, ...)
+{
+    struct buf text = {0};
+    va_list args;
+    if (answer->wire->is_closed)
+        return;
+    buf_append_fmt(&text, "{\"type\":\"%s\"", type);
+    if (answer->lane[0])
+        buf_append_fmt(&text, ",\"stream_id\":\"%s\"", answer->lane);
+    va_start(args, format);
+    buf_append_vfmt(&text, format, args);
+    va_end(args);
+    buf_append_c(&text, "}");
+    answer->wire->transport.counters.frames_received++;
+    answer->wire->handlers->on_message(answer->wire->user, buf_str(&text));
+    buf_finish(&text);
+}
+
+static void item_done(struct model_answer *answer, const struct buf *item)
+{
+    vec_push(&answer->context, mem_dup_c(item->ptr));
+    deliver(answer, "response.output_item.done", ",\"output_index\":%zu,\"item\":%s",
+            answer->output_index++, item->ptr);
+}
+
+static void play_partial(struct model_answer *answer, const char *text)
+{
+    struct buf quoted = {0};
+    json_append_quoted(&quoted, str_from(text));
+    deliver(answer, "response.output_item.added",
+            ",\"output_index\":%zu,\"item\":{\"type\":\"message\",\"id\":\"%s_%zu\","
+            "\"role\":\"assistant\",\"content\":[]}",
+            answer->output_index, answer->id, answer->output_index);
+    deliver(answer, "response.output_text.delta",
+            ",\"output_index\":%zu,\"item_id\":\"%s_%zu\",\"delta\":%s", answer->output_index,
+            answer->id, answer->output_index, quoted.ptr);
+    buf_finish(&quoted);
+}
+
+static void play_say(struct model_answer *answer, const char *text)
+{
+    struct buf item = {0};
+    play_partial(answer, text);
+    buf_append_fmt(&item,
+                   "{\"type\":\"message\",\"id\":\"%s_%zu\",\"role\":\"assistant\",\"content\":[{"
+                   "\"type\":\"output_text\",\"text\":",
+                   answer->id, answer->output_index);
+    json_append_quoted(&item, str_from(text));
+    buf_append_c(&item, "}]}");
+    item_done(answer, &item);
+    buf_finish(&item);
+}
+
+static void play_think(struct model_answer *answer, const char *text)
+{
+    struct buf item = {0};
+    buf_append_fmt(&item,
+                   "{\"type\":\"reasoning\",\"id\":\"%s_%zu\",\"summary\":[{\"type\":"
+                   "\"summary_text\",\"text\":\"%s\"}],\"encrypted_content\":\"x\"}",
+                   answer->id, answer->output_index, text);
+    item_done(answer, &item);
+    buf_finish(&item);
+}
+
+static void play_call(struct model_answer *answer, const char *text)
+{
+    char id[64], name[64], arguments[1024];
+    struct buf item = {0};
+    cr_assert_eq(sscanf(text, "%63s %63s %1023[^\n]", id, name, arguments), 3, "%s", text);
+    for (char *at = arguments; *at; at++)
+        *at = *at == '\'' ? '"' : *at;
+    buf_append_fmt(&item,
+                   "{\"type\":\"function_call\",\"id\":\"%s_%zu\",\"call_id\":\"%s\",\"name\":"
+                   "\"%s\",\"arguments\":",
+                   answer->id, answer->output_index, id, name);
+    json_append_quoted(&item, str_from(arguments));
+    buf_append_c(&item, "}");
+    item_done(answer, &item);
+    buf_finish(&item);
+}
+
+static void play_done(struct model_answer *answer, const char *text)
+{
+    (void)text;
+    answer->is_over = true;
+    deliver(answer, "response.completed",
+            ",\"response\":{\"id\":\"%s\",\"usage\":{\"input_tokens\":10,\"input_tokens_details\":"
+            "{\"cached_tokens\":4},\"output_tokens\":7,\"output_tokens_details\":{"
+            "\"reasoning_tokens\":2}}}",
+            answer->id);
+}
+
+static void play_incomplete(struct model_answer *answer, const char *text)
+{
+    deliver(answer, "response.incomplete",
+            ",\"response\":{\"id\":\"%s\",\"incomplete_details\":{\"reason\":\"%s\"}}", answer->id,
+            text);
+}
+
+static void play_failed(struct model_answer *answer, const char *text)
+{
+    deliver(answer, "response.failed",
+            ",\"response\":{\"id\":\"%s\",\"error\":{\"code\":\"invalid_prompt\",\"message\":"
+            "\"%s\"}}",
+            answer->id, text);
+}
+
+static void play_break(struct model_answer *answer, const char *text)
+{
+    (void)text;
+    struct transport_close close = {
+        .status = STATUS_CLOSED, .was_open = true, .retry_after_ms = -1, .text = "reset by peer"};
+    if (!answer->wire->is_closed)
+        answer->wire->handlers->on_closed(answer->wire->user, &close);
+}
+
+static void play_wait(struct model_answer *answer, const char *text)
+{
+    (void)text;
+    answer->is_waiting = true;
+}
+
+static const struct {
+    const char *verb;
+    void (*play)(struct model_answer *answer, const char *text);
+    bool ends;
+} verbs[] = {
+    {"say", play_say, false},      {"partial", play_partial, false},
+    {"think", play_think, false},  {"call", play_call, false},
+    {"wait", play_wait, false},    {"done", play_done, true},
+    {"failed", play_failed, true}, {"incomplete", play_incomplete, true},
+    {"break", play_break, true},
+};
+
+static void play_line(struct model_answer *answer, char *line)
+{
+    char *text = strchr(line, ' ');
+    if (text)
+        *text++ = '\0';
+    for (size_t i = 0; i < array_count(verbs); i++) {
+        if (strcmp(line, verbs[i].verb) != 0)
+            continue;
+        if (verbs[i].ends)
+            answer->rest = "";
+        verbs[i].play(answer, text ? text : "");
+        return;
+    }
+    cr_assert_fail("no such line: %s", line);
+}
+
+static void on_turn(void *user)
+{
+    struct model_answer *answer = user;
+    static const char created[] = "response.created";
+    if (answer->wire->is_closed || !answer->rest[0])
+        return;
+    if (answer->output_index == 0 && answer->context.len == answer->asked && !answer->is_waiting)
+        deliver(answer, created, ",\"response\":{\"id\":\"%s\"}", answer->id);
+    size_t len = strcspn(answer->rest, "\n");
+    char *line = str_dup_c((struct str){answer->rest, len});
+    answer->rest += len + (answer->rest[len] == '\n');
+    if (answer->model->on_line && !answer->is_warm_up)
+        answer->model->on_line(answer->model->user, line);
+    play_line(answer, line);
+    mem_free(line);
+    if (!answer->is_waiting && answer->rest[0])
+        loop_timer_start(answer->timer, 0, 0);
+}
+
+void model_go(struct model *model)
+{
+    for (size_t i = 0; i < model->answers.len; i++) {
+        struct model_answer *answer = model->answers.ptr[i];
+        if (!answer->is_waiting)
+            continue;
+        answer->is_waiting = false;
+        loop_timer_start(answer->timer, 0, 0);
+    }
+}
+
+bool model_is_waiting(const struct model *model)
+{
+    for (size_t i = 0; i < model->answers.len; i++)
+        if (model->answers.ptr[i]->is_waiting)
+            return true;
+    return false;
+}
+
+void model_context(const struct model *model, struct buf *text)
+{
+    const struct model_answer *answer = vec_last(&model->answers);
+    for (size_t i = 0; i < answer->asked; i++)
+        buf_append_fmt(text, "%s\n", answer->context.ptr[i]);
+}
+
+/* -- The wire --------------------------------------------------------------------------------- */
+
+static void wire_ping(struct transport *transport)
+{
+    struct model_wire *wire = (struct model_wire *)(void *)transport;
+    cr_assert_not(wire->is_closed);
+}
+
+static void wire_close(struct transport *transport, unsigned code, const char *reason)
+{
+    struct model_wire *wire = (struct model_wire *)(void *)transport;
+    (void)code;
+    (void)reason;
+    cr_assert_not(wire->is_closed, "closed twice");
+    wire->is_closed = true;
+}
+
+static const struct transport_ops wire_ops = {wire_send, wire_ping, wire_close};
+
+static void on_open(void *user)
+{
+    struct model_wire *wire = user;
+    struct transport_close close = {
+        .status = STATUS_IO, .retry_after_ms = -1, .text = "connection refused"};
+    if (wire->is_closed)
+        return;
+    if (wire->model->refuses)
+        wire->handlers->on_closed(wire->user, &close);
+    else
+        wire->handlers->on_open(wire->user);
+}
+
+static struct transport *env_open(void *user, enum transport_kind kind,
+                                  const struct transport_handlers *handlers, void *handlers_user,
+                                  struct err *err)
+{
+    struct model *model = user;
+    struct model_wire *wire = mem_new(struct model_wire);
+    (void)kind;
+    (void)err;
+    *wire = (struct model_wire){.transport = {.ops = &wire_ops},
+                                .model = model,
+                                .handlers = handlers,
+                                .user = handlers_user};
+    wire->opener = loop_timer_new(model->loop, on_open, wire);
+    loop_timer_start(wire->opener, 0, 0);
+    vec_push(&model->wires, wire);
+    model->opens++;
+    return &wire->transport;
+}
+
+static uint64_t env_now(void *user)
+{
+    return loop_now_ms(((struct model *)user)->loop);
+}
+
+static uint32_t env_random(void *user)
+{
+    (void)user;
+    return 0;
+}
+
+static struct transport_timer *env_timer_new(void *user, void (*on_fire)(void *fire_user),
+                                             void *fire_user)
+{
+    struct transport_timer *timer = mem_new(struct transport_timer);
+    timer->timer = loop_timer_new(((struct model *)user)->loop, on_fire, fire_user);
+    return timer;
+}
+
+static void env_timer_start(struct transport_timer *timer, uint64_t after_ms)
+{
+    loop_timer_start(timer->timer, after_ms, 0);
+}
+
+static void env_timer_stop(struct transport_timer *timer)
+{
+    loop_timer_stop(timer->timer);
+}
+
+static void env_timer_free(struct transport_timer *timer)
+{
+    loop_timer_free(timer->timer);
+    mem_free(timer);
+}
+
+struct transport_env model_env(struct model *model)
+{
+    return (struct transport_env){.user = model,
+                                  .open = env_open,
+                                  .now_ms = env_now,
+                                  .random = env_random,
+                                  .timer_new = env_timer_new,
+                                  .timer_start = env_timer_start,
+                                  .timer_stop = env_timer_stop,
+                                  .timer_free = env_timer_free};
+}
+
+void model_init(struct model *model, struct loop *loop)
+{
+    static const char *const polite[] = {"say ok\ndone", NULL};
+    *model = (struct model){.loop = loop, .steps = polite};
+}
+
+void model_script(struct model *model, const char *const *steps)
+{
+    model->steps = steps;
+    model->step = 0;
+}
+
+void model_finish(struct model *model)
+{
+    for (size_t i = 0; i < model->answers.len; i++) {
+        struct model_answer *answer = model->answers.ptr[i];
+        for (size_t j = 0; j < answer->context.len; j++)
+            mem_free(answer->context.ptr[j]);
+        vec_finish(&answer->context);
+        loop_timer_free(answer->timer);
+        mem_free(answer);
+    }
+    vec_finish(&model->answers);
+    for (size_t i = 0; i < model->wires.len; i++) {
+        cr_assert(model->wires.ptr[i]->is_closed, "a connection was left open");
+        loop_timer_free(model->wires.ptr[i]->opener);
+        mem_free(model->wires.ptr[i]);
+    }
+    vec_finish(&model->wires);
+    for (size_t i = 0; i < model->frames.len; i++)
+        mem_free(model->frames.ptr[i]);
+    vec_finish(&model->frames);
+}

@@ -1,0 +1,192 @@
+/* Threads taken up again from the journal, as after a crash. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "desk.h"
+
+TestSuite(resume, .timeout = 30);
+
+static void item(struct desk *d, const char *thread_id, const char *turn_id, const char *kind,
+                 const char *json)
+{
+    char *text = mem_dup_c(json);
+    for (char *at = text; *at; at++)
+        *at = *at == '\'' ? '"' : *at;
+    cr_assert_eq(journal_item_append(d->w.journal, thread_id, turn_id, kind, str_from(text), NULL),
+                 STATUS_OK);
+    mem_free(text);
+}
+
+/* A thread whose process died: three calls asked for, one done, one started, one not. */
+static void leave_behind(struct desk *d, char thread_id[ID_BYTES], char turn_id[ID_BYTES])
+{
+    struct journal *journal = d->w.journal;
+    struct err err = {0};
+    cr_assert_eq(journal_thread_create(journal, str_from(d->w.ws), STR("m-1"), thread_id, &err),
+                 STATUS_OK);
+    journal_thread_set_title(journal, thread_id, STR("old work"), NULL);
+    journal_turn_create(journal, thread_id, turn_id, NULL);
+    item(d, thread_id, turn_id, "user",
+         "{'type':'message','role':'user','content':[{'type':'input_text','text':'go'}]}");
+    item(d, thread_id, turn_id, "output",
+         "{'type':'function_call','call_id':'c1','name':'exec_command','arguments':'{}'}");
+    item(d, thread_id, turn_id, "output",
+         "{'type':'custom_tool_call','call_id':'c2','name':'apply_patch','input':'x'}");
+    item(d, thread_id, turn_id, "output",
+         "{'type':'function_call','call_id':'c3','name':'read_file','arguments':'{}'}");
+    journal_call_start(journal, thread_id, turn_id, STR("c1"), STR("exec_command"), STR("{}"),
+                       STR("allow"), NULL);
+    journal_call_start(journal, thread_id, turn_id, STR("c2"), STR("apply_patch"), STR("x"),
+                       STR("allow"), NULL);
+    journal_call_finish(journal, thread_id, STR("c2"), STR("patched it"), true, NULL);
+}
+
+static bool note_turn(void *user, const struct journal_turn *turn)
+{
+    buf_append_fmt(user, STR_FMT ": " STR_FMT "\n", STR_ARG(turn->status), STR_ARG(turn->error));
+    return true;
+}
+
+Test(resume, calls_that_were_open_are_answered)
+{
+    struct desk d;
+    struct err err = {0};
+    struct buf sent = {0}, turns = {0};
+    char id[ID_BYTES], turn_id[ID_BYTES];
+    desk_init(&d);
+    leave_behind(&d, id, turn_id);
+    d.thread = agent_thread_resume(d.w.agent, str_from(id), &err);
+    cr_assert_not_null(d.thread, "%s", err.text);
+    cr_assert_str_eq(agent_thread_id(d.thread), id);
+    cr_assert(str_eq_c(agent_thread_title(d.thread), "old work"));
+    cr_assert_not(agent_thread_is_busy(d.thread));
+    cr_assert_eq(d.events, 0);
+    journal_turn_each(d.w.journal, id, note_turn, &turns, NULL);
+    cr_assert_str_eq(turns.ptr, "interrupted: Lanebridge ended while it ran\n");
+    desk_ask(&d, "go on");
+    model_context(&d.w.model, &sent);
+    assert_has(sent.ptr, "{\"type\":\"function_call_output\",\"call_id\":\"c1\",\"output\":\"The "
+                         "editor or Lanebridge ended while this ran");
+    assert_has(sent.ptr, "{\"type\":\"custom_tool_call_output\",\"call_id\":\"c2\",\"output\":"
+                         "\"patched it\"}");
+    assert_has(sent.ptr, "{\"type\":\"function_call_output\",\"call_id\":\"c3\",\"output\":\"Not "
+                         "run");
+    buf_finish(&sent);
+    buf_finish(&turns);
+    desk_finish(&d);
+}
+
+Test(resume, twice_answers_once)
+{
+    struct desk d;
+    char id[ID_BYTES], turn_id[ID_BYTES];
+    desk_init(&d);
+    leave_behind(&d, id, turn_id);
+    for (int i = 0; i < 3; i++) {
+        d.thread = agent_thread_resume(d.w.agent, str_from(id), NULL);
+        cr_assert_not_null(d.thread);
+        cr_assert_eq(agent_thread_resume(d.w.agent, str_from(id), NULL), d.thread);
+        agent_thread_close(d.thread);
+    }
+    d.thread = agent_thread_resume(d.w.agent, str_from(id), NULL);
+    desk_ask(&d, "go on"); /* the model refuses a second output */
+    cr_assert_eq(d.last_end.status, TURN_COMPLETED);
+    desk_finish(&d);
+}
+
+/* The process ends in the middle of a turn with a call running; a new one goes on. */
+Test(resume, a_new_process_goes_on)
+{
+    static const char *const steps[] = {
+        "think a\ncall c1 write_file {'path':'n.txt','content':'x'}\nthink b\nwait\ndone",
+        "say ok\ndone", NULL};
+    struct desk d;
+    struct buf sent = {0};
+    char id[ID_BYTES];
+    desk_init(&d);
+    model_script(&d.w.model, steps);
+    d.holds = true;
+    desk_prompt(&d, "go", NULL);
+    desk_waiting(&d);
+    world_turns(&d.w, 20);
+    snprintf(id, sizeof(id), "%s", agent_thread_id(d.thread));
+    world_end_agent(&d.w);
+    d.holds = false;
+    desk_agent(&d);
+    d.thread = agent_thread_resume(d.w.agent, str_from(id), NULL);
+    cr_assert_not_null(d.thread);
+    desk_ask(&d, "go on");
+    model_context(&d.w.model, &sent);
+    assert_has(sent.ptr, "\"call_id\":\"c1\",\"output\":");
+    cr_assert_eq(d.applies, 1, "no call runs twice");
+    buf_finish(&sent);
+    desk_finish(&d);
+}
+
+Test(resume, unknown_threads_are_not_found)
+{
+    static const char *const ids[] = {"", "thread-0", "../../etc/passwd",
+                                      "a-name-that-is-much-too-long-for-any-thread-of-ours-to-have-"
+                                      "it-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"};
+    struct desk d;
+    desk_init(&d);
+    for (size_t i = 0; i < array_count(ids); i++) {
+        struct err err = {0};
+        cr_assert_null(agent_thread_resume(d.w.agent, str_from(ids[i]), &err));
+        cr_assert_eq(err.status, STATUS_NOT_FOUND);
+        assert_has(err.text, "there is no thread");
+    }
+    desk_finish(&d);
+}
+
+/* Another process holds the lease. */
+Test(resume, leased_elsewhere)
+{
+    struct desk d;
+    struct err err = {0};
+    char id[ID_BYTES] = "";
+    int ids[2], hold[2];
+    desk_init(&d);
+    cr_assert_eq(pipe(ids), 0);
+    cr_assert_eq(pipe(hold), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        char byte;
+        struct journal *journal = journal_open(str_from(d.w.state), time_wall_ms, NULL);
+        close(hold[1]);
+        if (journal)
+            journal_thread_create(journal, str_from(d.w.ws), STR("m"), id, NULL);
+        if (write(ids[1], id, sizeof(id)) != sizeof(id) || read(hold[0], &byte, 1) < 0)
+            _exit(1);
+        _exit(0);
+    }
+    close(hold[0]);
+    cr_assert_eq(read(ids[0], id, sizeof(id)), (ssize_t)sizeof(id));
+    cr_assert_neq(id[0], '\0');
+    cr_assert_null(agent_thread_resume(d.w.agent, str_from(id), &err));
+    cr_assert_eq(err.status, STATUS_CONFLICT, "%s", err.text);
+    close(hold[1]);
+    cr_assert_eq(waitpid(child, NULL, 0), child);
+    d.thread = agent_thread_resume(d.w.agent, str_from(id), &err);
+    cr_assert_not_null(d.thread, "its owner is gone: %s", err.text);
+    close(ids[0]);
+    close(ids[1]);
+    desk_finish(&d);
+}
+
+Test(resume, the_last_used_thread_of_a_root)
+{
+    struct desk d;
+    desk_init(&d);
+    struct agent_thread *first = d.thread;
+    struct agent_thread *second = agent_thread_start(d.w.agent, str_from(d.w.ws), NULL);
+    struct agent_thread *other = agent_thread_start(d.w.agent, STR(""), NULL);
+    cr_assert_eq(agent_thread_last(d.w.agent, str_from(d.w.ws)), second);
+    cr_assert_eq(agent_thread_last(d.w.agent, STR("")), other);
+    cr_assert_null(agent_thread_last(d.w.agent, STR("/elsewhere")));
+    desk_ask(&d, "go");
+    cr_assert_eq(agent_thread_last(d.w.agent, str_from(d.w.ws)), first);
+    desk_finish(&d);
+}
