@@ -82,19 +82,34 @@ static void append_environment(void *user, struct str root_path, struct buf *tex
     buf_finish(&bytes);
 }
 
-/* LANEBRIDGE_TEST_DEADLINES_DIVISOR makes all waits that much shorter, so that sessions can play a
- * dead endpoint in seconds. It can only make us give up sooner. */
+/* LANEBRIDGE_TEST_DEADLINES=first_event:500,backoff_first:10 makes waits shorter, in milliseconds,
+ * so that sessions can play a dead endpoint in seconds. Never longer: we can only give up sooner.
+ */
 static struct responses_deadlines shrunk_deadlines(void)
 {
     struct responses_deadlines deadlines = responses_deadlines_default;
-    uint64_t *const waits[] = {&deadlines.connect,       &deadlines.first_event, &deadlines.silence,
-                               &deadlines.pong,          &deadlines.thinking,    &deadlines.drain,
-                               &deadlines.backoff_first, &deadlines.backoff_max};
-    uint64_t divisor = 0;
-    const char *text = getenv("LANEBRIDGE_TEST_DEADLINES_DIVISOR");
-    if (str_to_uint64(str_from(text), &divisor) && divisor > 1)
+    const struct {
+        const char *name;
+        uint64_t *wait;
+    } waits[] = {
+        {"connect", &deadlines.connect},
+        {"first_event", &deadlines.first_event},
+        {"silence", &deadlines.silence},
+        {"pong", &deadlines.pong},
+        {"thinking", &deadlines.thinking},
+        {"drain", &deadlines.drain},
+        {"backoff_first", &deadlines.backoff_first},
+        {"backoff_max", &deadlines.backoff_max},
+    };
+    struct str rest = str_from(getenv("LANEBRIDGE_TEST_DEADLINES")), pair, name;
+    while (str_next(&rest, ',', &pair)) {
+        uint64_t ms;
+        if (!str_next(&pair, ':', &name) || !str_to_uint64(pair, &ms) || ms == 0)
+            continue;
         for (size_t i = 0; i < array_count(waits); i++)
-            *waits[i] = *waits[i] / divisor + 1;
+            if (str_eq_c(name, waits[i].name) && ms < *waits[i].wait)
+                *waits[i].wait = ms;
+    }
     return deadlines;
 }
 
