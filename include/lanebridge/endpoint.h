@@ -22,6 +22,7 @@ struct endpoint_options {
     const char *token;           /* NULL: none needed (loopback) */
     bool without_lanes;          /* rejects stream_id as endpoints without lanes do */
     bool without_warm_up;        /* rejects generate */
+    bool without_additional_tools;   /* rejects tools as an input item */
     uint64_t age_limit_ms;       /* 0: 60 minutes */
     /* Optional: every frame or body, for transcripts. */
     void (*on_traffic)(void *user, bool outgoing, struct str text);

@@ -304,7 +304,7 @@ static enum status make_plan(struct answer *answer, const struct request *reques
 {
     struct endpoint *endpoint = answer->endpoint;
     struct intake intake;
-    enum status status = intake_read(&intake, request, endpoint->fingerprint, problem);
+    enum status status = intake_read(&intake, request, endpoint, problem);
     if (status == STATUS_OK)
         status = intake_check_calls(&intake, parent, problem);
     if (status == STATUS_OK && endpoint->replay)

@@ -163,6 +163,7 @@ struct intake_output {
     struct str call_id; /* between its quotes */
     struct str item;
 };
+struct endpoint;
 struct intake {
     struct map calls; /* call_id of calls in the input */
     VEC(struct intake_output) outputs;
@@ -175,7 +176,7 @@ struct intake {
     uint64_t present;
 };
 enum status intake_read(struct intake *intake, const struct request *request,
-                        const char *fingerprint, struct problem *problem);
+                        const struct endpoint *endpoint, struct problem *problem);
 void intake_finish(struct intake *intake);
 /* Every output answers a call, every call is answered. */
 enum status intake_check_calls(const struct intake *intake, const struct record *parent,
@@ -216,7 +217,7 @@ struct endpoint {
     struct replay *replay; /* NULL: built-in rules */
     const char *fingerprint;
     char *token, *address, *replay_name;
-    bool without_lanes, without_warm_up, is_unix;
+    bool without_lanes, without_warm_up, without_additional_tools, is_unix;
     uint64_t age_limit_ms;
     void (*on_traffic)(void *user, bool outgoing, struct str text);
     void *user;

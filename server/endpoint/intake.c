@@ -96,9 +96,36 @@ static enum status need_call_id(const struct item_view *view, size_t index, stru
     return problem_set(problem, PROBLEM_INVALID, param, "Missing required parameter: '%s'.", param);
 }
 
-static enum status take_item(struct intake *intake, struct str span, size_t index,
-                             const char *fingerprint, struct problem *problem)
+/* Tools that come as an item, once for a conversation. */
+static enum status take_tools(struct intake *intake, const struct item_view *view, size_t index,
+                              const struct endpoint *endpoint, struct problem *problem)
 {
+    char param[64];
+    if (endpoint->without_additional_tools) {
+        snprintf(param, sizeof(param), "input[%zu]", index);
+        return problem_set(problem, PROBLEM_INVALID, param,
+                           "Invalid value: 'additional_tools'. This endpoint takes tools in "
+                           "'tools' alone.");
+    }
+    if (!str_eq_c(view->role, "developer")) {
+        snprintf(param, sizeof(param), "input[%zu].role", index);
+        return problem_set(problem, PROBLEM_INVALID, param,
+                           "Invalid value for '%s': additional_tools come from the developer.",
+                           param);
+    }
+    if (view->tools.len == 0 || view->tools.ptr[0] != '[') {
+        snprintf(param, sizeof(param), "input[%zu].tools", index);
+        return problem_set(problem, PROBLEM_TYPE, param,
+                           "Invalid type for '%s': expected an array of tools.", param);
+    }
+    intake->tools = view->tools;
+    return STATUS_OK;
+}
+
+static enum status take_item(struct intake *intake, struct str span, size_t index,
+                             const struct endpoint *endpoint, struct problem *problem)
+{
+    const char *fingerprint = endpoint->fingerprint;
     struct item_view view;
     if (!view_item(span, &view)) {
         char param[64];
@@ -116,8 +143,9 @@ static enum status take_item(struct intake *intake, struct str span, size_t inde
         map_set(&intake->calls, view.call_id, intake);
     if (user)
         intake->user = span;
-    if (str_eq_c(view.type, "additional_tools") && view.tools.len)
-        intake->tools = view.tools;
+    if (str_eq_c(view.type, "additional_tools") &&
+        take_tools(intake, &view, index, endpoint, problem) < 0)
+        return STATUS_INVALID;
     intake->ends_with_user = user;
     if (output)
         return STATUS_OK; /* it names a step whose call is in the input, or is refused */
@@ -128,7 +156,7 @@ static enum status take_item(struct intake *intake, struct str span, size_t inde
 }
 
 enum status intake_read(struct intake *intake, const struct request *request,
-                        const char *fingerprint, struct problem *problem)
+                        const struct endpoint *endpoint, struct problem *problem)
 {
     *intake = (struct intake){0};
     struct str input = request->span[FIELD_INPUT];
@@ -143,7 +171,7 @@ enum status intake_read(struct intake *intake, const struct request *request,
     struct str key, item;
     enum status status = STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && json_raw_next(&iter, &key, &item); i++)
-        status = take_item(intake, item, i, fingerprint, problem);
+        status = take_item(intake, item, i, endpoint, problem);
     return status;
 }
 

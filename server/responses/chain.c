@@ -48,8 +48,8 @@ size_t responses_chain_covered(const struct responses_chain *chain,
         return 0;
     if (chain->hold.generation != history->generation || covered >= history->count)
         return 0;
-    bool tools_ride_in_chain = chain->client->profile.additional_tools;
-    if (tools_ride_in_chain && chain->hold.tools_hash != hash_bytes(request->tools))
+    if (responses_profile_takes_tools_once(&chain->client->profile, request->model) &&
+        chain->hold.tools_hash != hash_bytes(request->tools))
         return 0;
     return produced_is_kept(chain, history) ? covered : 0;
 }

@@ -9,6 +9,7 @@ static const struct responses_profile profiles[] = {
      .warm_up = true,
      .steer = true,
      .stored_ids = true,
+     .additional_tools = true,
      .context_management = true,
      .life_minutes = 60},
     {.name = "azure", .key_header = "api-key", .stored_ids = true, .life_minutes = 60},
@@ -20,9 +21,29 @@ static const struct responses_profile profiles[] = {
      .warm_up = true,
      .steer = true,
      .stored_ids = true,
+     .additional_tools = true,
      .context_management = true},
     {.name = "generic", .key_header = "authorization", .life_minutes = 60},
 };
+
+/* Who takes tools as an input item: the models whose names begin so. */
+static const struct {
+    const char *profile, *model;
+} tools_once[] = {
+    {"openai", "gpt-6"},
+    {"lanebridge", ""},
+};
+
+bool responses_profile_takes_tools_once(const struct responses_profile *profile, struct str model)
+{
+    struct str name = str_from(profile->name);
+    for (size_t i = 0; profile->additional_tools && i < array_count(tools_once); i++) {
+        if (str_eq_c(name, tools_once[i].profile) &&
+            str_starts_with(model, str_from(tools_once[i].model)))
+            return true;
+    }
+    return false;
+}
 
 /* A host matches when it is the suffix or ends in "." and the suffix. */
 static const struct {

@@ -63,7 +63,11 @@ static unsigned option_of(const struct failure *failure)
     if (str_eq_c(failure->code, "invalid_stream_id"))
         return OPTION_LANES;
     bool is_refusal = failure->status == 0 || failure->status == 400 || failure->status == 422;
-    return is_refusal ? responses_option_find(failure->param) : 0;
+    if (!is_refusal)
+        return 0;
+    bool is_tools_item = str_starts_with(failure->param, STR("input")) &&
+                         str_find(failure->message, STR("additional_tools"), 0) != STR_NONE;
+    return is_tools_item ? OPTION_ADDITIONAL_TOOLS : responses_option_find(failure->param);
 }
 
 static enum action choose(const struct failure *failure)

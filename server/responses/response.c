@@ -64,7 +64,8 @@ static void write_frame(const struct response *response, const struct lane *lane
         .previous = first ? str_from(response->chain->hold.response_id) : (struct str){0},
         .first = first,
         .store = client->store,
-        .additional_tools = client->profile.additional_tools,
+        .additional_tools =
+            responses_profile_takes_tools_once(&client->profile, response->request.request.model),
         .refused = client->refused,
     };
     responses_request_write(&response->request.request, &shape, frame);
@@ -88,7 +89,8 @@ enum status response_send(struct response *response, struct lane *lane)
     response_set_state(response, RESPONSE_SENT);
     response->attempts++;
     response->refused_when_sent = client->refused;
-    response->sent_tools_hash = client->profile.additional_tools ? hash_bytes(request->tools) : 0;
+    bool tools_once = responses_profile_takes_tools_once(&client->profile, request->model);
+    response->sent_tools_hash = tools_once ? hash_bytes(request->tools) : 0;
     response->event_ms = connection->used_ms = responses_now(client);
     response->result.sent_ms = response->event_ms;
     response->chain->is_left_behind = false;

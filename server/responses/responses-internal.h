@@ -70,6 +70,11 @@ struct failure {
     bool is_lost;           /* the connection, not the server's answer */
 };
 
+/* -- profile.c ------------------------------------------------------------------------------- */
+
+/* Tools are sent once in a chain, as an `additional_tools` item, and not with each request. */
+bool responses_profile_takes_tools_once(const struct responses_profile *profile, struct str model);
+
 /* -- item.c ---------------------------------------------------------------------------------- */
 
 /* Items seen done in one response: so that none is delivered twice. */
@@ -170,15 +175,15 @@ struct connection {
     enum transport_kind kind;
     struct transport *transport;
     enum connection_state state;
-    bool is_named;      /* lanes with names */
+    bool is_named;         /* lanes with names */
     unsigned refusals_due; /* of lanes, to what was sent before they were given up */
-    bool is_retiring;   /* nothing new; closed when nothing is active */
-    bool is_rotating;   /* is left when its successor is open */
-    bool is_left;       /* its successor is there: only for turns that run; retires then */
-    bool is_short;      /* without lanes: for typing and code actions */
-    bool drain_spent;   /* what drains is not waited for any more */
-    bool names_lanes;   /* an event has come with the name of one of ours */
-    bool sends_created; /* seen response.created here: events before it are strays */
+    bool is_retiring;      /* nothing new; closed when nothing is active */
+    bool is_rotating;      /* is left when its successor is open */
+    bool is_left;          /* its successor is there: only for turns that run; retires then */
+    bool is_short;         /* without lanes: for typing and code actions */
+    bool drain_spent;      /* what drains is not waited for any more */
+    bool names_lanes;      /* an event has come with the name of one of ours */
+    bool sends_created;    /* seen response.created here: events before it are strays */
     bool was_heard, was_pinged;
     bool dead;
     struct responses_chain *chain; /* without lanes: whose socket it is; may be NULL */

@@ -103,3 +103,36 @@ Test(rules, tools_may_come_as_an_item)
     peer_end(&peer);
     party_end(&party);
 }
+
+Test(rules, tools_as_an_item_are_checked)
+{
+    static const struct {
+        const char *item, *param;
+    } rows[] = {
+        {"{\"type\":\"additional_tools\",\"role\":\"developer\"}", "input[0].tools"},
+        {"{\"type\":\"additional_tools\",\"role\":\"developer\",\"tools\":{}}", "input[0].tools"},
+        {"{\"type\":\"additional_tools\",\"role\":\"user\",\"tools\":[]}", "input[0].role"},
+        {"{\"type\":\"additional_tools\",\"tools\":[]}", "input[0].role"},
+    };
+    struct party party;
+    struct peer peer;
+    party_start(&party, NULL);
+    peer_open(&peer, &party);
+    for (size_t i = 0; i < array_count(rows); i++) {
+        peer_create(&peer, "\"input\":[%s]", rows[i].item);
+        const struct json_value *event = peer_ending(&peer, NULL);
+        expect_type(event, "error");
+        cr_expect_str_eq(json_str(json_at(event, "error", "param", NULL)).ptr, rows[i].param);
+    }
+    peer_end(&peer);
+    party_end(&party);
+    party_start_with(&party, (struct endpoint_options){.without_additional_tools = true});
+    peer_open(&peer, &party);
+    peer_create(&peer, "\"input\":[{\"type\":\"additional_tools\",\"role\":\"developer\",\"tools\":"
+                       "[]}]");
+    const struct json_value *event = peer_ending(&peer, NULL);
+    expect_type(event, "error");
+    cr_expect_str_eq(json_str(json_at(event, "error", "param", NULL)).ptr, "input[0]");
+    peer_end(&peer);
+    party_end(&party);
+}

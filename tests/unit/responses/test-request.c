@@ -127,11 +127,9 @@ Test(responses_request, texts_are_copied)
 
 Test(responses_request, tools_once_where_the_endpoint_keeps_them)
 {
-    struct responses_profile profile = *responses_profile_find(STR("openai"), STR(""));
-    profile.additional_tools = true;
     struct scene s;
-    fake_start_with(&s.fake, &profile, RESPONSES_AUTO, false);
-    caller_start(&s.caller, &s.fake, PRIORITY_TURN);
+    scene_start(&s, "openai", RESPONSES_AUTO, false);
+    s.caller.request.model = STR("gpt-6-astra");
     s.caller.request.tools = STR("[{\"type\":\"function\",\"name\":\"f\"}]");
     caller_say(&s.caller, "one");
     struct fake_wire *wire = scene_send(&s);
@@ -157,6 +155,44 @@ Test(responses_request, tools_once_where_the_endpoint_keeps_them)
     fake_event(wire, "{'type':'error','stream_id':'l0','status':400,'error':{'param':'input[0]'}}");
     fake_assert_not_sent(wire, 3, "additional_tools");
     fake_assert_sent(wire, 3, "'tools':[{'type':'function','name':'g'}],'parallel");
+    scene_stop(&s);
+}
+
+/* Only the newest models of the reference have it; our own endpoint for whatever model. */
+Test(responses_request, who_takes_tools_once)
+{
+    static const struct {
+        const char *profile, *model;
+        bool once;
+    } rows[] = {
+        {"openai", "gpt-6-astra", true}, {"openai", "gpt-5.5", false}, {"openai", "", false},
+        {"lanebridge", "any", true},     {"generic", "gpt-6", false},  {"azure", "gpt-6", false},
+    };
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct scene s;
+        scene_start(&s, rows[i].profile, RESPONSES_AUTO, false);
+        s.caller.request.model = str_from(rows[i].model);
+        s.caller.request.tools = STR("[{\"type\":\"function\",\"name\":\"f\"}]");
+        caller_say(&s.caller, "one");
+        struct fake_wire *wire = scene_send(&s);
+        bool once = strstr(fake_sent(wire, 0), "additional_tools") != NULL;
+        cr_expect_eq(once, rows[i].once, "%s %s", rows[i].profile, rows[i].model);
+        scene_stop(&s);
+    }
+}
+
+/* Servers do not name the type in `param`, but in their message. */
+Test(responses_request, tools_as_an_item_refused_by_message)
+{
+    struct scene s;
+    scene_start(&s, "lanebridge", RESPONSES_AUTO, false);
+    s.caller.request.tools = STR("[{\"type\":\"function\",\"name\":\"f\"}]");
+    caller_say(&s.caller, "one");
+    struct fake_wire *wire = scene_send(&s);
+    fake_event(wire, "{'type':'error','stream_id':'l0','status':400,'error':{'param':'input',"
+                     "'message':'Invalid value: additional_tools'}}");
+    fake_assert_not_sent(wire, 1, "additional_tools");
+    fake_assert_sent(wire, 1, "'tools':[{'type':'function','name':'f'}],'parallel");
     scene_stop(&s);
 }
 
