@@ -47,6 +47,8 @@ struct net_target {
     struct net_url url;
     const struct net_header *headers;
     size_t header_count;
+    const char *proxy;           /* "http://[user:password@]host:port" or "socks5h://…"; "none"; NULL:
+                                    as https_proxy, all_proxy and no_proxy say */
     const char *unix_path;       /* if set: connect there instead; url still names host and path */
     size_t max_message_bytes;    /* of a WebSocket message; 0: LIMIT_EVENT_BYTES */
 };

@@ -2,6 +2,7 @@
  * other, watch the deadline, add the headers, find out why it failed. */
 #include <assert.h>
 #include <ctype.h>
+#include <fcntl.h>
 #include <openssl/x509v3.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,13 +10,14 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "net-internal.h"
+#include "path-internal.h"
 
-enum { ATTEMPT_MS = 2500, HEADERS_COUNT = 64 };
+enum { HEADERS_COUNT = 64 };
 
 static const unsigned moves[] = {
-    [LINK_RESOLVING] = 1U << LINK_CONNECTING | 1U << LINK_ENDED,
+    [LINK_FINDING] = 1U << LINK_CONNECTING | 1U << LINK_ENDED,
     [LINK_CONNECTING] = 1U << LINK_OPEN | 1U << LINK_ENDED,
     [LINK_OPEN] = 1U << LINK_ENDED,
     [LINK_ENDED] = 0,
@@ -75,8 +77,8 @@ static void note_answer(struct net_link *link)
 
 static const char *phase(const struct net_link *link)
 {
-    if (link->state == LINK_RESOLVING)
-        return "its name was not resolved";
+    if (link->path)
+        return net_path_phase(link->path);
     if (!link->requested)
         return link->url.tls ? "no connection, or no TLS on it" : "no connection";
     return "connected, but no answer came";
@@ -87,6 +89,19 @@ static const char *target_name(const struct net_link *link)
     return link->unix_path ? link->unix_path : link->url.host;
 }
 
+/* Whatever the way to the server holds before the library has it. */
+static void drop_way(struct net_link *link)
+{
+    net_path_cancel(link->path);
+    link->path = NULL;
+    if (link->wants_store)
+        net_store_forget(link->net, link);
+    link->wants_store = false;
+    if (link->fd >= 0)
+        close(link->fd);
+    link->fd = -1;
+}
+
 void net_link_end(struct net_link *link, unsigned code)
 {
     if (link->state == LINK_ENDED)
@@ -94,9 +109,8 @@ void net_link_end(struct net_link *link, unsigned code)
     link->close.was_open = link->state == LINK_OPEN;
     set_state(link, LINK_ENDED);
     loop_timer_stop(link->deadline);
-    loop_timer_stop(link->attempt);
-    net_resolve_cancel(link->resolve);
-    link->resolve = NULL;
+    loop_timer_stop(link->start);
+    drop_way(link);
     net_sock_kill(&link->sock, code, "");
     net_link_note(link, STATUS_CLOSED, "the connection to %s was lost", target_name(link));
     link->ops->on_closed(link);
@@ -159,7 +173,21 @@ static const struct net_sock_ops sock_ops = {.on_event = on_event, .on_gone = on
 /* Our own liveness checks are above; the library's would ping at times nobody chose. */
 static const lws_retry_bo_t no_pings = {.secs_since_valid_ping = 0};
 
-static bool connect_to(struct net_link *link, struct lws_context *context, const char *address)
+/* The library connects its clients itself. So it is told to connect to port 0 of this machine,
+ * where nobody can listen, and before it looks how that went, the descriptor is made to mean the
+ * socket that we have connected: at the first look it finds a connection that is there. Whoever
+ * watches the descriptor registers it when the loop polls next, which is later. */
+static const char nowhere[] = "127.0.0.1";
+
+static void exchange_socket(struct net_link *link)
+{
+    dup3(link->fd, lws_get_socket_fd(link->sock.wsi), O_CLOEXEC);
+    close(link->fd);
+    link->fd = -1;
+}
+
+static bool connect_by_library(struct net_link *link, struct lws_context *context,
+                               const char *address)
 {
     char host[sizeof(link->url.host) + 16];
     format_host(link, host, sizeof(host));
@@ -169,7 +197,6 @@ static bool connect_to(struct net_link *link, struct lws_context *context, const
         .context = context,
         .vhost = link->net->clients[side],
         .address = address,
-        .port = link->unix_path ? 0 : (int)link->url.port,
         .ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT | (link->url.tls ? LCCSCF_USE_SSL : 0),
         .path = link->url.path,
         .host = host,
@@ -182,101 +209,94 @@ static bool connect_to(struct net_link *link, struct lws_context *context, const
     link->starting = true;
     struct lws *wsi = lws_client_connect_via_info(&info);
     link->starting = false;
-    net_poke(context);
     if (wsi && link->sock.handle) {
         link->sock.wsi = wsi;
+        if (link->fd >= 0)
+            exchange_socket(link);
+        net_poke(context);
         return true;
     }
+    net_poke(context);
     link->sock.wsi = NULL;
     net_sock_unregister(&link->sock);
     return false;
 }
 
-static bool has_more(const struct net_link *link)
-{
-    return link->state == LINK_CONNECTING && !link->settled &&
-           link->next_address < link->addresses.count;
-}
-
-/* The attempt is over and the library has let go of it. */
-static void attempt_over(struct net_link *link)
-{
-    if (has_more(link)) {
-        link->close.text[0] = '\0';
-        loop_timer_start(link->attempt, 0, 0);
-        return;
-    }
-    net_link_end(link, 0);
-}
-
-static void connect_next(struct net_link *link)
+/* Once there is a way, and the store if TLS needs it. */
+static void hand_over(struct net_link *link)
 {
     struct err err = {0};
+    char unix_address[sizeof(((struct sockaddr_un *)0)->sun_path) + 2];
     struct lws_context *context = net_context(link->net, link->url.tls ? NET_TLS : NET_PLAIN, &err);
+    set_state(link, LINK_CONNECTING);
     if (!context) {
         net_link_note(link, err.status, "%s", err.text);
         net_link_end(link, 0);
         return;
     }
-    const char *address = link->addresses.list[link->next_address++];
-    char unix_address[sizeof(((struct sockaddr_un *)0)->sun_path) + 2];
-    if (link->unix_path) {
+    if (link->unix_path)
         snprintf(unix_address, sizeof(unix_address), "+%s", link->unix_path);
-        address = unix_address;
-    }
-    if (!connect_to(link, context, address)) {
-        net_link_note(link, STATUS_IO, "cannot connect to %s port %u (%s); is it running?",
-                      target_name(link), link->url.port, address);
-        attempt_over(link);
-    } else if (has_more(link)) {
-        loop_timer_start(link->attempt, ATTEMPT_MS, 0);
-    }
-}
-
-static void on_resolved(void *user, const struct net_addresses *addresses, const char *problem)
-{
-    struct net_link *link = user;
-    link->resolve = NULL;
-    if (!addresses) {
-        net_link_note(link, STATUS_IO,
-                      "the name %s cannot be resolved: %s; check the URL and the network",
-                      link->url.host, problem);
-        net_link_end(link, 0);
-        return;
-    }
-    link->addresses = *addresses;
-    set_state(link, LINK_CONNECTING);
-    connect_next(link);
-}
-
-static void begin(struct net_link *link)
-{
-    bool known = link->unix_path ? (link->addresses.count = 1, true)
-                                 : net_resolve_fast(link->url.host, &link->addresses);
-    if (known) {
-        set_state(link, LINK_CONNECTING);
-        connect_next(link);
-        return;
-    }
-    link->resolve = net_resolve_start(link->net, link->url.host, on_resolved, link);
-    if (!link->resolve) {
-        net_link_note(link, STATUS_IO, "the name %s cannot be resolved", link->url.host);
+    if (!connect_by_library(link, context, link->unix_path ? unix_address : nowhere)) {
+        net_link_note(link, STATUS_IO, "cannot connect to %s port %u; is it running?",
+                      target_name(link), link->url.port);
         net_link_end(link, 0);
     }
 }
 
-/* First the start, which may not call back from within open; then each further address. */
-static void on_attempt(void *user)
+static void go_on(struct net_link *link)
+{
+    if (!link->wants_store && (link->fd >= 0 || link->unix_path))
+        hand_over(link);
+}
+
+static void fail(struct net_link *link, const struct err *problem)
+{
+    link->close.text[0] = '\0';
+    net_link_note(link, problem->status, "%s", problem->text);
+    net_link_end(link, 0);
+}
+
+static void on_path(void *user, int fd, const struct err *problem, int http_status)
 {
     struct net_link *link = user;
-    if (link->state == LINK_RESOLVING) {
-        begin(link);
-    } else if (!link->sock.handle) {
-        connect_next(link);
-    } else {
-        net_link_note(link, STATUS_TIMEOUT, "%s does not answer", link->url.host);
-        net_sock_kill(&link->sock, 0, NULL);
+    link->path = NULL;
+    link->fd = fd;
+    if (!problem) {
+        go_on(link);
+        return;
     }
+    link->close.http_status = http_status;
+    net_link_note(link, problem->status, "%s", problem->text);
+    if (!link->wants_store) /* a file that is missing there comes first: it is what to repair */
+        net_link_end(link, 0);
+}
+
+static void on_store(void *user, const struct err *problem)
+{
+    struct net_link *link = user;
+    link->wants_store = false;
+    if (problem)
+        fail(link, problem);
+    else if (link->close.text[0])
+        net_link_end(link, 0);
+    else
+        go_on(link);
+}
+
+/* A turn after open, which may not call back. */
+static void on_start(void *user)
+{
+    struct net_link *link = user;
+    struct err err = {0};
+    link->wants_store = link->url.tls && !net_store_want(link->net, on_store, link);
+    if (!link->unix_path) {
+        link->path = net_path_start(link->net, &link->url, link->proxy, on_path, link, &err);
+        if (!link->path) {
+            fail(link, &err);
+            return;
+        }
+    }
+    go_on(link);
 }
 
 static void on_deadline(void *user)
@@ -331,7 +351,6 @@ static int verify(struct net_link *link, X509_STORE_CTX *store)
         char text[sizeof(link->close.text)];
         net_tls_explain(error, link->url.host, text, sizeof(text));
         net_link_note(link, STATUS_DENIED, "%s", text);
-        link->settled = true;
     }
     return 0;
 }
@@ -357,9 +376,9 @@ static int on_connect_error(struct net_link *link, const char *text, size_t len)
                   "cannot connect to %s port %u%s: %s; is it running, and the URL right?",
                   target_name(link), link->url.port, link->url.tls ? " with TLS" : "",
                   connect_problem(link, own));
-    if (!link->starting && !has_more(link))
+    if (!link->starting)
         net_link_end(link, 0);
-    return 0; /* with more addresses, on_gone goes on */
+    return 0;
 }
 
 static int on_event(struct net_sock *sock, enum lws_callback_reasons reason, void *in, size_t len)
@@ -371,8 +390,7 @@ static int on_event(struct net_sock *sock, enum lws_callback_reasons reason, voi
     case LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION:
         return verify(link, in);
     case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
-        link->requested = link->settled = true;
-        loop_timer_stop(link->attempt);
+        link->requested = true;
         return add_headers(link, in, len) ? -1 : link->ops->on_event(link, reason, in, len);
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
         return on_connect_error(link, in, len);
@@ -387,7 +405,7 @@ static void on_gone(struct net_sock *sock)
     if (link->freed)
         link->ops->release(link);
     else if (link->state != LINK_ENDED && !link->starting)
-        attempt_over(link);
+        net_link_end(link, 0);
 }
 
 /* -- Life
@@ -437,14 +455,16 @@ enum status net_link_init(struct net_link *link, struct net *net, const struct n
     link->ops = ops;
     link->url = target->url;
     link->unix_path = mem_dup_c(target->unix_path);
+    link->proxy = mem_dup_c(target->proxy);
+    link->fd = -1;
     link->close.retry_after_ms = -1;
     for (size_t i = 0; i < target->header_count; i++)
         vec_push(&link->headers, ((struct net_header){mem_dup_c(target->headers[i].name),
                                                       mem_dup_c(target->headers[i].value)}));
     link->deadline = loop_timer_new(net->loop, on_deadline, link);
-    link->attempt = loop_timer_new(net->loop, on_attempt, link);
+    link->start = loop_timer_new(net->loop, on_start, link);
     loop_timer_start(link->deadline, net->connect_ms, 0);
-    loop_timer_start(link->attempt, 0, 0);
+    loop_timer_start(link->start, 0, 0);
     net->object_count++;
     return STATUS_OK;
 }
@@ -463,6 +483,9 @@ void net_link_finish(struct net_link *link)
     }
     vec_finish(&link->headers);
     mem_free(link->unix_path);
+    if (link->proxy)
+        explicit_bzero(link->proxy, strlen(link->proxy)); /* it may hold a password */
+    mem_free(link->proxy);
 }
 
 void net_link_free(struct net_link *link, unsigned code, const char *reason)
@@ -472,9 +495,8 @@ void net_link_free(struct net_link *link, unsigned code, const char *reason)
     link->freed = true;
     link->net->object_count--;
     loop_timer_free(link->deadline);
-    loop_timer_free(link->attempt);
-    net_resolve_cancel(link->resolve);
-    link->resolve = NULL;
+    loop_timer_free(link->start);
+    drop_way(link);
     if (link->state != LINK_ENDED) {
         set_state(link, LINK_ENDED);
         net_sock_kill(&link->sock, was_open ? code : 0, reason);

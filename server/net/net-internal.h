@@ -50,10 +50,23 @@ struct net_slot {
     uint32_t generation;
 };
 
+/* problem: NULL when the store is there. */
+typedef void net_store_fn(void *user, const struct err *problem);
+struct net_store_waiter {
+    net_store_fn *done;
+    void *user;
+};
+struct net_store {
+    SSL_CTX *ctx; /* ours: the library borrows it */
+    bool loading;
+    VEC(struct net_store_waiter) waiters;
+};
+
 struct net {
     struct loop *loop;
     char *ca_file, *client_cert, *client_key;
     uint64_t connect_ms;
+    struct net_store store;
     struct lws_context *contexts[NET_SIDE_COUNT]; /* the library nulls them when destroyed */
     struct lws_vhost *clients[NET_SIDE_COUNT];
     VEC(struct net_slot) slots;
@@ -65,7 +78,12 @@ struct net {
     size_t object_count;  /* clients and servers not freed yet */
 };
 
-/* NULL and err set: the library cannot be set up, and what to do. */
+/* True: it is there. False: done comes, unless forgotten before. */
+bool net_store_want(struct net *net, net_store_fn *done, void *user);
+void net_store_forget(struct net *net, void *user);
+void net_store_finish(struct net *net);
+
+/* NULL and err set: the library cannot be set up, and what to do. The TLS side needs the store. */
 struct lws_context *net_context(struct net *net, enum net_side side, struct err *err);
 /* After every call that may start one of the library's timers from outside its callbacks: those
  * timers are armed only from within its own service. */
@@ -143,7 +161,8 @@ enum net_received net_frames_receive(struct net_frames *frames, struct lws *wsi,
 /* -- Client connections
  * ------------------------------------------------------------------------------------ */
 
-enum net_link_state { LINK_RESOLVING, LINK_CONNECTING, LINK_OPEN, LINK_ENDED };
+enum net_link_state { LINK_FINDING, LINK_CONNECTING, LINK_OPEN, LINK_ENDED };
+struct net_path;
 struct net_link;
 struct net_link_ops {
     const char *kind; /* for texts: "WebSocket", "HTTP" */
@@ -159,15 +178,14 @@ struct net_link {
     const struct net_link_ops *ops;
     enum net_link_state state;
     struct net_url url;
-    char *unix_path;
+    char *unix_path, *proxy;
     VEC(struct net_header) headers; /* owned copies */
-    struct net_addresses addresses;
-    size_t next_address;
-    struct net_resolve *resolve;
-    struct loop_timer *deadline, *attempt;
+    struct net_path *path;          /* while it is being found */
+    int fd;                         /* connected, not yet the library's; else -1 */
+    bool wants_store;
+    struct loop_timer *deadline, *start;
     bool starting;  /* inside the library's connect: tell the owner nothing yet */
     bool requested; /* our request went out */
-    bool settled;   /* another address will not help */
     bool freed;
     struct net_close close;
 };

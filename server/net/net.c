@@ -257,9 +257,7 @@ static void fill_context_info(struct net *net, enum net_side side, void **foreig
     };
     if (side == NET_TLS) {
         info->options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-        info->client_ssl_ca_filepath = net->ca_file;
-        info->client_ssl_cert_filepath = net->client_cert;
-        info->client_ssl_private_key_filepath = net->client_key;
+        info->provided_client_ssl_ctx = net->store.ctx;
     }
 }
 
@@ -272,7 +270,7 @@ static void explain_failure(enum net_side side, struct err *err)
         return;
     }
     err_set(err, STATUS_IO, "libwebsockets could not be set up%s: %s",
-            side == NET_TLS ? " for TLS (check endpoint.caFile and the client certificate)" : "",
+            side == NET_TLS ? " for TLS" : "",
             last_complaint[0] ? last_complaint : "it gave no reason");
 }
 
@@ -292,26 +290,6 @@ static bool make_context(struct net *net, enum net_side side)
     return net->clients[side] != NULL;
 }
 
-static enum status check_file(const char *path, const char *what, struct err *err)
-{
-    FILE *file = path ? fopen(path, "re") : NULL;
-    if (path && !file)
-        return err_set_errno(err, errno, "cannot read the %s %s", what, path);
-    if (file)
-        fclose(file);
-    return STATUS_OK;
-}
-
-static enum status check_files(const struct net *net, struct err *err)
-{
-    enum status status = check_file(net->ca_file, "CA file", err);
-    if (status == STATUS_OK)
-        status = check_file(net->client_cert, "client certificate", err);
-    if (status == STATUS_OK)
-        status = check_file(net->client_key, "client key", err);
-    return status;
-}
-
 struct lws_context *net_context(struct net *net, enum net_side side, struct err *err)
 {
     if (net->contexts[side] && net->clients[side])
@@ -320,8 +298,6 @@ struct lws_context *net_context(struct net *net, enum net_side side, struct err 
         explain_failure(side, err);
         return NULL;
     }
-    if (side == NET_TLS && check_files(net, err) < 0)
-        return NULL;
     if (!make_context(net, side)) {
         explain_failure(side, err);
         return NULL;
@@ -380,8 +356,9 @@ void net_free(struct net *net)
                UV_RUN_NOWAIT); /* close frames leave when the socket is writable */
     for (int side = 0; side < NET_SIDE_COUNT; side++)
         destroy_context(net, (enum net_side)side);
-    while (net->resolve_count || net->sweep_pending)
+    while (net->resolve_count || net->store.loading || net->sweep_pending)
         uv_run(loop_uv(net->loop), UV_RUN_ONCE);
+    net_store_finish(net);
     vec_finish(&net->slots);
     vec_finish(&net->kills);
     vec_finish(&net->dead_vhosts);
