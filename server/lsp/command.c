@@ -330,9 +330,14 @@ static const struct {
 static void handle_execute(struct lsp_server *server, const struct jsonrpc_message *message)
 {
     struct str name = json_get_str(message->params, "command");
-    struct command_call call = {.server = server,
-                                .message = message,
-                                .argument = json_first(json_get(message->params, "arguments"))};
+    const struct json_value *arguments = json_get(message->params, "arguments");
+    struct command_call call = {
+        .server = server, .message = message, .argument = json_first(arguments)};
+    if (json_type_of(arguments) != JSON_NULL && !json_is(arguments, JSON_ARRAY)) {
+        jsonrpc_respond_error(server->peer, message->id, JSONRPC_INVALID_PARAMS,
+                              "\"arguments\" of a command is a list");
+        return;
+    }
     for (size_t i = 0; i < array_count(commands); i++)
         if (str_eq_c(name, commands[i].name)) {
             progress_answer_token(server, message->params);
