@@ -31,8 +31,8 @@ static void on_warm_retry(void *user, const char *what, uint64_t wait_ms)
 {
     struct agent_thread *thread = user;
     (void)what;
-    (void)wait_ms;
-    response_interrupt(thread->warming);
+    if (wait_ms > 0) /* what is sent again at once, without what was refused, may go on */
+        response_interrupt(thread->warming);
 }
 
 static const struct responses_handlers warm_handlers = {.on_retry = on_warm_retry,
