@@ -16,8 +16,8 @@ static const struct responses_deadlines deadlines = {
     .pong = 5000,
     .thinking = 60000,
     .drain = 5000,
-    .backoff_first = 1,
-    .backoff_max = 4,
+    .backoff_first = 4,
+    .backoff_max = 8,
     .attempts = 3,
 };
 
