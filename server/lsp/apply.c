@@ -22,6 +22,7 @@ struct apply_file {
     struct planned plan;
     VEC(struct text *) states;
     bool landed;
+    bool is_corrected; /* before is what a stale edit made of it, after puts that right */
     size_t conflicts;
 };
 
@@ -139,8 +140,11 @@ static bool is_done_on_disk(const struct apply_job *job, const struct apply_file
 
 static bool is_unchanged(const struct apply_job *job, const struct apply_file *file)
 {
+    if (!file->plan.before) /* also what is open with a text that we do not know is in the way */
+        return !document_find_path(job->server->env.documents, str_from(file->plan.path)) &&
+               access(file->plan.path, F_OK) != 0;
     struct text *now = convert_text_now(job->server, file->plan.path);
-    bool unchanged = file->plan.before ? now && text_eq(now, file->plan.before) : !now;
+    bool unchanged = now && text_eq(now, file->plan.before);
     text_unref(now);
     return unchanged;
 }
@@ -156,6 +160,7 @@ static void repair(struct apply_job *job, struct apply_file *file, size_t landed
     struct text *merged =
         edit_merge(file->plan.before, file->states.ptr[landed_on], file->plan.after, &conflicts);
     file->conflicts += conflicts;
+    file->is_corrected = true;
     file_clear_states(file);
     text_unref(file->plan.before);
     text_unref(file->plan.after);
@@ -174,6 +179,28 @@ static void repair(struct apply_job *job, struct apply_file *file, size_t landed
     }
     vec_push(&file->states, text_ref(now));
     send(job, &file->plan, 1);
+}
+
+/* A correction that did not land either: again, from the text as it is now. */
+static bool repair_again(struct apply_job *job, struct apply_file *file)
+{
+    struct text *now = convert_text_now(job->server, target_path(file));
+    bool again = now && file->is_corrected && job->repairs < REPAIRS_MAX;
+    if (again) {
+        size_t conflicts = 0;
+        struct text *merged = edit_merge(file->plan.before, now, file->plan.after, &conflicts);
+        file->conflicts += conflicts;
+        job->repairs++;
+        file_clear_states(file);
+        vec_push(&file->states, text_ref(now));
+        text_unref(file->plan.before);
+        text_unref(file->plan.after);
+        file->plan.before = text_ref(now);
+        file->plan.after = merged;
+        send(job, &file->plan, 1);
+    }
+    text_unref(now);
+    return again;
 }
 
 /* A new state of the file's text came in. */
@@ -274,6 +301,7 @@ static bool has_moved(const struct apply_job *job)
 static void settle(struct apply_job *job)
 {
     size_t landed = 0, unchanged = 0;
+    struct buf missing = {0};
     if (job->client_said_no && !has_moved(job)) {
         buf_append(&job->note, buf_str(&job->refusal));
         finish(job, HOST_FAILED);
@@ -281,17 +309,25 @@ static void settle(struct apply_job *job)
     }
     for (size_t i = 0; i < job->count; i++) {
         struct apply_file *file = &job->files[i];
+        struct str shown = convert_display(job->server, str_from(file->plan.path));
         file->landed = file->landed || is_done_on_disk(job, file);
+        if (!file->landed && repair_again(job, file)) {
+            buf_finish(&missing);
+            return;
+        }
         if (file->landed) {
             landed++;
-        } else if (job->client_said_no || is_skipped(job, file)) {
+        } else if (!file->is_corrected && (job->client_said_no || is_skipped(job, file))) {
             unchanged++;
+            buf_append_fmt(&missing, STR_FMT " was not changed. ", STR_ARG(shown));
         } else {
-            struct str shown = convert_display(job->server, str_from(file->plan.path));
-            buf_append_fmt(&job->note, STR_FMT " is not as planned: read it again. ",
-                           STR_ARG(shown));
+            buf_append_fmt(&missing, STR_FMT " is not as planned: read it again. ", STR_ARG(shown));
         }
     }
+    if (landed < job->count && unchanged < job->count)
+        buf_append_fmt(&job->note, "%s" STR_FMT, job->note.len > 0 ? "; " : "",
+                       STR_ARG(buf_str(&missing)));
+    buf_finish(&missing);
     if (landed == job->count)
         finish(job, job->repairs > 0 ? HOST_REPAIRED : HOST_APPLIED);
     else if (unchanged == job->count)
@@ -423,6 +459,14 @@ static bool is_as_planned_for(struct apply_job *job)
     return true;
 }
 
+static bool is_begun(const struct apply_job *job)
+{
+    for (size_t i = 0; i < job->count; i++)
+        if (job->files[i].landed)
+            return true;
+    return false;
+}
+
 /* Writes what the client cannot; the rest is moved to the front of `rest`. */
 static enum status share_out(struct apply_job *job, struct planned *rest, size_t *ret_count,
                              struct err *err)
@@ -465,7 +509,7 @@ void apply_start(void *host, const struct host_change *changes, size_t count, co
         finish_later(job, HOST_NOT_APPLIED);
     } else if (share_out(job, rest, &rest_count, &err) < 0) {
         buf_append_c(&job->note, err.text);
-        finish_later(job, HOST_FAILED);
+        finish_later(job, is_begun(job) ? HOST_PARTIAL : HOST_FAILED);
     } else if (rest_count == 0) {
         finish_later(job, HOST_APPLIED);
     } else {

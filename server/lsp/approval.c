@@ -18,6 +18,7 @@ static const char allow_once[] = "Allow once", trust_folder[] = "Trust this fold
 struct question {
     struct lsp_server *server;
     int64_t request;
+    struct loop_timer *timer; /* when it could not be asked: declines */
     bool is_rich;
     char *rule_ids[RULES_MAX], *rule_texts[RULES_MAX];
     size_t rule_count;
@@ -38,6 +39,7 @@ static void question_unlist(struct question *question)
 static void question_free(struct question *question)
 {
     question_unlist(question);
+    loop_timer_free(question->timer);
     for (size_t i = 0; i < question->rule_count; i++) {
         mem_free(question->rule_ids[i]);
         mem_free(question->rule_texts[i]);
@@ -51,7 +53,8 @@ void approval_drop(struct lsp_server *server, void *user)
         struct question *question = server->questions.ptr[i - 1];
         if (question->user != user)
             continue;
-        jsonrpc_request_drop(server->peer, question->request);
+        if (question->request)
+            jsonrpc_request_drop(server->peer, question->request);
         question_free(question);
     }
 }
@@ -106,6 +109,11 @@ static void on_answer(void *user, const struct jsonrpc_answer *received)
         question); /* nobody can drop it any more; the rule's id is ours, so freed after */
     question->on_answer(question->user, &answer);
     question_free(question);
+}
+
+static void on_unasked(void *user)
+{
+    on_answer(user, &(struct jsonrpc_answer){.status = STATUS_CLOSED});
 }
 
 /* -- The question
@@ -189,4 +197,8 @@ void approval_ask(void *host, const struct host_ask *ask, host_ask_fn *answer_fn
     question->request =
         jsonrpc_request(server->peer, method, buf_str(&params), on_answer, question);
     buf_finish(&params);
+    if (question->request)
+        return;
+    question->timer = loop_timer_new(server->env.loop, on_unasked, question);
+    loop_timer_start(question->timer, 0, 0);
 }

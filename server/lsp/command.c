@@ -98,7 +98,8 @@ static enum status add_context(struct turn_start *start, const struct turn_wish 
 {
     if (!document)
         return STATUS_OK;
-    struct str shown = convert_display(start->server, str_from(document->path));
+    struct str shown = document->path[0] ? convert_display(start->server, str_from(document->path))
+                                         : str_from(document->uri);
     if (!json_is(wish->range, JSON_OBJECT) || !document->text) {
         buf_append_c(&start->context_label, "editor");
         buf_append_fmt(&start->context_text, "active file: " STR_FMT, STR_ARG(shown));
@@ -245,9 +246,19 @@ static void run_ask(const struct command_call *call)
     buf_finish(&written);
 }
 
+static bool refuse_empty(const struct command_call *call, struct str text, const char *why)
+{
+    if (str_trim(text).len > 0)
+        return false;
+    jsonrpc_respond_error(call->server->peer, call->message->id, JSONRPC_INVALID_PARAMS, "%s", why);
+    return true;
+}
+
 static void run_edit(const struct command_call *call)
 {
     struct turn_wish wish = wish_from(call);
+    if (refuse_empty(call, wish.prompt, "the prompt is empty: write what should be done"))
+        return;
     wish.instruction = "Edit the selected code as asked; change nothing else.";
     turn_request(call->server, call->message, &wish);
 }
@@ -270,17 +281,35 @@ static void run_fix(const struct command_call *call)
         buf_append_fmt(&text, "- line %lld: " STR_FMT "\n", (long long)line + 1, STR_ARG(said));
     }
     buf_append(&text, wish.prompt);
+    if (refuse_empty(call, buf_str(&text),
+                     "there is nothing to fix: give \"diagnostics\" or a prompt")) {
+        buf_finish(&text);
+        return;
+    }
     wish.instruction = "Fix these problems with the smallest change:";
     wish.prompt = buf_str(&text);
     turn_request(call->server, call->message, &wish);
     buf_finish(&text);
 }
 
+/* The one named, or the last used of the root in use; opens none. */
+static struct agent_thread *open_thread(const struct command_call *call)
+{
+    struct agent *agent = call->server->agent;
+    struct str id = json_get_str(call->argument, "threadId");
+    if (!agent || id.len > 0)
+        return agent ? agent_thread_find(agent, id) : NULL;
+    const struct document *document = wished_document(call->server, STR(""));
+    const struct workspace_root *root =
+        convert_root_of(call->server, document ? str_from(document->path) : STR(""));
+    return agent_thread_last(agent, root ? str_from(root->path) : STR(""));
+}
+
 static void run_interrupt(const struct command_call *call)
 {
     struct err err = {0};
-    struct agent_thread *thread = call->server->agent ? pick_thread(call, &err) : NULL;
-    if (!thread && err.status == STATUS_OK)
+    struct agent_thread *thread = open_thread(call);
+    if (!thread)
         err_set(&err, STATUS_NOT_FOUND, "nothing is running");
     if (!thread || agent_turn_interrupt(thread, json_get_str(call->argument, "turnId"), &err) < 0) {
         fail(call, &err);

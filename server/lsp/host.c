@@ -4,6 +4,7 @@
 struct save_job {
     struct lsp_server *server;
     int64_t request;
+    struct loop_timer *timer; /* when it could not be asked: tells so */
     host_done_fn *on_done;
     void *user;
 };
@@ -15,6 +16,7 @@ static void save_free(struct save_job *job)
             vec_remove(&job->server->saves, i);
             break;
         }
+    loop_timer_free(job->timer);
     mem_free(job);
 }
 
@@ -32,6 +34,11 @@ static void on_saved(void *user, const struct jsonrpc_answer *answer)
     void *done_user = job->user;
     save_free(job);
     on_done(done_user, answer->status, answer->error_text);
+}
+
+static void on_unasked(void *user)
+{
+    on_saved(user, &(struct jsonrpc_answer){.status = STATUS_CLOSED});
 }
 
 static void host_save(void *host, const char *const *paths, size_t count, host_done_fn *on_done,
@@ -63,6 +70,10 @@ static void host_save(void *host, const char *const *paths, size_t count, host_d
     job->request =
         jsonrpc_request(server->peer, "lanebridge/editor/save", buf_str(&params), on_saved, job);
     buf_finish(&params);
+    if (job->request)
+        return;
+    job->timer = loop_timer_new(server->env.loop, on_unasked, job);
+    loop_timer_start(job->timer, 0, 0);
 }
 
 static void save_drop(struct lsp_server *server, void *user)
@@ -71,7 +82,8 @@ static void save_drop(struct lsp_server *server, void *user)
         struct save_job *job = server->saves.ptr[i - 1];
         if (job->user != user)
             continue;
-        jsonrpc_request_drop(server->peer, job->request);
+        if (job->request)
+            jsonrpc_request_drop(server->peer, job->request);
         save_free(job);
     }
 }

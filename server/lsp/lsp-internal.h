@@ -130,6 +130,8 @@ void transcript_on_event(struct lsp_server *server, const struct agent_event *ev
 void transcript_show(struct lsp_server *server, const char *thread_id, bool take_focus);
 /* What the person wrote below the prompt heading of an open transcript; "" if nothing. Copied. */
 void transcript_take_prompt(struct lsp_server *server, const char *thread_id, struct buf *prompt);
+/* The editor has closed this file: if it is a transcript, the disk has it from now on. */
+void transcript_on_closed(struct lsp_server *server, struct str path);
 /* The thread whose transcript this path is; "" if none. */
 struct str transcript_thread_of(const struct lsp_server *server, struct str path);
 void transcripts_free(struct lsp_server *server);

@@ -141,7 +141,8 @@ void progress_end(struct lsp_server *server, const struct agent_event *event)
     buf_append_c(&message, agent_turn_status_name(event->status));
     if (event->status == TURN_FAILED)
         buf_append_fmt(&message, ": " STR_FMT, STR_ARG(event->text));
-    send_view(view, "end", NULL, buf_str(&message));
+    set_pending(view, buf_str(&message));
+    send_view(view, "end", NULL, buf_str(&view->pending));
     buf_finish(&message);
     view_free(view);
 }
@@ -149,7 +150,7 @@ void progress_end(struct lsp_server *server, const struct agent_event *event)
 void progress_answer_token(struct lsp_server *server, const struct json_value *params)
 {
     const struct json_value *token = json_get(params, "workDoneToken");
-    if (!token)
+    if (!json_is(token, JSON_STRING) && !json_is(token, JSON_NUMBER))
         return;
     struct buf json = {0};
     json_append(&json, token);

@@ -58,7 +58,8 @@ static void push_delta(struct lsp_server *server, const struct agent_event *even
 {
     struct pending_delta *delta = NULL;
     for (size_t i = 0; i < server->deltas.len && !delta; i++)
-        if (str_eq_c(buf_str(&server->deltas.ptr[i]->item_id), event->item_id))
+        if (str_eq_c(buf_str(&server->deltas.ptr[i]->item_id), event->item_id) &&
+            strcmp(server->deltas.ptr[i]->thread_id, event->thread_id) == 0)
             delta = server->deltas.ptr[i];
     if (!delta) {
         delta = mem_new(struct pending_delta);

@@ -67,8 +67,8 @@ static void on_unreadable(void *user, struct str method, struct str uri, const s
         return;
     struct buf path = {0};
     uint64_t device = 0, inode = 0;
-    if (str_eq_c(method, "textDocument/didOpen") &&
-        convert_uri(uri, &path, &device, &inode, NULL) == STATUS_OK)
+    convert_uri(uri, &path, &device, &inode, NULL);
+    if (str_eq_c(method, "textDocument/didOpen"))
         document_open(server->env.documents, uri, buf_str(&path), device, inode, STR(""), 0, NULL,
                       str_from(err->text));
     else if (str_eq_c(method, "textDocument/didChange"))

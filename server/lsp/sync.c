@@ -38,7 +38,7 @@ static enum status change_one(struct lsp_server *server, struct str uri, int64_t
         return STATUS_OK; /* unknown until it is closed */
     const struct json_value *range = json_get(change, "range");
     size_t start = 0, end = text_len(document->text);
-    if (json_is(range, JSON_OBJECT)) {
+    if (range && json_type_of(range) != JSON_NULL) { /* without one it is the whole text */
         enum status status = convert_range(server, document->text, range, &start, &end, err);
         if (status < 0)
             return status;
@@ -49,6 +49,15 @@ static enum status change_one(struct lsp_server *server, struct str uri, int64_t
     return document_change(server->env.documents, uri, version, start, end, with, err);
 }
 
+static void lose_text(struct lsp_server *server, struct str uri, const char *why)
+{
+    document_lose_text(server->env.documents, uri, str_from(why));
+    server_show_message(server, 2,
+                        "Lanebridge lost track of the text of " STR_FMT
+                        ": %s. Close and open it again to let the agent work on it.",
+                        STR_ARG(uri), why);
+}
+
 /* A change that cannot be read leaves us without the truth about the document: better to say so
  * than to work on another text than the one on the screen. */
 static void handle_change(struct lsp_server *server, const struct jsonrpc_message *message)
@@ -56,17 +65,24 @@ static void handle_change(struct lsp_server *server, const struct jsonrpc_messag
     const struct json_value *document = json_get(message->params, "textDocument");
     struct str uri = json_get_str(document, "uri");
     int64_t version = json_get_int(document, "version", 0);
-    const struct json_value *change = json_first(json_get(message->params, "contentChanges"));
+    const struct json_value *changes = json_get(message->params, "contentChanges");
+    const struct json_value *change = json_first(changes);
+    if (!document_find_uri(server->env.documents, uri)) {
+        server_log_message(server, 2, "didChange was ignored: \"" STR_FMT "\" is not open",
+                           STR_ARG(uri));
+        return;
+    }
+    if (!json_is(changes, JSON_ARRAY)) {
+        lose_text(server, uri, "a change came without \"contentChanges\"");
+        return;
+    }
+    if (!change) /* nothing but the version */
+        document_change(server->env.documents, uri, version, 0, 0, STR(""), NULL);
     for (; change; change = json_next(change)) {
         struct err err = {0};
         if (change_one(server, uri, version, change, &err) == STATUS_OK)
             continue;
-        document_lose_text(server->env.documents, uri, str_from(err.text));
-        server_show_message(server, 2,
-                            "Lanebridge lost track of the text of " STR_FMT
-                            ": %s. Close and open it "
-                            "again to let the agent work on it.",
-                            STR_ARG(uri), err.text);
+        lose_text(server, uri, err.text);
         return;
     }
 }
@@ -82,7 +98,13 @@ static void handle_close(struct lsp_server *server, const struct jsonrpc_message
 {
     struct str uri = json_get_str(json_get(message->params, "textDocument"), "uri");
     struct err err = {0};
-    if (document_close(server->env.documents, uri, &err) < 0)
+    const struct document *document = document_find_uri(server->env.documents, uri);
+    struct buf path = {0};
+    buf_append_c(&path, document ? document->path : "");
+    enum status status = document_close(server->env.documents, uri, &err);
+    transcript_on_closed(server, buf_str(&path));
+    buf_finish(&path);
+    if (status < 0)
         server_log_message(server, 2, "didClose was ignored: %s", err.text);
 }
 

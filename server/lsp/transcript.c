@@ -9,7 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FLUSH_MS = 100, RETRIES_MAX = 5 };
+enum {
+    FLUSH_MS = 100,
+    RETRIES_MAX = 5,
+    SETTLE_MS = 1500, /* some editors tell a change half a second after their answer */
+};
 
 static const char prompt_heading[] = "## Prompt";
 
@@ -22,8 +26,9 @@ struct transcript {
     size_t shown;   /* of the log, in the editor's buffer */
     size_t sent;    /* bytes of the insertion under way or to be verified, 0: none */
     bool in_flight, is_open;
-    unsigned retries;
-    struct buf item_id; /* the message whose deltas are being written */
+    unsigned retries, refusals;
+    uint64_t answered_ms, sent_revision; /* of the insertion to be verified */
+    struct buf item_id;                  /* the message whose deltas are being written */
     size_t item_bytes;
     struct loop_timer *timer;
 };
@@ -75,11 +80,30 @@ static bool write_whole(int fd, struct str bytes)
     return true;
 }
 
+static void read_whole(const char *path, struct buf *bytes)
+{
+    char chunk[4096];
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    ssize_t got;
+    while (fd >= 0 && bytes->len < LIMIT_DOCUMENT_BYTES &&
+           (got = read(fd, chunk, sizeof(chunk))) > 0)
+        buf_append(bytes, (struct str){chunk, (size_t)got});
+    if (fd >= 0)
+        close(fd);
+}
+
+/* What the person saved below the heading stays there. */
 static void write_to_disk(struct transcript *transcript)
 {
-    struct buf text = {0}, temporary = {0};
+    struct buf text = {0}, temporary = {0}, old = {0};
+    read_whole(transcript->path, &old);
+    struct str below = str_skip(buf_str(&old), heading_offset(buf_str(&old)));
     buf_append(&text, buf_str(&transcript->log));
-    buf_append_fmt(&text, "%s\n\n", prompt_heading);
+    if (below.len > 0)
+        buf_append(&text, below);
+    else
+        buf_append_fmt(&text, "%s\n\n", prompt_heading);
+    buf_finish(&old);
     buf_append_fmt(&temporary, "%s.new", transcript->path);
     int fd = open(temporary.ptr, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
     bool good = fd >= 0 && write_whole(fd, buf_str(&text));
@@ -106,9 +130,15 @@ static void on_inserted(void *user, const struct jsonrpc_answer *answer)
 {
     struct transcript *transcript = user;
     transcript->in_flight = false;
-    if (answer->status != STATUS_OK || !json_get_bool(answer->result, "applied", false))
-        transcript->sent = 0; /* said no: what was to be inserted is still to come */
-    flush_later(transcript);
+    transcript->answered_ms = loop_now_ms(transcript->server->env.loop);
+    bool said_yes = answer->status == STATUS_OK && json_get_bool(answer->result, "applied", false);
+    if (!said_yes)
+        transcript->sent = 0; /* what was to be inserted is still to come */
+    transcript->refusals = said_yes ? 0 : transcript->refusals + 1;
+    if (transcript->refusals < RETRIES_MAX) /* else with the next event */
+        flush_later(transcript);
+    else
+        transcript->refusals = 0;
 }
 
 static void send_edit(struct transcript *transcript, const struct document *document, size_t start,
@@ -122,15 +152,21 @@ static void send_edit(struct transcript *transcript, const struct document *docu
     json_write_field_c(&w, "label", "Lanebridge transcript");
     json_write_key(&w, "edit");
     json_write_begin_object(&w);
-    json_write_key(&w, "documentChanges");
-    json_write_begin_array(&w);
-    json_write_begin_object(&w);
-    json_write_key(&w, "textDocument");
-    json_write_begin_object(&w);
-    json_write_field_c(&w, "uri", document->uri);
-    json_write_field_int(&w, "version", document->version);
-    json_write_end_object(&w);
-    json_write_key(&w, "edits");
+    if (server->client.document_changes) {
+        json_write_key(&w, "documentChanges");
+        json_write_begin_array(&w);
+        json_write_begin_object(&w);
+        json_write_key(&w, "textDocument");
+        json_write_begin_object(&w);
+        json_write_field_c(&w, "uri", document->uri);
+        json_write_field_int(&w, "version", document->version);
+        json_write_end_object(&w);
+        json_write_key(&w, "edits");
+    } else {
+        json_write_key(&w, "changes");
+        json_write_begin_object(&w);
+        json_write_key(&w, document->uri);
+    }
     json_write_begin_array(&w);
     json_write_begin_object(&w);
     json_write_key(&w, "range");
@@ -139,43 +175,59 @@ static void send_edit(struct transcript *transcript, const struct document *docu
     json_write_end_object(&w);
     json_write_end_array(&w);
     json_write_end_object(&w);
-    json_write_end_array(&w);
+    if (server->client.document_changes)
+        json_write_end_array(&w);
     json_write_end_object(&w);
     json_write_end_object(&w);
     jsonrpc_request(server->peer, "workspace/applyEdit", buf_str(&params), on_answer, transcript);
     buf_finish(&params);
 }
 
-/* Did the last insertion land? Some editors say so and skip it. */
-static void verify_sent(struct transcript *transcript, struct str above)
+/* Did the last insertion land? Some editors say so and skip it. False: it is too early to say. */
+static bool verify_sent(struct transcript *transcript, const struct document *document,
+                        struct str above)
 {
     struct str piece = str_slice(buf_str(&transcript->log), transcript->shown,
                                  transcript->shown + transcript->sent);
     bool landed = str_ends_with(above, piece);
+    uint64_t waited = loop_now_ms(transcript->server->env.loop) - transcript->answered_ms;
+    if (!landed && document->revision == transcript->sent_revision && waited < SETTLE_MS)
+        return false;
     if (landed || transcript->retries++ >= RETRIES_MAX) {
         transcript->shown += transcript->sent;
         transcript->retries = 0;
     }
     transcript->sent = 0;
+    return true;
+}
+
+/* How much of the log a buffer has that was just opened. */
+static size_t shown_in(const struct transcript *transcript, struct str above)
+{
+    bool is_ours = str_starts_with(buf_str(&transcript->log), above);
+    return is_ours ? above.len : transcript->written;
 }
 
 static void show_in_buffer(struct transcript *transcript, const struct document *document)
 {
     if (!document->text || transcript->in_flight)
         return;
-    if (!transcript->is_open) {
-        transcript->is_open = true;
-        transcript->shown = transcript->written;
-        transcript->sent = 0;
-    }
     struct str text = text_bytes(document->text);
     size_t heading = heading_offset(text);
-    if (transcript->sent > 0)
-        verify_sent(transcript, str_slice(text, 0, heading));
+    if (!transcript->is_open) {
+        transcript->is_open = true;
+        transcript->shown = shown_in(transcript, str_slice(text, 0, heading));
+        transcript->sent = 0;
+    }
+    if (transcript->sent > 0 && !verify_sent(transcript, document, str_slice(text, 0, heading))) {
+        flush_later(transcript);
+        return;
+    }
     struct str rest = str_skip(buf_str(&transcript->log), transcript->shown);
     if (rest.len == 0)
         return;
     transcript->sent = rest.len;
+    transcript->sent_revision = document->revision;
     transcript->in_flight = true;
     send_edit(transcript, document, heading, heading, rest, on_inserted);
 }
@@ -197,6 +249,25 @@ static void on_flush(void *user)
 /* -- The object
  * ---------------------------------------------------------------------------------------------- */
 
+/* What an earlier process wrote of the thread goes on; else a title. */
+static void begin_log(struct transcript *transcript)
+{
+    struct buf old = {0};
+    read_whole(transcript->path, &old);
+    size_t heading = heading_offset(buf_str(&old));
+    if (heading < old.len) {
+        buf_append(&transcript->log, str_slice(buf_str(&old), 0, heading));
+        transcript->written = heading;
+    } else {
+        struct agent_thread *thread =
+            agent_thread_find(transcript->server->agent, str_from(transcript->thread_id));
+        struct str title = thread ? agent_thread_title(thread) : STR("");
+        buf_append_fmt(&transcript->log, "# " STR_FMT "\n\n",
+                       STR_ARG(title.len > 0 ? title : STR("New thread")));
+    }
+    buf_finish(&old);
+}
+
 static struct transcript *transcript_open(struct lsp_server *server, const char *thread_id)
 {
     struct transcript *transcript = transcript_find(server, thread_id);
@@ -211,12 +282,21 @@ static struct transcript *transcript_open(struct lsp_server *server, const char 
     buf_append_fmt(&path, "/thread-%s.md", thread_id);
     transcript->path = buf_take(&path);
     transcript->timer = loop_timer_new(server->env.loop, on_flush, transcript);
-    struct agent_thread *thread = agent_thread_find(server->agent, str_from(thread_id));
-    struct str title = thread ? agent_thread_title(thread) : STR("");
-    buf_append_fmt(&transcript->log, "# " STR_FMT "\n\n",
-                   STR_ARG(title.len > 0 ? title : STR("New thread")));
+    begin_log(transcript);
     vec_push(&server->transcripts, transcript);
     return transcript;
+}
+
+void transcript_on_closed(struct lsp_server *server, struct str path)
+{
+    for (size_t i = 0; i < server->transcripts.len; i++) {
+        struct transcript *transcript = server->transcripts.ptr[i];
+        if (!str_eq_c(path, transcript->path) ||
+            document_find_path(server->env.documents, path) != NULL)
+            continue;
+        transcript->is_open = false;
+        write_to_disk(transcript);
+    }
 }
 
 void transcripts_free(struct lsp_server *server)
