@@ -93,6 +93,7 @@ static struct responses_deadlines shrunk_deadlines(void)
         uint64_t *wait;
     } waits[] = {
         {"connect", &deadlines.connect},
+        {"proof", &deadlines.proof},
         {"first_event", &deadlines.first_event},
         {"silence", &deadlines.silence},
         {"pong", &deadlines.pong},

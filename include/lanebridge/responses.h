@@ -36,6 +36,7 @@ const struct responses_profile *responses_profile_find(struct str name, struct s
 /* All waits, in one place so that tests can shrink them. Milliseconds. */
 struct responses_deadlines {
     uint64_t connect;        /* 10,000: to a usable connection */
+    uint64_t proof;          /* 5,000: first request on a socket to its first event or pong */
     uint64_t first_event;    /* 30,000: request sent to its first event */
     uint64_t silence;        /* 20,000: no inbound frame while a response runs: ping */
     uint64_t pong;           /* 10,000: ping to any inbound frame, else the socket is dead */

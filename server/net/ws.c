@@ -50,13 +50,14 @@ static int handle_receive(struct net_ws *ws, const void *in, size_t len)
     return 0;
 }
 
-/* 1002 is not among them: the library turns 1012 to 1014 ("restart", "try again later") into it. */
+/* 1002 is not among them: the library turns 1012 to 1014 ("restart", "try again later") into it.
+ * Nor is 1009: STATUS_LIMIT is when we refused a message of theirs. */
 static const struct code_status {
     unsigned code;
     enum status status;
 } code_statuses[] = {
-    {1000, STATUS_OK},       {1001, STATUS_OK},   {1005, STATUS_OK},    {1003, STATUS_PROTOCOL},
-    {1007, STATUS_PROTOCOL}, {1008, STATUS_AUTH}, {1009, STATUS_LIMIT},
+    {1000, STATUS_OK},       {1001, STATUS_OK},       {1005, STATUS_OK},
+    {1003, STATUS_PROTOCOL}, {1007, STATUS_PROTOCOL}, {1008, STATUS_AUTH},
 };
 
 static enum status status_of_code(unsigned code)

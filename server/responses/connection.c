@@ -173,12 +173,22 @@ static uint64_t min_of(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* Nothing has come since the upgrade, no event and no pong: something on the way may have answered
+ * for a server that never hears us. */
+static bool is_unproven(const struct connection *connection)
+{
+    return connection->kind == TRANSPORT_WEBSOCKET && !connection->is_proven &&
+           connection->client->deadlines.proof > 0 && responses_connection_busy(connection) > 0;
+}
+
 /* When the silence must be looked into; a pong or any frame moves it. */
 static uint64_t silence_due(const struct connection *connection)
 {
     const struct responses_deadlines *deadlines = &connection->client->deadlines;
     if (connection->kind != TRANSPORT_WEBSOCKET || responses_connection_active(connection) == 0)
         return NEVER;
+    if (is_unproven(connection))
+        return connection->used_ms + deadlines->proof / (connection->was_pinged ? 1 : 5);
     if (connection->was_pinged)
         return connection->ping_ms + deadlines->pong;
     uint64_t since =
@@ -268,6 +278,8 @@ static void handle_silence(struct connection *connection, uint64_t now_ms)
         .retry_after_ms = -1,
         .is_lost = true,
     };
+    if (is_unproven(connection))
+        responses_recover_deaf(connection, &failure);
     responses_connection_lose(connection, &failure);
 }
 
@@ -336,6 +348,7 @@ static void on_message(void *user, struct str message)
     struct connection *connection = user;
     struct responses *client = connection->client;
     responses_client_enter(client);
+    connection->is_proven = true;
     note_heard(connection);
     if (!connection->was_heard && connection->kind == TRANSPORT_WEBSOCKET) {
         connection->was_heard = true;
@@ -348,11 +361,19 @@ static void on_message(void *user, struct str message)
 
 static void on_alive(void *user)
 {
-    note_heard(user);
+    struct connection *connection = user;
+    connection->is_proven = true;
+    note_heard(connection);
 }
 
-/* What a transport's end means, before anything is known about the response. */
-static struct failure failure_of_close(const struct transport_close *close)
+/* An HTTP status says more than what the transport makes of it. 403 is no word about the key alone:
+ * what lets no WebSocket through may well take a POST. */
+static struct str code_of_refusal(const struct transport_close *close)
+{
+    return close->http_status == 401 || close->http_status == 407 ? STR("auth") : STR("refused");
+}
+
+static struct str code_of_end(const struct transport_close *close)
 {
     static const struct {
         enum status status;
@@ -363,22 +384,36 @@ static struct failure failure_of_close(const struct transport_close *close)
         {STATUS_PROTOCOL, STR_INIT("protocol")},
         {STATUS_LIMIT, STR_INIT("too_large")},
     };
-    struct failure failure = {
-        .code = close->http_status >= 400 ? STR("refused") : STR("connection_lost"),
-        .message = str_from(close->text),
-        .status = close->http_status >= 400 ? close->http_status : 0,
-        .retry_after_ms = close->retry_after_ms,
-        .is_lost = close->http_status < 400,
-    };
+    /* With a key that was good enough a moment ago; a bad one is refused at the next upgrade. */
+    if (close->was_open && close->status == STATUS_AUTH)
+        return STR("connection_lost");
     for (size_t i = 0; i < array_count(codes); i++) {
         if (codes[i].status == close->status)
-            failure.code = codes[i].code;
+            return codes[i].code;
     }
-    if (close->close_code == 1009)
-        failure.code = STR("too_large");
+    return STR("connection_lost");
+}
+
+/* What a transport's end means, before anything is known about the response. */
+static struct failure failure_of_close(const struct transport_close *close)
+{
+    bool is_refusal = close->http_status >= 400;
+    struct failure failure = {
+        .code = is_refusal ? code_of_refusal(close) : code_of_end(close),
+        .message = str_from(close->text),
+        .status = is_refusal ? close->http_status : 0,
+        .retry_after_ms = close->retry_after_ms,
+        .is_lost = !is_refusal,
+    };
     if (failure.message.len == 0)
         failure.message = STR("the connection was closed before the answer was complete");
     return failure;
+}
+
+/* 1009 by the server: our message was too big for it. Our own 1009 is STATUS_LIMIT. */
+static bool refused_our_size(const struct transport_close *close)
+{
+    return close->close_code == 1009 && close->status != STATUS_LIMIT;
 }
 
 static void on_closed(void *user, const struct transport_close *close)
@@ -391,8 +426,10 @@ static void on_closed(void *user, const struct transport_close *close)
     if (connection->state == CONNECTION_CONNECTING) {
         handle_connect_failure(connection, &failure);
     } else {
-        if (connection->kind == TRANSPORT_WEBSOCKET && !connection->was_heard &&
-            responses_connection_busy(connection) > 0)
+        bool was_busy = responses_connection_busy(connection) > 0;
+        if (was_busy && refused_our_size(&copy) && !responses_recover_by_http(client))
+            failure.code = STR("too_large");
+        if (connection->kind == TRANSPORT_WEBSOCKET && !connection->was_heard && was_busy)
             responses_recover_connect(connection, &failure);
         responses_connection_lose(connection, &failure);
     }

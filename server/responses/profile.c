@@ -65,6 +65,7 @@ static const struct {
 
 const struct responses_deadlines responses_deadlines_default = {
     .connect = 10000,
+    .proof = 5000,
     .first_event = 30000,
     .silence = 20000,
     .pong = 10000,

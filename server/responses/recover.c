@@ -106,6 +106,10 @@ static void end_failed(struct response *response, const struct failure *failure,
 static void end_unauthorized(struct response *response, const struct failure *failure)
 {
     char text[sizeof(response->result.text)];
+    if (failure->status == 407) {
+        end_failed(response, failure, "");
+        return;
+    }
     snprintf(text, sizeof(text),
              "The server refused the API key (401)%s" STR_FMT
              " Check the key in the environment variable your configuration names.",
@@ -345,6 +349,22 @@ void responses_recover_connect(struct connection *connection, const struct failu
         if (waits_for(response, connection))
             recover_waiting(response, &lost, is_http);
     }
+}
+
+void responses_recover_deaf(struct connection *connection, const struct failure *failure)
+{
+    struct responses *client = connection->client;
+    if (client->connect_failures < CONNECT_FAILURES_COUNT - 1)
+        client->connect_failures = CONNECT_FAILURES_COUNT - 1; /* the wait was long enough */
+    responses_recover_connect(connection, failure);
+}
+
+bool responses_recover_by_http(struct responses *client)
+{
+    if (client->choice != RESPONSES_AUTO)
+        return false;
+    fall_back(client);
+    return true;
 }
 
 /* What was sent and not begun leaves the lane and goes out again; NULL when there is none. */

@@ -184,6 +184,7 @@ struct connection {
     bool drain_spent;      /* what drains is not waited for any more */
     bool names_lanes;      /* an event has come with the name of one of ours */
     bool sends_created;    /* seen response.created here: events before it are strays */
+    bool is_proven;        /* something has come since the upgrade, if only a pong */
     bool was_heard, was_pinged;
     bool dead;
     struct responses_chain *chain; /* without lanes: whose socket it is; may be NULL */
@@ -305,6 +306,10 @@ enum status responses_schedule(struct responses *client, struct response *asked,
 /* `response` is off its lane. Sends again, waits, or ends it. */
 void responses_recover(struct response *response, const struct failure *failure);
 /* The connection never came to be: concerns what waits for it. */
+/* The upgrade worked and then nothing came at all: as good as no connection. */
+void responses_recover_deaf(struct connection *connection, const struct failure *failure);
+/* What a WebSocket does not carry goes over HTTP from now on; false if that is not wanted. */
+bool responses_recover_by_http(struct responses *client);
 void responses_recover_connect(struct connection *connection, const struct failure *failure);
 /* An error that names no lane. May lose the connection. */
 void responses_recover_connection_error(struct connection *connection,

@@ -315,7 +315,7 @@ static const struct ending {
     {1000, "bye", STATUS_OK, 1000},
     {1001, "rotating", STATUS_OK, 1001},
     {1008, "no key", STATUS_AUTH, 1008},
-    {1009, "", STATUS_LIMIT, 1009},
+    {1009, "", STATUS_CLOSED, 1009},
     {1011, "server \x1b[31merror", STATUS_CLOSED, 1011},
     /* libwebsockets before 4.3 knows no code above 1011 but 3000 on */
     {1013, "try later", STATUS_CLOSED, LWS_LIBRARY_VERSION_NUMBER >= 4003000 ? 1013 : 1002},

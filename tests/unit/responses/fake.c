@@ -5,6 +5,7 @@
 
 const struct responses_deadlines fake_deadlines = {
     .connect = 100,
+    .proof = 250,
     .first_event = 300,
     .silence = 200,
     .pong = 100,
@@ -273,10 +274,30 @@ void fake_drop(struct fake_wire *wire)
     wire->handlers->on_closed(wire->user, &close);
 }
 
+/* As net does. */
+static enum status status_of_answer(int http_status)
+{
+    if (http_status == 401 || http_status == 403 || http_status == 407)
+        return STATUS_AUTH;
+    if (http_status == 429)
+        return STATUS_LIMIT;
+    return http_status >= 400 && http_status < 500 ? STATUS_PROTOCOL : STATUS_IO;
+}
+
+void fake_close(struct fake_wire *wire, unsigned code, enum status status)
+{
+    struct transport_close close = {.status = status,
+                                    .was_open = true,
+                                    .close_code = code,
+                                    .retry_after_ms = -1,
+                                    .text = "the server closed the connection"};
+    wire->handlers->on_closed(wire->user, &close);
+}
+
 void fake_refuse(struct fake_wire *wire, int http_status, int64_t retry_after_ms)
 {
     struct transport_close close = {
-        .status = http_status == 401 ? STATUS_AUTH : STATUS_IO,
+        .status = status_of_answer(http_status),
         .http_status = http_status,
         .retry_after_ms = retry_after_ms,
         .text = "the server refused",

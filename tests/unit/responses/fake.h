@@ -35,7 +35,7 @@ struct fake {
     unsigned rotations;
 };
 
-/* A fast set of deadlines: connect 100, first_event 300, silence 200, pong 100, thinking 5000,
+/* A fast set of deadlines: connect 100, proof 250, first_event 300, silence 200, pong 100, thinking 5000,
  * drain 1000, waits of 10, 20, 40, 80 (half of what
  * the jitter may add up to), attempts 3. */
 extern const struct responses_deadlines fake_deadlines;
@@ -59,6 +59,7 @@ void fake_event(struct fake_wire *wire, const char *format, ...)
 void fake_message(struct fake_wire *wire, struct str message);
 void fake_alive(struct fake_wire *wire);
 void fake_drop(struct fake_wire *wire); /* RST */
+void fake_close(struct fake_wire *wire, unsigned code, enum status status);
 void fake_refuse(struct fake_wire *wire, int http_status, int64_t retry_after_ms);
 const char *fake_sent(const struct fake_wire *wire, size_t index);
 const char *fake_last_sent(const struct fake_wire *wire);

@@ -626,6 +626,65 @@ Test(responses_recover, a_busy_server_at_the_upgrade_is_waited_for)
     scene_stop(&s);
 }
 
+Test(responses_recover, an_upgrade_forbidden_is_no_word_about_http)
+{
+    struct scene s;
+    scene_create(&s, "openai", RESPONSES_AUTO);
+    fake_refuse(s.wire, 403, -1);
+    cr_assert_eq(fake_wire(&s.fake, 1)->kind, TRANSPORT_HTTP);
+    scene_stop(&s);
+}
+
+Test(responses_recover, an_upgrade_that_nobody_hears_ends_over_http)
+{
+    struct scene s;
+    scene_start(&s);
+    fake_advance(&s.fake, 49);
+    cr_assert_eq(s.wire->pings, 0);
+    fake_advance(&s.fake, 1);
+    cr_assert_eq(s.wire->pings, 1);
+    fake_advance(&s.fake, 199);
+    cr_assert_not(s.wire->is_closed);
+    fake_advance(&s.fake, 1);
+    cr_assert(s.wire->is_closed);
+    fake_advance(&s.fake, 20);
+    struct fake_wire *http = fake_last(&s.fake);
+    cr_assert_eq(http->kind, TRANSPORT_HTTP);
+    fake_answer(http, "", "r1", "over http");
+    caller_assert_ended(&s.caller, RESPONSE_COMPLETED);
+    scene_stop(&s);
+}
+
+Test(responses_recover, closes_by_the_server)
+{
+    static const struct {
+        unsigned code;
+        enum status status; /* as net tells it */
+        enum responses_transport_choice choice;
+        const char *log;
+        enum transport_kind next;
+    } cases[] = {
+        {1008, STATUS_AUTH, RESPONSES_AUTO, "retry 10", TRANSPORT_WEBSOCKET},
+        {1011, STATUS_CLOSED, RESPONSES_AUTO, "retry 10", TRANSPORT_WEBSOCKET},
+        {1009, STATUS_CLOSED, RESPONSES_AUTO, "retry 10", TRANSPORT_HTTP},
+        {1009, STATUS_CLOSED, RESPONSES_WEBSOCKET_ONLY, "end failed too_large", 0},
+        {1009, STATUS_LIMIT, RESPONSES_AUTO, "end failed too_large", 0},
+    };
+    for (size_t i = 0; i < array_count(cases); i++) {
+        struct scene s;
+        scene_create(&s, "openai", cases[i].choice);
+        fake_accept(s.wire);
+        fake_created(s.wire, "l0", "r1");
+        buf_clear(&s.caller.log);
+        fake_close(s.wire, cases[i].code, cases[i].status);
+        caller_assert_log(&s.caller, cases[i].log);
+        fake_advance(&s.fake, 20);
+        if (s.caller.ends == 0)
+            cr_assert_eq(fake_last(&s.fake)->kind, cases[i].next, "%u", cases[i].code);
+        scene_stop(&s);
+    }
+}
+
 /* -- HTTP ------------------------------------------------------------------------------------ */
 
 static void end_stream(struct fake_wire *wire)
