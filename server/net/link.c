@@ -66,10 +66,16 @@ static const struct answer {
 
 static void note_answer(struct net_link *link)
 {
-    int http_status = link->close.http_status;
+    const struct net_close *close = &link->close;
+    char wait[64] = "", id[sizeof(close->request_id) + 16] = "";
+    if (close->retry_after_ms >= 0)
+        snprintf(wait, sizeof(wait), ", retry after %.1f s", (double)close->retry_after_ms / 1000);
+    if (close->request_id[0])
+        snprintf(id, sizeof(id), ", request %s", close->request_id);
     for (size_t i = 0; i < array_count(answers); i++) {
-        if (http_status >= answers[i].from && http_status <= answers[i].to) {
-            net_link_note(link, answers[i].status, "%s (HTTP %d)", answers[i].text, http_status);
+        if (close->http_status >= answers[i].from && close->http_status <= answers[i].to) {
+            net_link_note(link, answers[i].status, "%s (HTTP %d%s%s)", answers[i].text,
+                          close->http_status, wait, id);
             return;
         }
     }
@@ -353,6 +359,14 @@ static int verify(struct net_link *link, X509_STORE_CTX *store)
         net_link_note(link, STATUS_DENIED, "%s", text);
     }
     return 0;
+}
+
+void net_link_on_alert(struct net_link *link, int alert)
+{
+    char text[sizeof(link->close.text)];
+    net_tls_explain_alert(alert, link->url.host, text, sizeof(text));
+    if (link->state == LINK_CONNECTING)
+        net_link_note(link, STATUS_DENIED, "%s", text);
 }
 
 /* What the system says, because the library says "closed before established" to everything. */

@@ -200,6 +200,8 @@ __attribute__((format(printf, 3, 4))) void net_link_note(struct net_link *link, 
 void net_link_set_open(struct net_link *link);
 /* Tells the owner, once; drops the connection if there is one. The last thing a function does. */
 void net_link_end(struct net_link *link, unsigned code);
+/* A fatal alert came from the server. */
+void net_link_on_alert(struct net_link *link, int alert);
 /* Reads status, retry-after and x-request-id of the answer. */
 void net_link_read_answer(struct net_link *link);
 
@@ -209,5 +211,8 @@ void net_link_read_answer(struct net_link *link);
 
 /* One sentence on why the verifier refused, with what to do. */
 void net_tls_explain(int verify_error, const char *host, char *ret_text, size_t size);
+void net_tls_explain_alert(int alert, const char *host, char *ret_text, size_t size);
+/* The server on the other side of this connection sent a fatal alert. */
+void net_on_alert(struct net *net, const SSL *ssl, int alert);
 
 #endif

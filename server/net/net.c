@@ -135,6 +135,16 @@ void net_vhost_kill(struct net *net, struct lws_vhost *vhost)
     want_sweep(net);
 }
 
+/* The TLS side has clients alone. */
+void net_on_alert(struct net *net, const SSL *ssl, int alert)
+{
+    for (size_t i = 0; i < net->slots.len; i++) {
+        struct net_sock *sock = net->slots.ptr[i].sock;
+        if (sock && sock->wsi && lws_is_ssl(sock->wsi) && lws_get_ssl(sock->wsi) == ssl)
+            net_link_on_alert(container_of(sock, struct net_link, sock), alert);
+    }
+}
+
 /* -- The library's one callback
  * ------------------------------------------------------------------------ */
 

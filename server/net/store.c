@@ -130,6 +130,12 @@ static enum status add_identity(struct net_store_load *load, SSL_CTX *ctx)
     return STATUS_OK;
 }
 
+static void on_info(const SSL *ssl, int where, int value)
+{
+    if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && value >> 8 == SSL3_AL_FATAL)
+        net_on_alert(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)), ssl, value & 0xFF);
+}
+
 /* -- In the pool, and back */
 
 static void work(void *data)
@@ -146,6 +152,8 @@ static void work(void *data)
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                               SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_app_data(ctx, load->net);
+    SSL_CTX_set_info_callback(ctx, on_info);
     SSL_CTX_set_default_passwd_cb(ctx, no_password);
     enum status status = add_authorities(load, SSL_CTX_get_cert_store(ctx));
     if (status == STATUS_OK)

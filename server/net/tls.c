@@ -1,3 +1,4 @@
+#include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <stdio.h>
 
@@ -29,4 +30,27 @@ void net_tls_explain(int verify_error, const char *host, char *ret_text, size_t 
     }
     snprintf(ret_text, size, "TLS: the certificate of %s was refused: %s; %s", host,
              X509_verify_cert_error_string(verify_error), advice);
+}
+
+/* What a server says when it breaks a handshake off. With TLS 1.3 it judges a client's certificate
+ * after the client is done, so this may come instead of the answer. */
+static const struct advice alerts[] = {
+    {SSL_AD_BAD_CERTIFICATE, "check endpoint.clientCert"},
+    {SSL_AD_CERTIFICATE_EXPIRED, "renew the certificate of endpoint.clientCert"},
+    {SSL_AD_CERTIFICATE_UNKNOWN, "check endpoint.clientCert"},
+    {SSL_AD_UNKNOWN_CA, "it does not know who issued the certificate of endpoint.clientCert"},
+    {SSL_AD_CERTIFICATE_REQUIRED, "name your certificate in endpoint.clientCert"},
+    {SSL_AD_PROTOCOL_VERSION, "it speaks no TLS 1.2 or newer"},
+    {SSL_AD_UNRECOGNIZED_NAME, "it does not serve this host; check the URL"},
+};
+
+void net_tls_explain_alert(int alert, const char *host, char *ret_text, size_t size)
+{
+    const char *advice = "check the URL, and what the server expects of its clients";
+    for (size_t i = 0; i < array_count(alerts); i++) {
+        if (alerts[i].error == alert)
+            advice = alerts[i].text;
+    }
+    snprintf(ret_text, size, "TLS: %s broke the connection off: %s; %s", host,
+             SSL_alert_desc_string_long(alert), advice);
 }

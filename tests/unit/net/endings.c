@@ -40,7 +40,7 @@ static const struct refusal {
      "path"},
     {"HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\nx-request-id: req_2\r\n"
      "content-length: 2\r\n\r\n{}",
-     STATUS_LIMIT, 429, 7000, "req_2", "429"},
+     STATUS_LIMIT, 429, 7000, "req_2", "(HTTP 429, retry after 7.0 s, request req_2)"},
     {"HTTP/1.1 429 Too Many Requests\r\nretry-after-ms: 1500\r\ncontent-length: 0\r\n\r\n",
      STATUS_LIMIT, 429, 1500, "", "429"},
     {"HTTP/1.1 429 Slow\r\nretry-after: Mon, 01 Jan 2001 00:00:00 GMT\r\ncontent-length: 0\r\n\r\n",

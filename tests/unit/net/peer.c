@@ -185,6 +185,15 @@ bool peer_read_message(struct peer *peer)
 /* -- Thread
  * --------------------------------------------------------------------------------------------- */
 
+/* Closing with bytes unread would be a reset, which may overtake the alert. */
+static void linger(int fd)
+{
+    char bytes[4096];
+    shutdown(fd, SHUT_WR);
+    while (recv(fd, bytes, sizeof(bytes), 0) > 0)
+        ;
+}
+
 static void run_script(struct peer *peer)
 {
     int on = 1;
@@ -195,6 +204,8 @@ static void run_script(struct peer *peer)
     }
     if (!peer->tls || SSL_accept(peer->ssl) == 1)
         peer->script(peer);
+    else
+        linger(peer->fd);
     SSL_free(peer->ssl);
     peer->ssl = NULL;
     if (peer->fd >= 0)

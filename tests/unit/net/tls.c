@@ -1,92 +1,15 @@
-/* Certificates are made by the test itself, with libcrypto, in a folder of its own. */
+#include "identity.h"
 #include "peer.h"
 
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 TestSuite(tls, .timeout = 60);
 
-/* -- A small authority
- * -------------------------------------------------------------------------------- */
-
-struct identity {
-    EVP_PKEY *key;
-    X509 *certificate;
-    char cert_path[96], key_path[96];
-};
-
-static char folder[32];
-
-static void add_extension(X509 *certificate, X509 *issuer, int nid, const char *value)
-{
-    X509V3_CTX context;
-    X509V3_set_ctx(&context, issuer, certificate, NULL, NULL, 0);
-    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, &context, nid, value);
-    cr_assert(extension, "%s", value);
-    X509_add_ext(certificate, extension, -1);
-    X509_EXTENSION_free(extension);
-}
-
-static void save(struct identity *identity, const char *name)
-{
-    snprintf(identity->cert_path, sizeof(identity->cert_path), "%s/%s.pem", folder, name);
-    snprintf(identity->key_path, sizeof(identity->key_path), "%s/%s.key", folder, name);
-    FILE *file = fopen(identity->cert_path, "w");
-    PEM_write_X509(file, identity->certificate);
-    fclose(file);
-    file = fopen(identity->key_path, "w");
-    PEM_write_PrivateKey(file, identity->key, NULL, NULL, 0, NULL, NULL);
-    fclose(file);
-}
-
-/* alt_names: "DNS:…" or "IP:…"; NULL makes an authority. issuer NULL: signed by itself. */
-static void make_identity(struct identity *identity, const char *name, const char *alt_names,
-                          const struct identity *issuer, long from_s, long until_s)
-{
-    static long serial = 1;
-    identity->key = EVP_EC_gen("P-256");
-    X509 *certificate = identity->certificate = X509_new();
-    X509_set_version(certificate, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate), serial++);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), from_s);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), until_s);
-    X509_set_pubkey(certificate, identity->key);
-    X509_NAME *subject = X509_get_subject_name(certificate);
-    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
-    X509 *signer = issuer ? issuer->certificate : certificate;
-    X509_set_issuer_name(certificate, X509_get_subject_name(signer));
-    if (alt_names)
-        add_extension(certificate, signer, NID_subject_alt_name, alt_names);
-    else
-        add_extension(certificate, signer, NID_basic_constraints, "critical,CA:TRUE");
-    X509_sign(certificate, issuer ? issuer->key : identity->key, EVP_sha256());
-    save(identity, name);
-}
-
-static void drop_identity(struct identity *identity)
-{
-    unlink(identity->cert_path);
-    unlink(identity->key_path);
-    X509_free(identity->certificate);
-    EVP_PKEY_free(identity->key);
-}
-
-static void make_folder(void)
-{
-    strcpy(folder, "/tmp/net-test-XXXXXX");
-    cr_assert(mkdtemp(folder));
-    /* The machine's own store would only make this slow. */
-    setenv("SSL_CERT_FILE", "/dev/null", 1);
-    setenv("SSL_CERT_DIR", folder, 1);
-}
-
 /* -- What is trusted and what is not
  * ------------------------------------------------------------------------ */
-
-enum { HOUR = 3600 };
 
 static void echo_once(struct peer *peer)
 {
@@ -129,7 +52,7 @@ static void try_certificate(const struct certificate *row, const struct identity
     struct client client = {0};
     if (peer.six && !peer_has_six())
         return;
-    make_identity(&server, row->name, row->alt_names, row->signed_by_ca ? authority : NULL,
+    identity_make(&server, row->name, row->alt_names, row->signed_by_ca ? authority : NULL,
                   row->from_s, row->until_s);
     world_start(&world, &(struct net_options){.ca_file = authority->cert_path});
     peer_listen_tls(&peer, echo_once, server.cert_path, server.key_path);
@@ -148,17 +71,17 @@ static void try_certificate(const struct certificate *row, const struct identity
     world_run_ms(&world, 10);
     peer_end(&peer);
     world_end(&world);
-    drop_identity(&server);
+    identity_drop(&server);
 }
 
 Test(tls, sec_03_only_the_right_certificate_opens)
 {
     struct identity authority;
-    make_folder();
-    make_identity(&authority, "authority", NULL, NULL, -HOUR, HOUR);
+    const char *folder = identity_folder();
+    identity_make(&authority, "authority", NULL, NULL, -HOUR, HOUR);
     for (size_t i = 0; i < array_count(certificates); i++)
         try_certificate(&certificates[i], &authority);
-    drop_identity(&authority);
+    identity_drop(&authority);
     rmdir(folder);
 }
 
@@ -168,9 +91,9 @@ Test(tls, sec_03_an_unknown_authority_is_refused)
     struct identity authority, server;
     struct peer peer = {0};
     struct client client = {0};
-    make_folder();
-    make_identity(&authority, "authority", NULL, NULL, -HOUR, HOUR);
-    make_identity(&server, "server", "DNS:localhost", &authority, -HOUR, HOUR);
+    const char *folder = identity_folder();
+    identity_make(&authority, "authority", NULL, NULL, -HOUR, HOUR);
+    identity_make(&server, "server", "DNS:localhost", &authority, -HOUR, HOUR);
     world_start(&world, NULL);
     peer_listen_tls(&peer, echo_once, server.cert_path, server.key_path);
     client_open(&client, &world, peer_url(&peer, "wss", "localhost", "/"), NULL, 0);
@@ -181,8 +104,8 @@ Test(tls, sec_03_an_unknown_authority_is_refused)
     client_end(&client);
     peer_end(&peer);
     world_end(&world);
-    drop_identity(&authority);
-    drop_identity(&server);
+    identity_drop(&authority);
+    identity_drop(&server);
     rmdir(folder);
 }
 
@@ -199,7 +122,7 @@ Test(tls, sec_03_a_server_without_tls_gets_nothing)
     struct world world;
     struct peer peer = {0};
     struct client client = {0};
-    make_folder();
+    const char *folder = identity_folder();
     world_start(&world, &(struct net_options){.connect_ms = 2000});
     peer_listen(&peer, speak_plainly);
     client_open(&client, &world, peer_url(&peer, "wss", "localhost", "/"), NULL, 0);
@@ -229,9 +152,9 @@ Test(tls, carries_eight_mib_both_ways)
     struct peer peer = {0};
     struct client client = {0};
     struct buf message = {0}, copy = {0};
-    make_folder();
-    make_identity(&authority, "authority", NULL, NULL, -HOUR, HOUR);
-    make_identity(&server, "server", "DNS:localhost", &authority, -HOUR, HOUR);
+    const char *folder = identity_folder();
+    identity_make(&authority, "authority", NULL, NULL, -HOUR, HOUR);
+    identity_make(&server, "server", "DNS:localhost", &authority, -HOUR, HOUR);
     for (unsigned i = 0; message.len < 8 * MIB; i++)
         buf_append_fmt(&message, "%u ", i);
     buf_append(&copy, buf_str(&message));
@@ -246,8 +169,8 @@ Test(tls, carries_eight_mib_both_ways)
     client_end(&client);
     peer_end(&peer);
     world_end(&world);
-    drop_identity(&authority);
-    drop_identity(&server);
+    identity_drop(&authority);
+    identity_drop(&server);
     rmdir(folder);
 }
 
@@ -259,9 +182,9 @@ Test(tls, lives_beside_plain_connections)
     struct peer peer = {0};
     struct echo echo = {0};
     struct client secure = {0}, plain = {0};
-    make_folder();
-    make_identity(&authority, "authority", NULL, NULL, -HOUR, HOUR);
-    make_identity(&server, "server", "DNS:localhost", &authority, -HOUR, HOUR);
+    const char *folder = identity_folder();
+    identity_make(&authority, "authority", NULL, NULL, -HOUR, HOUR);
+    identity_make(&server, "server", "DNS:localhost", &authority, -HOUR, HOUR);
     world_start(&world, &(struct net_options){.ca_file = authority.cert_path});
     peer_listen_tls(&peer, echo_once, server.cert_path, server.key_path);
     echo_start(&echo, &world);
@@ -280,8 +203,8 @@ Test(tls, lives_beside_plain_connections)
     peer_end(&peer);
     echo_end(&echo);
     world_end(&world);
-    drop_identity(&authority);
-    drop_identity(&server);
+    identity_drop(&authority);
+    identity_drop(&server);
     rmdir(folder);
 }
 
@@ -296,4 +219,129 @@ Test(tls, a_missing_ca_file_is_named)
     cr_expect(strstr(client.close.text, "/nowhere/ca.pem"), "%s", client.close.text);
     client_end(&client);
     world_end(&world);
+}
+
+/* -- Where trust comes from
+ * ---------------------------------------------------------------------------------- */
+
+static void try_trust(const char *variable, const char *value, const struct identity *server)
+{
+    struct world world;
+    struct peer peer = {0};
+    struct client client = {0};
+    setenv(variable, value, 1);
+    world_start(&world, NULL);
+    peer_listen_tls(&peer, echo_once, server->cert_path, server->key_path);
+    client_open(&client, &world, peer_url(&peer, "wss", "localhost", "/"), NULL, 0);
+    client_send(&client, "hello");
+    world_run_until(&world, &client.got, variable);
+    client_end(&client);
+    peer_end(&peer);
+    world_end(&world);
+    unsetenv(variable);
+}
+
+Test(tls, the_environment_adds_authorities)
+{
+    struct identity authority, server;
+    char hashed[128];
+    const char *folder = identity_folder();
+    identity_make(&authority, "authority", NULL, NULL, -HOUR, HOUR);
+    identity_make(&server, "server", "DNS:localhost", &authority, -HOUR, HOUR);
+    try_trust("SSL_CERT_FILE", authority.cert_path, &server);
+    try_trust("NODE_EXTRA_CA_CERTS", authority.cert_path, &server);
+    snprintf(hashed, sizeof(hashed), "%s/%08lx.0", folder,
+             X509_subject_name_hash(authority.certificate));
+    cr_assert_eq(symlink("authority.pem", hashed), 0);
+    try_trust("SSL_CERT_DIR", folder, &server);
+    unlink(hashed);
+    identity_drop(&authority);
+    identity_drop(&server);
+    rmdir(folder);
+}
+
+/* -- Who we are
+ * ------------------------------------------------------------------------------------------- */
+
+static const struct own_identity {
+    bool named, known;
+    const char *says; /* NULL: opens */
+} own_identities[] = {
+    {true, true, NULL},
+    {false, true, "endpoint.clientCert"},
+    {true, false, "endpoint.clientCert"},
+};
+
+Test(tls, a_server_may_want_a_certificate_of_ours)
+{
+    struct identity authority, server, ours, stranger;
+    const char *folder = identity_folder();
+    identity_make(&authority, "authority", NULL, NULL, -HOUR, HOUR);
+    identity_make(&server, "server", "DNS:localhost", &authority, -HOUR, HOUR);
+    identity_make(&ours, "ours", "DNS:client", &authority, -HOUR, HOUR);
+    identity_make(&stranger, "stranger", "DNS:client", NULL, -HOUR, HOUR);
+    for (size_t i = 0; i < array_count(own_identities); i++) {
+        const struct own_identity *row = &own_identities[i];
+        const struct identity *mine = row->known ? &ours : &stranger;
+        struct world world;
+        struct peer peer = {0};
+        struct client client = {0};
+        world_start(&world,
+                    &(struct net_options){.ca_file = authority.cert_path,
+                                          .client_cert = row->named ? mine->cert_path : NULL,
+                                          .client_key = row->named ? mine->key_path : NULL});
+        peer_listen_tls(&peer, echo_once, server.cert_path, server.key_path);
+        SSL_CTX_load_verify_locations(peer.tls, authority.cert_path, NULL);
+        SSL_CTX_set_verify(peer.tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+        client_open(&client, &world, peer_url(&peer, "wss", "localhost", "/"), NULL, 0);
+        client_send(&client, "hello");
+        world_run_until(&world, row->says ? &client.closed : &client.got, "the end");
+        if (row->says) {
+            cr_expect_eq(client.close.status, STATUS_DENIED, "%s", client.close.text);
+            cr_expect(strstr(client.close.text, row->says), "%s", client.close.text);
+        }
+        client_end(&client);
+        peer_end(&peer);
+        world_end(&world);
+    }
+    identity_drop(&authority);
+    identity_drop(&server);
+    identity_drop(&ours);
+    identity_drop(&stranger);
+    rmdir(folder);
+}
+
+static const struct bad_file {
+    const char *content;
+    const char *says;
+} bad_files[] = {
+    {"rubbish", "cannot be used"},
+    {NULL, "cannot read"},
+};
+
+Test(tls, a_certificate_that_cannot_be_used_is_named)
+{
+    const char *folder = identity_folder();
+    char path[96];
+    snprintf(path, sizeof(path), "%s/mine.pem", folder);
+    for (size_t i = 0; i < array_count(bad_files) * 2; i++) {
+        const struct bad_file *row = &bad_files[i / 2];
+        struct world world;
+        struct client client = {0};
+        if (row->content) {
+            FILE *file = fopen(path, "w");
+            fputs(row->content, file);
+            fclose(file);
+        }
+        world_start(&world, i % 2 ? &(struct net_options){.ca_file = path}
+                                  : &(struct net_options){.client_cert = path});
+        client_open(&client, &world, "wss://localhost:9/", NULL, 0);
+        world_run_until(&world, &client.closed, "on_closed");
+        cr_expect(strstr(client.close.text, path), "%s", client.close.text);
+        cr_expect(strstr(client.close.text, row->says), "%s", client.close.text);
+        client_end(&client);
+        world_end(&world);
+        unlink(path);
+    }
+    rmdir(folder);
 }
