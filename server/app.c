@@ -24,6 +24,7 @@ struct app {
     struct host host;
     struct err settings_error; /* of the user's file */
     struct buf file_warnings;  /* not told yet */
+    bool key_is_secret;
     int exit_code;
 };
 
@@ -49,6 +50,11 @@ static void on_settings(void *user, enum lsp_settings_source source,
 static void on_status(void *user, const struct responses_status *status)
 {
     struct app *app = user;
+    /* The key is taken at the first connect: from then on no tool's output may hold it. */
+    if (!app->key_is_secret && wire_key(app->wire).len > 0) {
+        app->key_is_secret = true;
+        policy_add_secret(app->policy, wire_key(app->wire));
+    }
     if (app->agent)
         agent_on_connection(app->agent, status);
 }

@@ -51,6 +51,8 @@ struct agent_thread {
     bool title_wanted;                  /* to be told */
 };
 
+/* The first items of the history: what the model is and where it works. Once, at the first need. */
+void thread_need_preamble(struct agent_thread *thread);
 /* Something ended or was queued: looks, on the next loop turn, at what is to be done. */
 void thread_kick(struct agent_thread *thread);
 /* Journals and keeps one item; kind as in journal_item_append. */
@@ -103,7 +105,7 @@ struct agent_turn {
     struct responses_usage usage;
     struct agent_timing timing;
     uint64_t began_ms, asked_ms, tooling_ms;
-    bool announced_end;
+    bool announced_end, announces_wait;
 };
 
 struct agent_turn *turn_new(struct agent_thread *thread, const struct agent_input *input);

@@ -113,7 +113,7 @@ static void complete_shown(struct agent_turn *turn, const struct responses_item 
 {
     struct turn_item *item = item_open(turn, done->output_index, type, done->id);
     if (item->done)
-        return; /* who was told that it started has stopped the turn */
+        return;             /* who was told that it started has stopped the turn */
     buf_clear(&item->text); /* the item is the authority, deltas were provisional */
     append_item_text(&item->text,
                      json_get(done->value, type == AGENT_MESSAGE ? "content" : "summary"));

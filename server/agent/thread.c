@@ -42,6 +42,7 @@ static void warm_up(struct agent_thread *thread)
 {
     struct agent *agent = thread->agent;
     thread->warm_wanted = thread->is_rewarm_wanted = false;
+    thread_need_preamble(thread);
     struct responses_request request = {.model = str_from(agent->model),
                                         .effort = str_from(agent->effort),
                                         .tools = buf_str(&agent->tools_json),
@@ -72,10 +73,23 @@ static void tell_title(struct agent_thread *thread)
     agent_emit(thread->agent, &event);
 }
 
+static void announce_waiting(struct agent_thread *thread)
+{
+    for (size_t i = 0; i < thread->queue.len; i++) {
+        struct agent_turn *turn = thread->queue.ptr[i];
+        if (!turn->announces_wait)
+            continue;
+        turn->announces_wait = false;
+        struct agent_event event = agent_event_for(turn, AGENT_TURN_QUEUED);
+        agent_emit(thread->agent, &event);
+    }
+}
+
 static void on_kick(void *user)
 {
     struct agent_thread *thread = user;
     tell_title(thread);
+    announce_waiting(thread);
     if (thread->turn && turn_is_over(thread->turn)) {
         turn_free(thread->turn);
         thread->turn = NULL;
@@ -113,9 +127,11 @@ static struct agent_thread *thread_new(struct agent *agent, struct str id, struc
     return thread;
 }
 
-static void append_preamble(struct agent_thread *thread)
+void thread_need_preamble(struct agent_thread *thread)
 {
     struct buf text = {0}, json = {0};
+    if (thread->history.items.len > 0)
+        return;
     history_format_message(&json, "developer", context_instructions());
     thread_append(thread, "", "context", buf_str(&json));
     buf_clear(&json);
@@ -132,7 +148,6 @@ struct agent_thread *agent_thread_start(struct agent *agent, struct str root_pat
     if (journal_thread_create(agent->env.journal, root_path, str_from(agent->model), id, err) < 0)
         return NULL;
     struct agent_thread *thread = thread_new(agent, str_from(id), root_path);
-    append_preamble(thread);
     return thread;
 }
 
@@ -371,7 +386,7 @@ enum status agent_turn_start(struct agent_thread *thread, const struct agent_inp
         turn_free(turn);
         return status;
     }
-    *ret_queued = agent_thread_is_busy(thread);
+    *ret_queued = turn->announces_wait = agent_thread_is_busy(thread);
     memcpy(ret_turn_id, turn->id, ID_BYTES);
     leave_list(thread); /* last used goes to the end */
     vec_push(&thread->agent->threads, thread);

@@ -189,6 +189,7 @@ void turn_begin(struct agent_turn *turn)
     started.text = context_title(buf_str(&turn->prompt));
     agent_emit(agent, &started);
     responses_chain_set_in_turn(thread->chain, true);
+    thread_need_preamble(thread);
     thread_append(thread, turn->id, "user", buf_str(&turn->user_json));
     struct agent_event said = agent_event_for(turn, AGENT_ITEM_COMPLETED);
     said.item_type = AGENT_USER_MESSAGE;

@@ -8,7 +8,7 @@ struct turn_start {
     struct lsp_server *server;
     struct buf prompt, thread_id, root;
     struct buf context_label, context_text;
-    bool show_transcript;
+    bool show_transcript, is_rich;
     char turn_id[ID_BYTES];
     bool queued;
 };
@@ -72,7 +72,14 @@ static void answer_started(struct lsp_server *server, struct str id, const struc
     json_writer_init(&w, &result);
     json_write_begin_object(&w);
     json_write_field_str(&w, "threadId", buf_str(&start->thread_id));
-    json_write_field_c(&w, "turnId", start->turn_id);
+    if (start->is_rich) {
+        json_write_key(&w, "turn");
+        json_write_begin_object(&w);
+        json_write_field_c(&w, "id", start->turn_id);
+        json_write_end_object(&w);
+    } else {
+        json_write_field_c(&w, "turnId", start->turn_id);
+    }
     if (start->queued)
         json_write_field_bool(&w, "queued", true);
     json_write_end_object(&w);
@@ -122,6 +129,7 @@ static enum status prepare(struct turn_start *start, const struct turn_wish *wis
     buf_append(&start->prompt, wish->prompt);
     buf_append(&start->thread_id, wish->thread_id);
     start->show_transcript = wish->show_transcript;
+    start->is_rich = wish->is_rich;
     if (str_trim(buf_str(&start->prompt)).len == 0)
         return err_set(err, STATUS_INVALID, "the prompt is empty: write what should be done");
     const struct document *document = wished_document(start->server, wish->uri);

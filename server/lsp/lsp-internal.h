@@ -30,7 +30,6 @@ struct lsp_client {
     bool progress, show_document, message_request, configuration, register_configuration;
     /* the rich layer */
     bool rich, rich_approvals, rich_save;
-    bool plain_create; /* CreateFile must not come with overwrite */
 };
 
 struct lsp_server {
@@ -181,6 +180,7 @@ struct turn_wish {
     const struct json_value *range;
     const char *instruction; /* put before the prompt: "Explain this." … or NULL */
     bool show_transcript;
+    bool is_rich;                /* the answer's shape: {turn:{id}} */
 };
 void turn_request(struct lsp_server *server, const struct jsonrpc_message *message,
                   const struct turn_wish *wish);

@@ -6,10 +6,8 @@ static const struct {
     const char *name;
     bool document_changes; /* handles them although it does not say so */
     bool no_resource_operations;
-    bool plain_create;
 } known[] = {
     {.name = "Neovim", .document_changes = true},
-    {.name = "emacs", .plain_create = true},           /* lsp-mode */
     {.name = "Eglot", .no_resource_operations = true}, /* CreateFile: internal error */
 };
 
@@ -61,7 +59,6 @@ void quirks_read(struct lsp_client *client, const struct json_value *initialize_
         if (!str_eq_nocase(name, str_from(known[i].name)))
             continue;
         client->document_changes |= known[i].document_changes;
-        client->plain_create = known[i].plain_create;
         if (known[i].no_resource_operations)
             client->create_files = client->rename_files = client->delete_files = false;
     }

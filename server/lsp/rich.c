@@ -283,7 +283,8 @@ static void handle_thread_resume(struct lsp_server *server, const struct jsonrpc
 
 static void handle_turn_start(struct lsp_server *server, const struct jsonrpc_message *message)
 {
-    struct turn_wish wish = {.thread_id = json_get_str(message->params, "threadId")};
+    struct turn_wish wish = {.thread_id = json_get_str(message->params, "threadId"),
+                             .is_rich = true};
     const struct json_value *part = json_first(json_get(message->params, "input"));
     for (; part; part = json_next(part)) {
         struct str type = json_get_str(part, "type");

@@ -97,6 +97,8 @@ void server_end(struct lsp_server *server, int code)
  * -------------------------------------------------------------------------------- */
 
 static void send_message(struct lsp_server *server, const char *method, int type,
+                         const char *format, va_list args) __attribute__((format(printf, 4, 0)));
+static void send_message(struct lsp_server *server, const char *method, int type,
                          const char *format, va_list args)
 {
     struct buf text = {0}, params = {0};

@@ -244,8 +244,10 @@ static void remember_turn(struct player *player)
     const struct json_value *result = player->answer.result;
     if (json_get_str(result, "threadId").len > 0)
         variables_set(&player->variables, "thread", json_get_str(result, "threadId"));
-    if (json_get_str(result, "turnId").len > 0)
-        variables_set(&player->variables, "turn", json_get_str(result, "turnId"));
+    struct str turn = json_get_str(json_get(result, "turn"), "id");
+    turn = turn.len > 0 ? turn : json_get_str(result, "turnId");
+    if (turn.len > 0)
+        variables_set(&player->variables, "turn", turn);
 }
 
 static enum outcome play_turn(struct player *player, const char *method, struct buf *params,
