@@ -24,7 +24,7 @@ Test(pure, quirks)
 {
     static const struct {
         const char *params;
-        bool apply, changes, create, rename, del, progress, show, rich, save, plain;
+        bool apply, changes, create, rename, del, progress, show, rich, save;
     } rows[] = {
         {.params = "{}"},
         {.params = "{'capabilities':null,'clientInfo':7}"},
@@ -52,7 +52,6 @@ Test(pure, quirks)
                    "'rename','delete']}}}}",
          .apply = true,
          .changes = true},
-        {.params = "{'clientInfo':{'name':'emacs'},'capabilities':{}}", .plain = true},
         {.params = "{'capabilities':{'experimental':{'lanebridge':{'version':1,'save':true}}}}",
          .rich = true,
          .save = true},
@@ -66,7 +65,7 @@ Test(pure, quirks)
                       c.create_files == rows[i].create && c.rename_files == rows[i].rename &&
                       c.delete_files == rows[i].del && c.progress == rows[i].progress &&
                       c.show_document == rows[i].show && c.rich == rows[i].rich &&
-                      c.rich_save == rows[i].save && c.plain_create == rows[i].plain,
+                      c.rich_save == rows[i].save,
                   "%s", rows[i].params);
         json_free(params);
     }
