@@ -99,6 +99,7 @@ struct agent_turn {
     VEC(struct turn_item *) items;  /* of the running response */
     VEC(struct turn_call *) calls;  /* of the running response, in order */
     size_t calls_running;
+    bool is_answered; /* the running response has said its last word */
     unsigned breaks; /* broken responses in a row that brought nothing */
     enum agent_turn_status outcome;
     struct buf error;

@@ -164,6 +164,8 @@ static void on_item_done(void *user, const struct responses_item *done)
         call_start(turn, done);
         return;
     }
+    turn->is_answered |= str_eq_c(done->type, "message") &&
+                         str_eq_c(json_get_str(done->value, "phase"), "final_answer");
     for (size_t i = 0; i < array_count(shown_items); i++)
         if (str_eq_c(done->type, shown_items[i].type))
             complete_shown(turn, done, shown_items[i].shown_as);

@@ -166,6 +166,7 @@ static void ask(struct agent_turn *turn)
     turn->timing.steps++;
     turn->asked_ms = loop_now_ms(agent->env.loop);
     turn_drop_items(turn);
+    turn->is_answered = false;
     struct responses_request request = {.model = str_from(agent->model),
                                         .effort = str_from(agent->effort),
                                         .tools = buf_str(&agent->tools_json),
@@ -267,7 +268,12 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
         fail(turn, result->text);
         return;
     }
-    if (result->end == RESPONSE_BROKEN && !has_calls && ++turn->breaks >= BREAKS_MAX) {
+    bool is_broken = result->end == RESPONSE_BROKEN;
+    if (is_broken && turn->is_answered && !has_calls) {
+        end(turn, TURN_COMPLETED); /* only what says that it is over was lost */
+        return;
+    }
+    if (is_broken && !has_calls && ++turn->breaks >= BREAKS_MAX) {
         fail(turn,
              "the connection broke in the middle of the answer, five times in a row. Check the "
              "network or the endpoint, then ask again.");
@@ -275,7 +281,7 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
     }
     if (has_calls)
         turn->breaks = 0;
-    if (has_calls || result->end == RESPONSE_BROKEN) {
+    if (has_calls || is_broken) {
         turn->tooling_ms = loop_now_ms(turn->thread->agent->env.loop);
         set_state(turn, TURN_TOOLING);
         turn_advance(turn);
