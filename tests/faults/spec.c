@@ -131,6 +131,9 @@ static bool is_possible(const struct spec *spec)
         return false;
     if (!(kinds[fault->kind].places & 1u << fault->place))
         return false;
+    /* Within a frame it is the same with lanes and without. */
+    if (spec->mode == MODE_SINGLE && !(AT_BORDERS & 1u << fault->place))
+        return false;
     if (kinds[fault->kind].is_for_requests && fault->direction != TO_SERVER)
         return false;
     /* Over HTTP a request is two units; what is answered instead is the first. */
