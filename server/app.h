@@ -25,6 +25,18 @@ void wire_endpoint_host(const struct config *config, struct buf *host);
 /* The key, once it was taken, for redaction; "" before. */
 struct str wire_key(const struct wire *wire);
 
+/* -- The key, from endpoint.apiKeyCommand
+ * ----------------------------------------------------------- */
+
+struct key_run;
+/* key: may be taken; problem: NULL when there is one. */
+typedef void key_run_fn(void *user, struct buf *key, const struct err *problem);
+/* done comes later, on the loop; not after key_run_cancel, which must come before done. The command
+ * itself then runs to its end, or its deadline. */
+struct key_run *key_run_start(struct loop *loop, const struct config *config, key_run_fn *done,
+                              void *user);
+void key_run_cancel(struct key_run *run);
+
 /* -- A replay endpoint as a child, for endpoint.url = "replay:FILE"
  * ----------------------------------- */
 

@@ -33,6 +33,8 @@ struct link {
     struct net_sse *sse;
     struct buf body;       /* of an HTTP exchange that cannot begin yet */
     struct buf error_body; /* an answer that is no event stream */
+    struct key_run *key_run;
+    bool key_retried;
     int http_status;
     bool opened;
     struct err failure;
@@ -105,8 +107,15 @@ static void target_add_configured(struct target *target, const struct config *co
     }
 }
 
+static bool has_key_command(const struct wire *wire)
+{
+    return wire->config->endpoint_api_key_command.count > 0 && !is_replay(wire->config);
+}
+
 static enum status target_add_key(struct target *target, struct wire *wire, struct err *err)
 {
+    if (wire->key.len == 0 && has_key_command(wire))
+        return STATUS_OK; /* a look at the settings: the command runs at the connect */
     if (wire->key.len == 0) {
         enum status status = config_key_take(wire->config, &wire->key, err);
         if (status < 0)
@@ -128,6 +137,7 @@ static enum status target_init(struct target *target, struct wire *wire, enum tr
     *target = (struct target){.net.headers = NULL};
     target->net.headers = target->headers;
     target->net.max_message_bytes = (size_t)config->endpoint_max_event_bytes;
+    target->net.proxy = config->endpoint_proxy;
     if (is_replay(config)) {
         net_url_parse(STR("ws://127.0.0.1/v1/responses"), &target->net.url, NULL);
         target->net.unix_path = replay_child_socket(wire->replay);
@@ -153,12 +163,34 @@ static void fail_later(struct link *link, enum status status, const char *text)
     loop_timer_start(link->later, 0, 0);
 }
 
+static void run_key_command(struct link *link);
+
+/* A key that was good when it was printed may be refused a moment later: asked for once more. */
+static bool retries_key(struct link *link, int http_status)
+{
+    if (http_status != 401 || link->key_retried || !has_key_command(link->wire))
+        return false;
+    link->key_retried = true;
+    if (link->ws)
+        net_ws_free(link->ws, 0, NULL);
+    if (link->http)
+        net_http_free(link->http);
+    link->ws = NULL;
+    link->http = NULL;
+    link->http_status = 0;
+    buf_clear(&link->error_body);
+    run_key_command(link);
+    return true;
+}
+
 /* -- Callbacks of net
  * ------------------------------------------------------------------------------------ */
 
 static void on_closed(void *user, const struct net_close *closed)
 {
     struct link *link = user;
+    if (link->ws && !link->opened && retries_key(link, closed->http_status))
+        return;
     struct transport_close out = {.status = closed->status,
                                   .was_open = closed->was_open,
                                   .http_status = closed->http_status,
@@ -257,6 +289,8 @@ static void on_http_closed(void *user, const struct net_close *closed)
     struct link *link = user;
     struct net_close out = *closed;
     out.was_open = link->http_status == 200;
+    if (retries_key(link, link->http_status))
+        return;
     if (!link->sse && link->http_status != 0) {
         /* The owner may free the link when it hears of the error, so the close is told later. */
         char text[128];
@@ -303,19 +337,61 @@ static void on_later(void *user)
     on_closed(link, &closed);
 }
 
-/* Takes the body. A failure is told by on_closed. */
-static void start_http(struct link *link, struct buf *body)
+/* A failure is told by on_closed. */
+static void start_http(struct link *link)
 {
     struct target target;
     struct err err = {0};
+    struct buf body = {0};
+    if (has_key_command(link->wire) && !link->key_retried)
+        buf_append(&body, buf_str(&link->body)); /* it may have to be sent again */
+    else
+        buf_move(&body, &link->body);
     if (target_init(&target, link->wire, link->kind, &err) == STATUS_OK) {
         target_add(&target, "accept", "text/event-stream");
         link->http =
-            net_http_open(link->wire->net, "POST", &target.net, body, &http_handlers, link, &err);
+            net_http_open(link->wire->net, "POST", &target.net, &body, &http_handlers, link, &err);
     }
     if (!link->http)
         fail_later(link, err.status, err.text);
+    buf_finish(&body);
     target_finish(&target);
+}
+
+static void open_link(struct link *link)
+{
+    if (link->kind == TRANSPORT_WEBSOCKET)
+        start_ws(link);
+    else
+        start_http(link);
+}
+
+static void on_key(void *user, struct buf *key, const struct err *problem)
+{
+    struct link *link = user;
+    struct buf *old = &link->wire->key;
+    link->key_run = NULL;
+    if (problem) {
+        fail_later(link, problem->status, problem->text);
+        return;
+    }
+    if (old->len > 0)
+        explicit_bzero(old->ptr, old->len);
+    buf_move(old, key);
+    open_link(link);
+}
+
+static void run_key_command(struct link *link)
+{
+    link->key_run = key_run_start(link->wire->loop, link->wire->config, on_key, link);
+}
+
+static void connect_link(struct link *link)
+{
+    if (has_key_command(link->wire))
+        run_key_command(link);
+    else
+        open_link(link);
 }
 
 static bool is_waiting(const struct link *link)
@@ -333,12 +409,12 @@ static enum status link_send(struct transport *transport, struct buf *message)
     enum status status = STATUS_OK;
     if (link->kind == TRANSPORT_WEBSOCKET)
         status = link->ws ? net_ws_send(link->ws, message) : STATUS_CLOSED;
-    else if (link->http)
+    else if (link->http || link->body.len > 0)
         status = STATUS_CLOSED;
-    else if (is_waiting(link))
-        buf_move(&link->body, message);
     else
-        start_http(link, message);
+        buf_move(&link->body, message);
+    if (link->kind == TRANSPORT_HTTP && status == STATUS_OK && !is_waiting(link))
+        connect_link(link);
     if (status == STATUS_OK) {
         link->transport.counters.frames_sent++;
         link->transport.counters.bytes_sent += len;
@@ -356,6 +432,7 @@ static void link_ping(struct transport *transport)
 static void link_close(struct transport *transport, unsigned code, const char *reason)
 {
     struct link *link = (struct link *)transport;
+    key_run_cancel(link->key_run);
     if (link->ws)
         net_ws_free(link->ws, code, reason);
     if (link->http)
@@ -376,10 +453,8 @@ static const struct transport_ops link_ops = {
 
 static void start(struct link *link)
 {
-    if (link->kind == TRANSPORT_WEBSOCKET)
-        start_ws(link);
-    else if (link->body.len > 0)
-        start_http(link, &link->body);
+    if (link->kind == TRANSPORT_WEBSOCKET || link->body.len > 0)
+        connect_link(link);
     else
         loop_timer_start(link->later, 0, 0);
 }
