@@ -23,6 +23,7 @@ struct endpoint_options {
     bool without_lanes;          /* rejects stream_id as endpoints without lanes do */
     bool without_warm_up;        /* rejects generate */
     bool without_additional_tools;   /* rejects tools as an input item */
+    bool without_steering;       /* answers response.steer with steering_not_supported */
     uint64_t age_limit_ms;       /* 0: 60 minutes */
     /* Optional: every frame or body, for transcripts. */
     void (*on_traffic)(void *user, bool outgoing, struct str text);

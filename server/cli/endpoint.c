@@ -23,7 +23,7 @@ struct serving {
 struct endpoint_arguments {
     const char *listen, *engine, *token_file, *trace;
     int64_t age_limit;
-    bool without_lanes, without_warm_up, without_additional_tools, with_parent;
+    bool without_lanes, without_warm_up, without_additional_tools, without_steering, with_parent;
 };
 
 static void on_stop(void *user)
@@ -186,6 +186,7 @@ static int serve_with(const struct endpoint_arguments *args)
     struct buf address = {0}, replay = {0}, token = {0};
     struct endpoint_options options = {.without_lanes = args->without_lanes,
                                        .without_warm_up = args->without_warm_up,
+                                       .without_steering = args->without_steering,
                                        .without_additional_tools = args->without_additional_tools,
                                        .age_limit_ms = (uint64_t)args->age_limit * 1000};
     int code = EXIT_USAGE;
@@ -226,6 +227,7 @@ int cli_endpoint(int argc, char **argv)
         {"--age-limit", CLI_NUMBER, &args.age_limit},
         {"--without-lanes", CLI_FLAG, &args.without_lanes},
         {"--without-warm-up", CLI_FLAG, &args.without_warm_up},
+        {"--without-steering", CLI_FLAG, &args.without_steering},
         {"--without-additional-tools", CLI_FLAG, &args.without_additional_tools},
         {"--exit-with-stdin", CLI_FLAG, &args.with_parent},
     };

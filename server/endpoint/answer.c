@@ -96,7 +96,7 @@ static void fill_record(struct answer *answer)
             continue;
         present |= (uint64_t)1 << item->index;
         if (item->call_id[0]) {
-            struct pending_call call;
+            struct pending_call call = {.is_custom = item->kind == ITEM_CUSTOM_CALL};
             memcpy(call.call_id, item->call_id, sizeof(call.call_id));
             vec_push(&record->pending, call);
         }
@@ -167,6 +167,24 @@ static bool do_error(struct answer *answer, const struct replay_fault *fault)
     answer->ops->on_error(answer->user, &problem);
     end(answer, false);
     return false;
+}
+
+/* Between two items, unless calls wait for outputs: then it has to end by itself. */
+static bool is_steerable_now(const struct answer *answer)
+{
+    bool between = answer->phase == PHASE_ITEMS && answer->stage == 0 && answer->item > 0;
+    if (answer->steers.len == 0 || !between)
+        return false;
+    for (size_t i = 0; i < answer->item; i++)
+        if (answer->plan.items.ptr[i].call_id[0])
+            return false;
+    return true;
+}
+
+static void end_steered(struct answer *answer)
+{
+    const struct replay_fault steered = {.kind = FAULT_INCOMPLETE, .reason = STR("steered")};
+    end_with(answer, "incomplete", &steered);
 }
 
 static bool do_failed(struct answer *answer, const struct replay_fault *fault)
@@ -263,6 +281,10 @@ static void run(struct answer *answer)
             end(answer, true);
             return;
         }
+        if (is_steerable_now(answer)) {
+            end_steered(answer);
+            return;
+        }
         if (holds_back(answer))
             return;
         struct buf json = {0};
@@ -337,6 +359,7 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
     response_append_constant(&answer->constant, endpoint, request, answer->id,
                              time_wall_ms() / 1000);
     response_append_metadata(&answer->metadata, endpoint, request);
+    steer_append_settings(&answer->settings, request);
     estimate_usage(answer, request, parent);
     apply_shape_fault(answer);
     answer->timer = loop_timer_new(endpoint->loop, on_timer, answer);
@@ -359,5 +382,7 @@ void answer_free(struct answer *answer)
     record_unref(answer->record);
     buf_finish(&answer->constant);
     buf_finish(&answer->metadata);
+    buf_finish(&answer->settings);
+    steers_finish(&answer->steers);
     mem_free(answer);
 }

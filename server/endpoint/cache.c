@@ -61,6 +61,7 @@ void record_unref(struct record *record)
     shared_unref(record->user);
     shared_unref(record->tools);
     vec_finish(&record->pending);
+    steers_finish(&record->steers);
     mem_free(record);
 }
 

@@ -86,6 +86,8 @@ static void on_leave(void *user, unsigned code)
     leave(lane->conn, code, "the script of this replay closes here");
 }
 
+static void pass_steers_on(struct lane *lane, struct answer *ended);
+
 static void on_end(void *user, struct record *record)
 {
     struct lane *lane = user;
@@ -93,9 +95,12 @@ static void on_end(void *user, struct record *record)
     lane->latest = record_ref(record);
     if (record && lane->answer->store)
         store_add(&conn->endpoint->store, record);
-    answer_free(lane->answer);
+    struct answer *answer = lane->answer;
     lane->answer = NULL;
     conn->active--;
+    if (answer->steers.len > 0)
+        pass_steers_on(lane, answer);
+    answer_free(answer);
     if (conn->queue.len > 0)
         loop_timer_start(conn->pump_timer, 0, 0);
 }
@@ -126,12 +131,38 @@ static void forget_latest(struct lane *lane)
 }
 
 /* A continuation that is refused costs its own lane the parent; a fork leaves it where it is. */
-static void start_request(struct lane *lane, const struct request *request)
+static void start_from(struct lane *lane, struct request *request, struct record *parent,
+                       struct problem *problem)
+{
+    struct conn *conn = lane->conn;
+    if (parent && parent->steers.len > 0)
+        steer_prepend(request, &parent->steers);
+    struct answer *answer =
+        answer_new(conn->endpoint, request, parent, lane->name, &ops, lane, problem);
+    if (answer && parent)
+        steers_finish(&parent->steers);
+    if (answer || (parent && parent == lane->latest))
+        forget_latest(lane);
+    if (!answer)
+        return;
+    lane->answer = answer;
+    conn->active++;
+    answer_start(answer);
+}
+
+static void start_successor(struct lane *lane, struct request *request, struct problem *problem)
+{
+    struct record *parent = record_ref(lane->latest);
+    start_from(lane, request, parent, problem);
+    record_unref(parent);
+}
+
+static void start_request(struct lane *lane, struct request *request)
 {
     struct conn *conn = lane->conn;
     struct str previous = request_inner(request, FIELD_PREVIOUS);
     struct record *parent = previous.len ? find_parent(conn, previous) : NULL;
-    struct problem problem;
+    struct problem problem = {0};
     if (previous.len && !parent) {
         problem_set(&problem, PROBLEM_PARENT, "previous_response_id",
                     "Previous response with id '" STR_FMT "' not found.", STR_ARG(previous));
@@ -139,18 +170,10 @@ static void start_request(struct lane *lane, const struct request *request)
         return;
     }
     record_ref(parent);
-    struct answer *answer =
-        answer_new(conn->endpoint, request, parent, lane->name, &ops, lane, &problem);
-    if (answer || (parent && parent == lane->latest))
-        forget_latest(lane);
+    start_from(lane, request, parent, &problem);
     record_unref(parent);
-    if (!answer) {
+    if (problem.status)
         refuse(conn, lane->name, &problem);
-        return;
-    }
-    lane->answer = answer;
-    conn->active++;
-    answer_start(answer);
 }
 
 static bool can_start(const struct conn *conn, const struct lane *lane)
@@ -270,29 +293,70 @@ static void handle_create(struct conn *conn, struct request *request)
     }
 }
 
-/* Steering is answered as by a model that does not have it. */
+/* -- Steering -------------------------------------------------------------------------------------
+ */
+
+static void fail_steer(struct lane *lane, enum steer_refusal why, const struct steer *steer,
+                       const char *previous)
+{
+    struct buf json = {0}, input = {0};
+    buf_append_fmt(&input, "[" STR_FMT "]", STR_ARG(buf_str(&steer->items)));
+    steer_append_failed(&json, why, lane->name, 0, steer->id, str_from(previous), buf_str(&input));
+    send(lane->conn, &json);
+    buf_finish(&input);
+}
+
+/* The response has ended: a successor takes the input, or the request that answers its calls. */
+static void pass_steers_on(struct lane *lane, struct answer *ended)
+{
+    struct record *record = lane->latest;
+    struct steers *steers = &ended->steers;
+    struct buf text = {0};
+    struct request request;
+    struct problem problem;
+    if (record && record->pending.len > 0) {
+        for (size_t i = 0; i < steers->len; i++) {
+            struct buf json = {0};
+            steer_append_pending(&json, &steers->ptr[i], record, lane->name, ended->sequence++);
+            send(lane->conn, &json);
+        }
+        record->steers = *steers;
+        *steers = (struct steers){0};
+        return;
+    }
+    steer_append_successor(&text, buf_str(&ended->settings), ended->id, steers);
+    if (record && request_read(&request, buf_str(&text), &problem) == STATUS_OK) {
+        start_successor(lane, &request, &problem);
+        request_finish(&request);
+    }
+    for (size_t i = 0; !lane->answer && i < steers->len; i++)
+        fail_steer(lane, STEER_NO_SUCCESSOR, &steers->ptr[i], ended->id);
+    buf_finish(&text);
+}
+
+static struct lane *find_running(const struct conn *conn, struct str id)
+{
+    for (size_t i = 0; i < conn->lanes.len; i++) {
+        struct lane *lane = conn->lanes.ptr[i];
+        if (lane->answer && str_eq_c(id, lane->answer->id))
+            return lane;
+    }
+    return NULL;
+}
+
 static void handle_steer(struct conn *conn, struct request *request)
 {
+    struct str previous = request_inner(request, FIELD_PREVIOUS);
+    struct lane *lane = find_running(conn, previous);
+    enum steer_refusal why = find_parent(conn, previous) ? STEER_COMPLETED : STEER_NOT_FOUND;
+    if (conn->endpoint->without_steering)
+        why = STEER_NOT_SUPPORTED;
+    if (lane && steer_take(lane->answer, request->span[FIELD_INPUT], &why))
+        return;
     struct buf json = {0};
-    struct json_writer w;
-    char id[ID_BYTES];
-    id_make("steer", id);
-    json_writer_init(&w, &json);
-    json_write_begin_object(&w);
-    json_write_field_c(&w, "type", "response.steer.failed");
-    json_write_key(&w, "steer");
-    json_write_begin_object(&w);
-    json_write_field_c(&w, "id", id);
-    json_write_field_str(&w, "previous_response_id", request_inner(request, FIELD_PREVIOUS));
-    if (request->span[FIELD_INPUT].len)
-        json_write_field_raw(&w, "input", request->span[FIELD_INPUT]);
-    json_write_end_object(&w);
-    json_write_key(&w, "error");
-    json_write_begin_object(&w);
-    json_write_field_c(&w, "code", "steering_not_supported");
-    json_write_field_c(&w, "message", "This endpoint plays scripts, which cannot be steered.");
-    json_write_end_object(&w);
-    json_write_end_object(&w);
+    steer_append_failed(&json, why, lane ? lane->name : (struct str){0},
+                        lane ? lane->answer->sequence++ : 0, NULL, previous,
+                        request->span[FIELD_INPUT]);
     send(conn, &json);
 }
 

@@ -101,8 +101,10 @@ struct request {
     struct str text;
     struct str span[REQUEST_FIELD_COUNT]; /* verbatim JSON within text; empty: absent or null */
     bool store, generate, stream;
-    char *owned; /* set once text had to be kept */
+    char *owned;       /* set once text had to be kept */
+    struct buf joined; /* the input, when steering input went before it */
 };
+const char *request_field_name(enum request_field field);
 /* Borrows text, until request_own. Errors: the problem. */
 enum status request_read(struct request *request, struct str text, struct problem *problem);
 void request_own(struct request *request);
@@ -128,6 +130,16 @@ struct position {
 };
 struct pending_call {
     char call_id[ENDPOINT_ID_BYTES];
+    bool is_custom;
+};
+/* Steering input that was accepted. */
+struct steer {
+    char id[ID_BYTES];
+    struct buf items; /* JSON, with commas between */
+};
+struct steers {
+    struct steer *ptr;
+    size_t len, cap;
 };
 /* A response as its successors need it. The history itself is not kept: this engine reads nothing
  * in it but what stands here, so that a step costs what is new in it. */
@@ -136,6 +148,7 @@ struct record {
     char id[ENDPOINT_ID_BYTES];
     struct position next;
     VEC(struct pending_call) pending;
+    struct steers steers;    /* to go before the outputs of the calls */
     struct shared **outputs; /* by label of the script; NULL: none yet */
     size_t label_count;
     struct shared *user;  /* of a warm-up: its last user message */
@@ -217,7 +230,7 @@ struct endpoint {
     struct replay *replay; /* NULL: built-in rules */
     const char *fingerprint;
     char *token, *address, *replay_name;
-    bool without_lanes, without_warm_up, without_additional_tools, is_unix;
+    bool without_lanes, without_warm_up, without_additional_tools, without_steering, is_unix;
     uint64_t age_limit_ms;
     void (*on_traffic)(void *user, bool outgoing, struct str text);
     void *user;
@@ -301,6 +314,8 @@ struct answer {
     struct record *record;
     bool store;
     struct buf constant, metadata; /* members of the response object that stay the same */
+    struct buf settings; /* what a successor inherits */
+    struct steers steers;
     struct usage usage;
     bool sparse, twice, waited, failed;
     unsigned close_code;
@@ -325,6 +340,32 @@ const char *emit_next(struct answer *answer, struct buf *buf);
 const char *emit_ending(struct answer *answer, struct buf *buf, const char *status,
                         const struct replay_fault *fault);
 void emit_unknown(struct answer *answer, struct buf *buf);
+
+/* -- steer.c: user messages for what runs
+ * ---------------------------------------------------------------------- */
+
+enum steer_refusal {
+    STEER_INVALID,
+    STEER_NOT_FOUND,
+    STEER_NOT_SUPPORTED,
+    STEER_TOO_MANY,
+    STEER_COMPLETED,
+    STEER_NOT_ACTIVE,
+    STEER_NO_SUCCESSOR,
+};
+/* Accepts it, and says so; false: why not. */
+bool steer_take(struct answer *answer, struct str input, enum steer_refusal *ret_why);
+void steers_finish(struct steers *steers);
+/* id NULL: it was not accepted before. */
+void steer_append_failed(struct buf *json, enum steer_refusal why, struct str lane, int64_t sequence,
+                         const char *id, struct str previous, struct str input);
+void steer_append_pending(struct buf *json, const struct steer *steer, const struct record *record,
+                          struct str lane, int64_t sequence);
+void steer_append_settings(struct buf *text, const struct request *request);
+void steer_append_successor(struct buf *text, struct str settings, const char *previous,
+                            const struct steers *steers);
+/* The steering input goes before the request's own. */
+void steer_prepend(struct request *request, const struct steers *steers);
 
 /* -- Who asks
  * ------------------------------------------------------------------------------------------ */

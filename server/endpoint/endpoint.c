@@ -232,6 +232,7 @@ struct endpoint *endpoint_new(struct loop *loop, struct net *net,
     endpoint->is_unix = options->unix_path != NULL;
     endpoint->without_lanes = options->without_lanes;
     endpoint->without_warm_up = options->without_warm_up;
+    endpoint->without_steering = options->without_steering;
     endpoint->without_additional_tools = options->without_additional_tools;
     endpoint->age_limit_ms = options->age_limit_ms ? options->age_limit_ms : AGE_LIMIT_MS;
     endpoint->on_traffic = options->on_traffic;

@@ -40,6 +40,11 @@ static const struct {
     [FIELD_FREQUENCY_PENALTY] = {"frequency_penalty", SHAPE_NUMBER},
 };
 
+const char *request_field_name(enum request_field field)
+{
+    return fields[field].name;
+}
+
 static enum shape shape_of(struct str span)
 {
     switch (span.ptr[0]) {
@@ -124,7 +129,8 @@ void request_own(struct request *request)
     request->owned = str_dup_c(request->text);
     for (size_t i = 0; i < REQUEST_FIELD_COUNT; i++) {
         struct str *span = &request->span[i];
-        if (span->len)
+        bool is_joined = i == FIELD_INPUT && request->joined.len > 0;
+        if (span->len && !is_joined)
             span->ptr = request->owned + (span->ptr - request->text.ptr);
     }
     request->text.ptr = request->owned;
@@ -133,6 +139,7 @@ void request_own(struct request *request)
 void request_finish(struct request *request)
 {
     mem_free(request->owned);
+    buf_finish(&request->joined);
     *request = (struct request){0};
 }
 

@@ -178,7 +178,7 @@ Test(lanes, refusals_name_what_is_wrong)
     cr_expect_str_eq(error_code(peer_ending(&peer, NULL)), "invalid_json");
     peer_send(&peer, "{\"type\":\"response.steer\",\"previous_response_id\":\"r\",\"input\":[]}");
     const struct json_value *event = peer_next(&peer, "response.steer.failed");
-    cr_expect_str_eq(error_code(event), "steering_not_supported");
+    cr_expect_str_eq(error_code(event), "response_not_found");
     peer_end(&peer);
     party_end(&party);
 }
