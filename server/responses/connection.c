@@ -336,6 +336,7 @@ static void on_open(void *user)
     note_heard(connection);
     client->told.connects++;
     client->http_until_ms = 0;
+    client->http_failures = 0;
     client->reprobe_ms = 0;
     client->told.detail[0] = '\0';
     leave_old(connection);
@@ -350,6 +351,8 @@ static void on_message(void *user, struct str message)
     responses_client_enter(client);
     connection->is_proven = true;
     note_heard(connection);
+    if (connection->kind == TRANSPORT_HTTP)
+        client->http_failures = 0;
     if (!connection->was_heard && connection->kind == TRANSPORT_WEBSOCKET) {
         connection->was_heard = true;
         client->connect_failures = 0;
@@ -423,6 +426,8 @@ static void on_closed(void *user, const struct transport_close *close)
     struct transport_close copy = *close;
     struct failure failure = failure_of_close(&copy);
     responses_client_enter(client);
+    if (connection->kind == TRANSPORT_HTTP && !copy.was_open && copy.http_status == 0)
+        client->http_failures++;
     if (connection->state == CONNECTION_CONNECTING) {
         handle_connect_failure(connection, &failure);
     } else {

@@ -342,6 +342,7 @@ struct responses {
     uint64_t life_ms;    /* of a connection; 0: unknown */
     uint64_t order, uses;
     unsigned connect_failures;
+    unsigned http_failures; /* requests in a row that did not even connect */
     uint64_t connect_not_before_ms;
     uint64_t http_until_ms; /* 0: not fallen back */
     uint64_t reprobe_ms;

@@ -61,6 +61,7 @@ static enum responses_state judge(const struct responses *client, const struct c
         bool is_so;
         enum responses_state state;
     } judgements[] = {
+        {client->http_failures > 0 && census->running == 0, RESPONSES_OFFLINE},
         {client->http_until_ms != 0, RESPONSES_HTTP},
         {client->choice == RESPONSES_HTTP_ONLY && census->open > 0, RESPONSES_HTTP},
         {census->streaming > 0, RESPONSES_STREAMING},
