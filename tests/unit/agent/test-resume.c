@@ -127,9 +127,9 @@ Test(resume, a_new_process_goes_on)
 
 Test(resume, unknown_threads_are_not_found)
 {
-    static const char *const ids[] = {"", "thread-0", "../../etc/passwd",
-                                      "a-name-that-is-much-too-long-for-any-thread-of-ours-to-have-"
-                                      "it-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"};
+    static const char too_long[] = "a-name-that-is-much-too-long-for-any-thread-of-ours-to-have-it-"
+                                   "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+    static const char *const ids[] = {"", "thread-0", "../../etc/passwd", too_long};
     struct desk d;
     desk_init(&d);
     for (size_t i = 0; i < array_count(ids); i++) {
