@@ -26,6 +26,8 @@ struct net_store_load {
     struct net *net;
     char *env_file, *env_dir,
         *node_file; /* read on the loop's thread: the environment is not safe */
+    char added[4][PATH_MAX];
+    size_t added_count;
     SSL_CTX *made;
     struct err err;
 };
@@ -49,11 +51,26 @@ static enum status check_file(const char *path, const char *what, struct err *er
 
 /* -- Authorities */
 
-/* Files of what the environment names are wishes: who set them for another program may have removed
- * them since, and what is missing is seen when a certificate is refused. */
-static bool add_file(X509_STORE *store, const char *path)
+/* Often several variables name the same bundle, or the system's: read once. */
+static bool is_added(struct net_store_load *load, const char *real)
 {
-    bool good = path && *path && access(path, R_OK) == 0 && X509_STORE_load_file(store, path) == 1;
+    for (size_t i = 0; i < load->added_count; i++) {
+        if (strcmp(load->added[i], real) == 0)
+            return true;
+    }
+    if (load->added_count < array_count(load->added))
+        snprintf(load->added[load->added_count++], PATH_MAX, "%s", real);
+    return false;
+}
+
+/* What the environment names is a wish: who set it for another program may have removed the file
+ * since, and what is missing is seen when a certificate is refused. */
+static bool add_file(struct net_store_load *load, X509_STORE *store, const char *path)
+{
+    char real[PATH_MAX];
+    if (!path || !realpath(path, real))
+        return false;
+    bool good = is_added(load, real) || X509_STORE_load_file(store, real) == 1;
     ERR_clear_error();
     return good;
 }
@@ -71,7 +88,7 @@ static bool has_hashes(const char *folder)
 
 /* A folder is looked into when a certificate is met: that is nearly free, and a bundle that lies in
  * it (Debian) holds the same and need not be read. */
-static void add_system(X509_STORE *store)
+static void add_system(struct net_store_load *load, X509_STORE *store)
 {
     const char *folder = X509_get_default_cert_dir(), *file = X509_get_default_cert_file();
     char real_file[PATH_MAX], real_folder[PATH_MAX];
@@ -80,19 +97,21 @@ static void add_system(X509_STORE *store)
         X509_STORE_load_path(store, folder);
     if (hashed && realpath(file, real_file) && realpath(folder, real_folder) &&
         str_starts_with(str_from(real_file), str_from(real_folder)) &&
-        real_file[strlen(real_folder)] == '/')
+        real_file[strlen(real_folder)] == '/') {
+        is_added(load, real_file);
         return;
-    bool added = add_file(store, file) || hashed;
+    }
+    bool added = add_file(load, store, file) || hashed;
     for (size_t i = 0; !added && i < array_count(usual_files); i++)
-        added = add_file(store, usual_files[i]);
+        added = add_file(load, store, usual_files[i]);
 }
 
 static enum status add_authorities(struct net_store_load *load, X509_STORE *store)
 {
     const char *own = load->net->ca_file;
-    add_system(store);
-    add_file(store, load->env_file);
-    add_file(store, load->node_file);
+    add_system(load, store);
+    add_file(load, store, load->env_file);
+    add_file(load, store, load->node_file);
     if (load->env_dir && *load->env_dir)
         X509_STORE_load_path(store, load->env_dir);
     if (!own)
