@@ -31,8 +31,8 @@ struct str wire_key(const struct wire *wire);
 struct key_run;
 /* key: may be taken; problem: NULL when there is one. */
 typedef void key_run_fn(void *user, struct buf *key, const struct err *problem);
-/* done comes later, on the loop; not after key_run_cancel, which must come before done. The command
- * itself then runs to its end, or its deadline. */
+/* done comes later, on the loop; not after key_run_cancel, which must come before done and has the
+ * command killed. */
 struct key_run *key_run_start(struct loop *loop, const struct config *config, key_run_fn *done,
                               void *user);
 void key_run_cancel(struct key_run *run);

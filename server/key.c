@@ -1,5 +1,5 @@
 /* One run of endpoint.apiKeyCommand. It may take as long as a password store takes to be unlocked,
- * so it runs in the pool, on a copy of the command, and may outlive whoever wanted the key. */
+ * so it runs in the pool, on a copy of the command. */
 #include <string.h>
 
 #include "app.h"
@@ -8,6 +8,7 @@ struct key_run {
     struct config config; /* the command alone */
     struct buf key;
     struct err err;
+    _Atomic bool stop;
     key_run_fn *done; /* NULL: nobody waits any more */
     void *user;
 };
@@ -15,7 +16,7 @@ struct key_run {
 static void work(void *data)
 {
     struct key_run *run = data;
-    config_key_run_command(&run->config, &run->key, &run->err);
+    config_key_run_command_until(&run->config, &run->stop, &run->key, &run->err);
 }
 
 static void free_run(struct key_run *run)
@@ -57,6 +58,8 @@ struct key_run *key_run_start(struct loop *loop, const struct config *config, ke
 
 void key_run_cancel(struct key_run *run)
 {
-    if (run)
-        run->done = NULL;
+    if (!run)
+        return;
+    run->stop = true;
+    run->done = NULL;
 }

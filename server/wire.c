@@ -10,6 +10,12 @@
 
 enum { HEADERS_MAX = 32, ERROR_BODY_BYTES = 64 * 1024 };
 
+struct link;
+struct links {
+    struct link **ptr;
+    size_t len, cap;
+};
+
 struct wire {
     struct loop *loop;
     struct net *net;
@@ -17,7 +23,9 @@ struct wire {
     const struct config_env *env;
     struct buf key;
     struct replay_child *replay;
-    VEC(struct link *) waiting; /* for the replay endpoint to be ready */
+    struct links waiting;    /* for the replay endpoint to be ready */
+    struct key_run *key_run; /* one at a time: a person may have to unlock something for it */
+    struct links wanting;    /* its key */
     bool replay_ready;
 };
 
@@ -33,7 +41,6 @@ struct link {
     struct net_sse *sse;
     struct buf body;       /* of an HTTP exchange that cannot begin yet */
     struct buf error_body; /* an answer that is no event stream */
-    struct key_run *key_run;
     bool key_retried;
     int http_status;
     bool opened;
@@ -163,7 +170,7 @@ static void fail_later(struct link *link, enum status status, const char *text)
     loop_timer_start(link->later, 0, 0);
 }
 
-static void run_key_command(struct link *link);
+static void want_key(struct link *link);
 
 /* A key that was good when it was printed may be refused a moment later: asked for once more. */
 static bool retries_key(struct link *link, int http_status)
@@ -179,7 +186,7 @@ static bool retries_key(struct link *link, int http_status)
     link->http = NULL;
     link->http_status = 0;
     buf_clear(&link->error_body);
-    run_key_command(link);
+    want_key(link);
     return true;
 }
 
@@ -368,28 +375,35 @@ static void open_link(struct link *link)
 
 static void on_key(void *user, struct buf *key, const struct err *problem)
 {
-    struct link *link = user;
-    struct buf *old = &link->wire->key;
-    link->key_run = NULL;
-    if (problem) {
-        fail_later(link, problem->status, problem->text);
-        return;
+    struct wire *wire = user;
+    wire->key_run = NULL;
+    if (!problem) {
+        if (wire->key.len > 0)
+            explicit_bzero(wire->key.ptr, wire->key.len);
+        buf_move(&wire->key, key);
     }
-    if (old->len > 0)
-        explicit_bzero(old->ptr, old->len);
-    buf_move(old, key);
-    open_link(link);
+    while (wire->wanting.len > 0) {
+        struct link *link = vec_pop(&wire->wanting);
+        if (problem)
+            fail_later(link, problem->status, problem->text);
+        else
+            open_link(link);
+    }
 }
 
-static void run_key_command(struct link *link)
+/* A link that gives up leaves the command running: whoever comes next has its key the sooner. */
+static void want_key(struct link *link)
 {
-    link->key_run = key_run_start(link->wire->loop, link->wire->config, on_key, link);
+    struct wire *wire = link->wire;
+    vec_push(&wire->wanting, link);
+    if (!wire->key_run)
+        wire->key_run = key_run_start(wire->loop, wire->config, on_key, wire);
 }
 
 static void connect_link(struct link *link)
 {
     if (has_key_command(link->wire))
-        run_key_command(link);
+        want_key(link);
     else
         open_link(link);
 }
@@ -429,19 +443,24 @@ static void link_ping(struct transport *transport)
         net_ws_ping(link->ws);
 }
 
+static void forget(struct links *links, const struct link *link)
+{
+    for (size_t i = 0; i < links->len; i++)
+        if (links->ptr[i] == link)
+            vec_remove(links, i--);
+}
+
 static void link_close(struct transport *transport, unsigned code, const char *reason)
 {
     struct link *link = (struct link *)transport;
-    key_run_cancel(link->key_run);
     if (link->ws)
         net_ws_free(link->ws, code, reason);
     if (link->http)
         net_http_free(link->http);
     if (link->sse)
         net_sse_free(link->sse);
-    for (size_t i = 0; i < link->wire->waiting.len; i++)
-        if (link->wire->waiting.ptr[i] == link)
-            vec_remove(&link->wire->waiting, i--);
+    forget(&link->wire->waiting, link);
+    forget(&link->wire->wanting, link);
     loop_timer_free(link->later);
     buf_finish(&link->body);
     buf_finish(&link->error_body);
@@ -575,7 +594,9 @@ void wire_free(struct wire *wire)
     if (!wire)
         return;
     replay_child_free(wire->replay);
+    key_run_cancel(wire->key_run);
     vec_finish(&wire->waiting);
+    vec_finish(&wire->wanting);
     if (wire->key.len > 0)
         explicit_bzero(wire->key.ptr, wire->key.len);
     buf_finish(&wire->key);

@@ -86,5 +86,9 @@ enum status config_key_take(const struct config *config, struct buf *ret_key, st
  * STATUS_TIMEOUT. */
 enum status config_key_run_command(const struct config *config, struct buf *ret_key,
                                    struct err *err);
+/* The same, and another thread can end it: soon after *stop is true the command is killed and this
+ * returns STATUS_CANCELLED. */
+enum status config_key_run_command_until(const struct config *config, const _Atomic bool *stop,
+                                         struct buf *ret_key, struct err *err);
 
 #endif

@@ -13,6 +13,7 @@
 
 #define KEY_BYTES (16 * KIB) /* service tokens reach a few KiB; more is some other output */
 #define COMMAND_MS 30000     /* long enough to unlock a password store by hand */
+#define LOOK_MS 100          /* how often a wish to stop is looked for */
 
 extern char **environ;
 
@@ -75,15 +76,18 @@ static enum status start_command(char *const *argv, pid_t *ret_pid, int *ret_fd,
     return err_set_errno(err, failed, "cannot start endpoint.apiKeyCommand (%s)", argv[0]);
 }
 
-static enum status read_output(int fd, uint64_t deadline_ns, struct buf *out, struct err *err)
+static enum status read_output(int fd, uint64_t deadline_ns, const _Atomic bool *stop,
+                               struct buf *out, struct err *err)
 {
     char chunk[1024];
     for (;;) {
         uint64_t now = time_mono_ns();
         struct pollfd wait = {fd, POLLIN, 0};
         int wait_ms = now < deadline_ns ? (int)((deadline_ns - now) / 1000000) + 1 : 0;
-        int ready = poll(&wait, 1, wait_ms);
-        if (ready < 0 && errno == EINTR)
+        int ready = poll(&wait, 1, stop && wait_ms > LOOK_MS ? LOOK_MS : wait_ms);
+        if (stop && *stop)
+            return err_set(err, STATUS_CANCELLED, "endpoint.apiKeyCommand was stopped");
+        if ((ready < 0 && errno == EINTR) || (ready == 0 && wait_ms > 0))
             continue;
         if (ready <= 0)
             return err_set(
@@ -117,6 +121,12 @@ static int wait_for(pid_t pid, bool kill_first)
 enum status config_key_run_command(const struct config *config, struct buf *ret_key,
                                    struct err *err)
 {
+    return config_key_run_command_until(config, NULL, ret_key, err);
+}
+
+enum status config_key_run_command_until(const struct config *config, const _Atomic bool *stop,
+                                         struct buf *ret_key, struct err *err)
+{
     const struct config_strings *command = &config->endpoint_api_key_command;
     if (command->count == 0)
         return err_set(err, STATUS_NOT_FOUND, "endpoint.apiKeyCommand is not set");
@@ -129,7 +139,7 @@ enum status config_key_run_command(const struct config *config, struct buf *ret_
     mem_free(argv);
     if (status != STATUS_OK)
         return status;
-    status = read_output(fd, time_mono_ns() + COMMAND_MS * 1000000ULL, &output, err);
+    status = read_output(fd, time_mono_ns() + COMMAND_MS * 1000000ULL, stop, &output, err);
     close(fd);
     int code = wait_for(pid, status != STATUS_OK);
     struct str key = str_trim(buf_str(&output));

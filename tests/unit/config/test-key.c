@@ -76,3 +76,16 @@ Test(key, the_command_prints_it)
         config_free(c);
     }
 }
+
+Test(key, the_command_can_be_stopped)
+{
+    struct config *c = config_new();
+    struct buf key = {0};
+    struct err err = {0};
+    _Atomic bool stop = true;
+    set(c, "{\"endpoint.apiKeyCommand\":[\"sleep\",\"100\"]}");
+    cr_assert_eq(config_key_run_command_until(c, &stop, &key, &err), STATUS_CANCELLED);
+    cr_assert_eq(key.len, 0);
+    buf_finish(&key);
+    config_free(c);
+}
