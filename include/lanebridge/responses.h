@@ -160,6 +160,12 @@ struct responses_result {
     bool continued;          /* went out with previous_response_id */
     uint64_t bytes_sent, bytes_received;
 };
+enum responses_steer_outcome {
+    STEER_APPLIED,     /* the response goes on with them, under another id: they stand in the
+                          conversation here. Indexes of output items begin anew */
+    STEER_PENDING,     /* they stand in the conversation here, before the outputs of the calls */
+    STEER_RETURNED,    /* not taken: the caller's again */
+};
 /* All optional but on_end. Order: on_started, then items, then on_end exactly once; after on_retry it
  * begins anew with another id. A handler may interrupt, create on another chain, or free anything. */
 struct responses_handlers {
@@ -172,6 +178,8 @@ struct responses_handlers {
      * deltas seen so far of this request are void. */
     void (*on_retry)(void *user, const char *what, uint64_t wait_ms);
     void (*on_unknown)(void *user, struct str type, struct str raw);
+    /* What has become of the items given to responses_steer. */
+    void (*on_steer)(void *user, enum responses_steer_outcome outcome);
     void (*on_end)(void *user, const struct responses_result *result);
 };
 struct response;
@@ -184,6 +192,13 @@ struct response *responses_create(struct responses_chain *chain,
                                   struct err *err);
 /* on_end(INTERRUPTED) follows on the next loop turn; the chain can be used from then on. */
 void response_interrupt(struct response *response);
+/* Gives user messages (whole JSON items, copied) to a running response. on_steer says what became of
+ * them: with APPLIED and PENDING the caller appends them to the history then and there, and never
+ * sends them itself; if on_retry or on_end comes first, they are the caller's again.
+ * Errors: STATUS_UNSUPPORTED (endpoint, HTTP), STATUS_CONFLICT: not now (not begun, items given
+ * before are on their way, ended); then no callback comes. */
+enum status responses_steer(struct response *response, const struct str *items, size_t count,
+                            struct err *err);
 
 /* -- Shapes shared with the server side (endpoint) ------------------------------------------------------ */
 

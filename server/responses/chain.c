@@ -17,6 +17,7 @@ void responses_chain_keep(struct responses_chain *chain, const struct response *
     memcpy(chain->hold.response_id, response->result.response_id, RESPONSE_ID_BYTES);
     chain->hold.sent = history->count;
     chain->hold.produced = response->result.items_done;
+    chain->hold.steered = 0;
     chain->hold.produced_key = response->produced_key;
     chain->hold.generation = history->generation;
     chain->hold.tools_hash = response->sent_tools_hash;
@@ -40,7 +41,7 @@ size_t responses_chain_covered(const struct responses_chain *chain,
                                const struct responses_request *request, const struct lane *lane)
 {
     const struct responses_history *history = &request->history;
-    size_t covered = chain->hold.sent + chain->hold.produced;
+    size_t covered = chain->hold.sent + chain->hold.produced + chain->hold.steered;
     bool is_cached = chain->hold.is_cached && chain->lane == lane &&
                      lane->connection->kind == TRANSPORT_WEBSOCKET;
     if (!chain->hold.response_id[0] ||

@@ -33,6 +33,9 @@ static const struct event_type types[] = {
     {STR_INIT("response.failed"), EVENT_FAILED, 0},
     {STR_INIT("response.incomplete"), EVENT_INCOMPLETE, 0},
     {STR_INIT("error"), EVENT_ERROR, 0},
+    {STR_INIT("response.steer.accepted"), EVENT_STEER, 0},
+    {STR_INIT("response.steer.pending"), EVENT_STEER, 0},
+    {STR_INIT("response.steer.failed"), EVENT_STEER, 0},
 };
 static const struct event_type unknown_type = {{NULL, 0}, EVENT_UNKNOWN, 0};
 
@@ -301,5 +304,16 @@ void responses_usage_read(const struct json_value *response, struct responses_us
         .output_tokens = json_get_int(usage, "output_tokens", 0),
         .reasoning_tokens =
             json_int(json_at(usage, "output_tokens_details", "reasoning_tokens", NULL), 0),
+    };
+}
+
+struct responses_usage responses_usage_sum(const struct responses_usage *a,
+                                           const struct responses_usage *b)
+{
+    return (struct responses_usage){
+        .input_tokens = a->input_tokens + b->input_tokens,
+        .cached_tokens = a->cached_tokens + b->cached_tokens,
+        .output_tokens = a->output_tokens + b->output_tokens,
+        .reasoning_tokens = a->reasoning_tokens + b->reasoning_tokens,
     };
 }

@@ -136,14 +136,19 @@ static void take_response_off(struct lane *lane)
     lane->response = NULL;
 }
 
-void responses_lane_end(struct lane *lane)
+void responses_lane_forget_id(struct lane *lane)
 {
-    take_response_off(lane);
     if (lane->response_id[0]) {
         memcpy(lane->ended[lane->ended_next], lane->response_id, RESPONSE_ID_BYTES);
         lane->ended_next = (lane->ended_next + 1) % LANE_ENDED_COUNT;
     }
     lane->response_id[0] = '\0';
+}
+
+void responses_lane_end(struct lane *lane)
+{
+    take_response_off(lane);
+    responses_lane_forget_id(lane);
     lane->state = LANE_FREE;
     lane->connection->client->is_unsettled = true;
 }

@@ -151,7 +151,7 @@ static void send_at_once(struct response *response, const char *what)
 /* True if it ended instead: nothing may be done twice, and not forever. */
 static bool ends_instead(struct response *response, const struct failure *failure)
 {
-    bool was_running = response->state == RESPONSE_RUNNING;
+    bool was_running = response->state == RESPONSE_RUNNING || response->state == RESPONSE_STEERED;
     bool may_have_run = was_running || (response->state == RESPONSE_SENT && failure->is_lost);
     if (response->result.items_done > 0)
         end_broken(response, failure);
@@ -228,6 +228,8 @@ void responses_drop_option(struct responses *client, unsigned option)
         client->profile.context_management = false;
     if (option == OPTION_ADDITIONAL_TOOLS)
         client->profile.additional_tools = false;
+    if (option == OPTION_STEER)
+        client->profile.steer = false;
     client->is_unsettled = true;
 }
 

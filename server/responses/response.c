@@ -11,7 +11,10 @@ static const unsigned moves[] = {
     [RESPONSE_BACKOFF] = 1u << RESPONSE_QUEUED | 1u << RESPONSE_ENDING,
     [RESPONSE_SENT] = 1u << RESPONSE_RUNNING | 1u << RESPONSE_QUEUED | 1u << RESPONSE_BACKOFF |
                       1u << RESPONSE_ENDING,
-    [RESPONSE_RUNNING] = 1u << RESPONSE_QUEUED | 1u << RESPONSE_BACKOFF | 1u << RESPONSE_ENDING,
+    [RESPONSE_RUNNING] = 1u << RESPONSE_QUEUED | 1u << RESPONSE_BACKOFF | 1u << RESPONSE_ENDING |
+                         1u << RESPONSE_STEERED,
+    [RESPONSE_STEERED] = 1u << RESPONSE_RUNNING | 1u << RESPONSE_QUEUED | 1u << RESPONSE_BACKOFF |
+                         1u << RESPONSE_ENDING,
     [RESPONSE_ENDING] = 1u << RESPONSE_ENDED,
     [RESPONSE_ENDED] = 0,
 };
@@ -117,6 +120,7 @@ void response_send_again(struct response *response, uint64_t not_before_ms)
     response->produced_key = response->delta_bytes = 0;
     response->sequence = -1;
     response->had_started = response->had_output = response->is_counting = false;
+    response->steer.count = 0;
     response->not_before_ms = not_before_ms;
     response_set_state(response, waits ? RESPONSE_BACKOFF : RESPONSE_QUEUED);
 }
@@ -127,6 +131,8 @@ void response_end(struct response *response, enum responses_end end, struct str 
     assert(!response->lane);
     response_set_state(response, RESPONSE_ENDING);
     response->has_note = false;
+    response->steer.count = 0;
+    response->result.usage = responses_usage_sum(&response->result.usage, &response->steer.usage);
     response->result.end = end;
     response->result.ended_ms = responses_now(response->client);
     responses_copy_id(response->result.code, sizeof(response->result.code), code);
@@ -140,6 +146,7 @@ uint64_t response_deadline(const struct response *response)
     case RESPONSE_BACKOFF:
         return response->not_before_ms;
     case RESPONSE_SENT:
+    case RESPONSE_STEERED:
         return response->event_ms + deadlines->first_event;
     case RESPONSE_RUNNING:
         return response->event_ms + deadlines->thinking;
@@ -348,6 +355,11 @@ static void handle_incomplete(struct response *response, const struct event_type
     (void)message;
     struct str reason = json_str(json_at(event->response, "incomplete_details", "reason", NULL));
     take_result(response, event);
+    bool is_cut = str_eq_c(reason, "steered");
+    if (response->steer.count > 0 && is_cut) {
+        response_wait_for_steer(response, true);
+        return;
+    }
     responses_chain_lose_cache(response->chain);
     responses_lane_end(response->lane);
     response_end(response, RESPONSE_INCOMPLETE, STR("incomplete"),
@@ -395,6 +407,10 @@ static void handle_completed(struct response *response, const struct event_type 
         memset(&response->chain->hold, 0, sizeof(response->chain->hold));
     else
         responses_chain_keep(response->chain, response);
+    if (response->steer.count > 0) {
+        response_wait_for_steer(response, false);
+        return;
+    }
     responses_lane_end(response->lane);
     response_end(response, RESPONSE_COMPLETED, (struct str){0}, (struct str){0});
 }
@@ -433,6 +449,11 @@ void response_handle_event(struct response *response, const struct event_type *t
 {
     response->event_ms = response->lane->connection->heard_ms;
     response->result.bytes_received += message.len;
+    if (response->state == RESPONSE_STEERED && !event->is_error) {
+        response_take_successor(response, event);
+        if (response->dead || response->state != RESPONSE_RUNNING)
+            return;
+    }
     if (is_repeated(response, event->sequence) && !event->is_terminal && !event->is_error)
         return;
     if (!event->is_error && !note_started(response, event))

@@ -42,6 +42,7 @@ enum event_kind {
     EVENT_FAILED,
     EVENT_INCOMPLETE,
     EVENT_ERROR,
+    EVENT_STEER,
 };
 struct event_type {
     struct str name;
@@ -61,6 +62,8 @@ bool responses_event_slim(struct str message, struct buf *slim);
 bool responses_event_read_refusal(const struct json_value *value,
                                   struct responses_event *ret_event);
 void responses_usage_read(const struct json_value *response, struct responses_usage *ret_usage);
+struct responses_usage responses_usage_sum(const struct responses_usage *a,
+                                           const struct responses_usage *b);
 
 /* What went wrong, from an error event, a failed response or a lost connection. Borrowed. */
 struct failure {
@@ -105,6 +108,7 @@ enum request_option {
     OPTION_PARALLEL = 1 << 6,
     OPTION_REASONING_SUMMARY = 1 << 7,
     OPTION_ADDITIONAL_TOOLS = 1 << 8,
+    OPTION_STEER = 1 << 9,
 };
 /* 0 if `param` is not something that can be left out. */
 unsigned responses_option_find(struct str param);
@@ -152,6 +156,8 @@ struct lane *responses_lane_find(struct connection *connection, struct str name)
  * when as many are active as may be. The chain that loses it is told. */
 struct lane *responses_lane_take(struct connection *connection, struct responses_chain *chain);
 void responses_lane_start(struct lane *lane, struct response *response);
+/* The response goes on under another id. */
+void responses_lane_forget_id(struct lane *lane);
 /* Takes the response off; the lane is free and remembers its id. */
 void responses_lane_end(struct lane *lane);
 /* Takes the response off before its end. On a socket the lane drains until the terminal event and
@@ -232,6 +238,7 @@ struct responses_chain {
         char response_id[RESPONSE_ID_BYTES];
         size_t sent;           /* history items the request stood for … */
         size_t produced;       /* … and the items it made, which follow them */
+        size_t steered;        /* … and steering input behind these */
         uint64_t produced_key; /* of those, to see that the caller kept them so */
         uint64_t generation;
         uint64_t tools_hash;
@@ -252,6 +259,7 @@ enum response_state {
     RESPONSE_BACKOFF, /* waits for not_before_ms */
     RESPONSE_SENT,
     RESPONSE_RUNNING, /* its first event came */
+    RESPONSE_STEERED, /* has ended, and the steering input's fate is not known yet */
     RESPONSE_ENDING,  /* on_end is due */
     RESPONSE_ENDED,
 };
@@ -273,6 +281,12 @@ struct response {
     uint64_t delta_bytes, produced_key;
     VEC(struct done_item) done;
     struct responses_result result;
+    struct {
+        size_t count;                        /* items on their way; 0: none */
+        bool is_cut;                         /* it ended as "steered" */
+        char response_id[RESPONSE_ID_BYTES]; /* they were given to */
+        struct responses_usage usage;        /* of the responses before the successor */
+    } steer;
     bool has_note; /* on_retry is due */
     char note[256];
     uint64_t note_wait_ms;
@@ -294,6 +308,16 @@ void response_handle_event(struct response *response, const struct event_type *t
                            const struct responses_event *event, struct str message);
 uint64_t response_deadline(const struct response *response);
 void response_tick(struct response *response, uint64_t now_ms);
+
+/* -- steer.c --------------------------------------------------------------------------------- */
+
+/* The response has ended with items on their way: it waits for what becomes of them. */
+void response_wait_for_steer(struct response *response, bool is_cut);
+/* An event while it waits: of the successor? */
+void response_take_successor(struct response *response, const struct responses_event *event);
+/* An event about steering, or an error that only that can have caused. False: not one of ours. */
+bool responses_steer_handle(struct connection *connection, const struct event_type *type,
+                            const struct responses_event *event);
 
 /* -- schedule.c ------------------------------------------------------------------------------ */
 

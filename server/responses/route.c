@@ -151,6 +151,9 @@ static void handle_event(struct connection *connection, const struct responses_e
         count_stray(connection);
         return;
     }
+    if ((type->kind == EVENT_STEER || event->is_error) &&
+        responses_steer_handle(connection, type, event))
+        return;
     if (!connection->is_named) {
         bring_to_lane(connection->lanes, type, event, message);
         return;

@@ -49,7 +49,8 @@ static void count_responses(const struct responses *client, struct census *censu
         census->queued += response->state == RESPONSE_QUEUED;
         census->waiting += response->state == RESPONSE_BACKOFF;
         census->sent += response->state == RESPONSE_SENT;
-        census->running += response->state == RESPONSE_RUNNING;
+        census->running +=
+            response->state == RESPONSE_RUNNING || response->state == RESPONSE_STEERED;
         census->streaming += response->state == RESPONSE_RUNNING && response->had_output;
     }
 }

@@ -466,8 +466,30 @@ static void on_end(void *user, const struct responses_result *result)
     put(caller, "end %s%s%s", ends[result->end], result->code[0] ? " " : "", result->code);
 }
 
-static const struct responses_handlers handlers = {
-    on_started, on_item_added, on_delta, on_item_done, on_retry, on_unknown, on_end};
+static void on_steer(void *user, enum responses_steer_outcome outcome)
+{
+    static const char *const outcomes[] = {"applied", "pending", "returned"};
+    struct caller *caller = user;
+    put(caller, "steer %s", outcomes[outcome]);
+    if (outcome != STEER_RETURNED)
+        vec_push(&caller->history, mem_dup_c(caller->given));
+}
+
+static const struct responses_handlers handlers = {.on_started = on_started,
+                                                   .on_item_added = on_item_added,
+                                                   .on_delta = on_delta,
+                                                   .on_item_done = on_item_done,
+                                                   .on_retry = on_retry,
+                                                   .on_unknown = on_unknown,
+                                                   .on_steer = on_steer,
+                                                   .on_end = on_end};
+
+enum status caller_steer(struct caller *caller, const char *item)
+{
+    caller->given = item;
+    struct str items = str_from(item);
+    return responses_steer(caller->response, &items, 1, NULL);
+}
 
 static struct str history_item(void *user, size_t index)
 {

@@ -83,7 +83,9 @@ struct caller {
     unsigned ends, retries;
     char last_type[32], last_call_id[32], last_name[32], last_arguments[32];
     bool adopts; /* done items go into the history */
+    const char *given;
 };
+enum status caller_steer(struct caller *caller, const char *item); /* JSON, must stay */
 void caller_start(struct caller *caller, struct fake *fake, enum responses_priority priority);
 void caller_finish(struct caller *caller);
 void caller_push(struct caller *caller, const char *item); /* `'` for `"` */
