@@ -81,6 +81,15 @@ static enum action choose(const struct failure *failure)
     return action_of_status(failure);
 }
 
+bool responses_is_vague(const struct failure *failure)
+{
+    for (size_t i = 0; i < array_count(codes); i++) {
+        if (str_eq_c(failure->code, codes[i].code))
+            return false;
+    }
+    return failure->param.len == 0 && choose(failure) == ACTION_FAIL;
+}
+
 uint64_t responses_backoff_ms(struct responses *client, unsigned attempt)
 {
     const struct responses_deadlines *deadlines = &client->deadlines;

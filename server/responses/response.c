@@ -422,6 +422,11 @@ static void handle_error(struct response *response, const struct event_type *typ
     (void)message;
     struct failure failure = {event->error_code,   event->error_message,  event->error_param,
                               event->error_status, event->retry_after_ms, false};
+    /* Whose error it is, is a guess: if it was not ours, our answer still comes on this lane, and
+     * must not be taken for the next one's. */
+    bool is_nobodys = event->lane.len == 0 && event->response_id.len == 0;
+    if (is_nobodys && responses_is_vague(&failure))
+        response->lane->connection->is_retiring = true;
     if (str_eq_c(failure.code, "websocket_stream_limit_reached"))
         responses_lane_limit(response->lane);
     fail(response, &failure);

@@ -330,6 +330,8 @@ enum status responses_schedule(struct responses *client, struct response *asked,
 /* `response` is off its lane. Sends again, waits, or ends it. */
 void responses_recover(struct response *response, const struct failure *failure);
 /* The connection never came to be: concerns what waits for it. */
+/* Some request was wrong; nothing says that it was ours. */
+bool responses_is_vague(const struct failure *failure);
 /* The upgrade worked and then nothing came at all: as good as no connection. */
 void responses_recover_deaf(struct connection *connection, const struct failure *failure);
 /* What a WebSocket does not carry goes over HTTP from now on; false if that is not wanted. */

@@ -685,6 +685,30 @@ Test(responses_recover, closes_by_the_server)
     }
 }
 
+/* The error may be about something else that came with our request: then the answer to it still
+ * comes, and is not the answer to what is asked next. */
+Test(responses_recover, an_error_of_nobody_leaves_the_socket_behind)
+{
+    static const char *const profiles[] = {"openai", "generic"};
+    for (size_t i = 0; i < array_count(profiles); i++) {
+        struct scene s;
+        scene_create(&s, profiles[i], RESPONSES_AUTO);
+        fake_accept(s.wire);
+        fake_event(s.wire, "{'type':'error','status':400,'error':{'type':'invalid_request_error',"
+                           "'code':null,'message':'This is no JSON.','param':null}}");
+        caller_assert_log(&s.caller, "end failed invalid_request_error");
+        caller_say(&s.caller, "two");
+        cr_assert(caller_create(&s.caller));
+        struct fake_wire *next = fake_last(&s.fake);
+        cr_assert_neq(next, s.wire, "%s", profiles[i]);
+        cr_assert(s.wire->is_closed);
+        fake_accept(next);
+        fake_answer(next, i == 0 ? "l0" : "", "r2", "the right one");
+        caller_assert_log(&s.caller, "started r2; item 0 message m-r2; end completed");
+        scene_stop(&s);
+    }
+}
+
 /* -- HTTP ------------------------------------------------------------------------------------ */
 
 static void end_stream(struct fake_wire *wire)
