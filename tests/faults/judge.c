@@ -70,8 +70,10 @@ static const char items_sql[] =
     "SELECT kind, json->>'type' AS type, coalesce(json->>'name', json->>'role', '') AS name,"
     " coalesce(json->>'arguments', json->>'input', json->>'$.content[0].text',"
     " json->>'$.summary[0].text', '') AS text"
-    " FROM item WHERE kind <> 'context' AND type NOT LIKE '%_output'"
-    " AND NOT (kind = 'user' AND text LIKE '%Go on%') ORDER BY kind, type, name, text";
+    " FROM item WHERE kind = 'output' ORDER BY type, name, text";
+/* Last, for they are more after a failure: somebody has said "go on". */
+static const char users_sql[] =
+    "SELECT 'user', json->>'$.content[0].text' FROM item WHERE kind = 'user' ORDER BY seq";
 /* Rows are what is wrong. */
 static const char *const wrong_sql[] = {
     "SELECT 'no end of the call', call_id, name, arguments FROM call WHERE output IS NULL",
@@ -114,8 +116,12 @@ bool judge_append_journal(struct buf *text, const char *state, struct buf *why)
     buf_append_fmt(&path, "%s/journal.db", state);
     if (sqlite3_open_v2(path.ptr, &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
         buf_append_fmt(why, "there is no journal: %s\n", sqlite3_errmsg(db));
-    if (why->len == before && query(db, calls_sql, text, why))
+    if (why->len == before)
+        query(db, calls_sql, text, why);
+    if (why->len == before)
         query(db, items_sql, text, why);
+    if (why->len == before)
+        query(db, users_sql, text, why);
     for (size_t i = 0; why->len == before && i < array_count(wrong_sql); i++)
         query(db, wrong_sql[i], why, why);
     sqlite3_close(db);
