@@ -6,9 +6,9 @@
 
 #include <lanebridge/json.h>
 
-#include "app.h"
+#include "target-internal.h"
 
-enum { HEADERS_MAX = 32, ERROR_BODY_BYTES = 64 * 1024 };
+enum { ERROR_BODY_BYTES = 64 * 1024 };
 
 struct link;
 struct links {
@@ -47,119 +47,16 @@ struct link {
     struct err failure;
 };
 
-/* -- Where to and with what
- * ---------------------------------------------------------------------------- */
-
-static bool is_replay(const struct config *config)
-{
-    return strncmp(config->endpoint_url, "replay:", 7) == 0;
-}
-
-static bool is_loopback(const struct net_url *url)
-{
-    return !url->tls; /* plain schemes go to loopback alone */
-}
-
-void wire_endpoint_host(const struct config *config, struct buf *host)
-{
-    struct net_url url;
-    if (is_replay(config))
-        buf_append_c(host, "localhost"); /* our own endpoint, in a child */
-    else if (net_url_parse(str_from(config->endpoint_url), &url, NULL) == STATUS_OK)
-        buf_append_c(host, url.host);
-}
-
 struct str wire_key(const struct wire *wire)
 {
     return buf_str(&wire->key);
 }
 
-struct target {
-    struct net_target net;
-    struct net_header headers[HEADERS_MAX];
-    struct buf key_header;
-    struct buf texts[HEADERS_MAX];
-};
-
-static void target_finish(struct target *target)
-{
-    buf_finish(&target->key_header);
-    for (size_t i = 0; i < HEADERS_MAX; i++)
-        buf_finish(&target->texts[i]);
-}
-
-static void target_add(struct target *target, const char *name, const char *value)
-{
-    if (target->net.header_count < HEADERS_MAX)
-        target->headers[target->net.header_count++] = (struct net_header){name, value};
-}
-
-/* "name: value" of endpoint.headers. */
-static void target_add_configured(struct target *target, const struct config *config)
-{
-    for (size_t i = 0; i < config->endpoint_headers.count && i + 4 < HEADERS_MAX; i++) {
-        struct str line = str_from(config->endpoint_headers.ptr[i]);
-        size_t colon = str_find_byte(line, ':', 0);
-        if (colon == STR_NONE)
-            continue;
-        struct buf *text = &target->texts[i];
-        buf_append(text, str_trim(str_slice(line, 0, colon)));
-        buf_append_byte(text, '\0');
-        size_t value = text->len;
-        buf_append(text, str_trim(str_skip(line, colon + 1)));
-        for (char *c = text->ptr; *c; c++)
-            if (*c >= 'A' && *c <= 'Z')
-                *c = (char)(*c - 'A' + 'a');
-        target_add(target, text->ptr, text->ptr + value);
-    }
-}
-
-static bool has_key_command(const struct wire *wire)
-{
-    return wire->config->endpoint_api_key_command.count > 0 && !is_replay(wire->config);
-}
-
-static enum status target_add_key(struct target *target, struct wire *wire, struct err *err)
-{
-    if (wire->key.len == 0 && has_key_command(wire))
-        return STATUS_OK; /* a look at the settings: the command runs at the connect */
-    if (wire->key.len == 0) {
-        enum status status = config_key_take(wire->config, &wire->key, err);
-        if (status < 0)
-            return is_loopback(&target->net.url) ? STATUS_OK
-                                                 : status; /* a local model needs none */
-    }
-    const struct responses_profile *profile = responses_profile_find(
-        str_from(wire->config->endpoint_profile), str_from(target->net.url.host));
-    bool bearer = strcmp(profile->key_header, "authorization") == 0;
-    buf_append_fmt(&target->key_header, "%s%s", bearer ? "Bearer " : "", wire->key.ptr);
-    target_add(target, profile->key_header, target->key_header.ptr);
-    return STATUS_OK;
-}
-
-static enum status target_init(struct target *target, struct wire *wire, enum transport_kind kind,
+static enum status init_target(struct target *target, struct wire *wire, enum transport_kind kind,
                                struct err *err)
 {
-    const struct config *config = wire->config;
-    *target = (struct target){.net.headers = NULL};
-    target->net.headers = target->headers;
-    target->net.max_message_bytes = (size_t)config->endpoint_max_event_bytes;
-    target->net.proxy = config->endpoint_proxy;
-    if (is_replay(config)) {
-        net_url_parse(STR("ws://127.0.0.1/v1/responses"), &target->net.url, NULL);
-        target->net.unix_path = replay_child_socket(wire->replay);
-        return STATUS_OK;
-    }
-    enum status status = net_url_parse(str_from(config->endpoint_url), &target->net.url, err);
-    if (status < 0) {
-        err_prefix(err, "endpoint.url");
-        return status;
-    }
-    target_add_configured(target, config);
-    status = target_add_key(target, wire, err);
-    if (status == STATUS_OK && kind == TRANSPORT_HTTP)
-        target->net.url.websocket = false;
-    return status;
+    const char *socket = wire->replay ? replay_child_socket(wire->replay) : NULL;
+    return target_init(target, wire->config, &wire->key, socket, kind, err);
 }
 
 /* on_closed on the next loop turn: nothing calls back before open() or send() has returned. */
@@ -175,7 +72,7 @@ static void want_key(struct link *link);
 /* A key that was good when it was printed may be refused a moment later: asked for once more. */
 static bool retries_key(struct link *link, int http_status)
 {
-    if (http_status != 401 || link->key_retried || !has_key_command(link->wire))
+    if (http_status != 401 || link->key_retried || !target_has_key_command(link->wire->config))
         return false;
     link->key_retried = true;
     if (link->ws)
@@ -322,7 +219,7 @@ static void start_ws(struct link *link)
 {
     struct target target;
     struct err err = {0};
-    if (target_init(&target, link->wire, link->kind, &err) == STATUS_OK)
+    if (init_target(&target, link->wire, link->kind, &err) == STATUS_OK)
         link->ws = net_ws_open(link->wire->net, &target.net, &ws_handlers, link, &err);
     if (!link->ws)
         fail_later(link, err.status, err.text);
@@ -350,11 +247,11 @@ static void start_http(struct link *link)
     struct target target;
     struct err err = {0};
     struct buf body = {0};
-    if (has_key_command(link->wire) && !link->key_retried)
+    if (target_has_key_command(link->wire->config) && !link->key_retried)
         buf_append(&body, buf_str(&link->body)); /* it may have to be sent again */
     else
         buf_move(&body, &link->body);
-    if (target_init(&target, link->wire, link->kind, &err) == STATUS_OK) {
+    if (init_target(&target, link->wire, link->kind, &err) == STATUS_OK) {
         target_add(&target, "accept", "text/event-stream");
         link->http =
             net_http_open(link->wire->net, "POST", &target.net, &body, &http_handlers, link, &err);
@@ -402,7 +299,7 @@ static void want_key(struct link *link)
 
 static void connect_link(struct link *link)
 {
-    if (has_key_command(link->wire))
+    if (target_has_key_command(link->wire->config))
         want_key(link);
     else
         open_link(link);
@@ -512,10 +409,10 @@ static enum status need_replay(struct wire *wire, struct err *err)
 /* What can be known at once is said at once: a bad URL, a missing key. */
 static enum status check(struct wire *wire, enum transport_kind kind, struct err *err)
 {
-    if (is_replay(wire->config))
+    if (target_is_replay(wire->config))
         return need_replay(wire, err);
     struct target probe;
-    enum status status = target_init(&probe, wire, kind, err);
+    enum status status = init_target(&probe, wire, kind, err);
     target_finish(&probe);
     return status;
 }
@@ -534,7 +431,7 @@ static struct transport *wire_open(void *user, enum transport_kind kind,
     link->handlers = *handlers;
     link->user = handlers_user;
     link->later = loop_timer_new(wire->loop, on_later, link);
-    if (is_replay(wire->config) && !wire->replay_ready)
+    if (target_is_replay(wire->config) && !wire->replay_ready)
         vec_push(&wire->waiting, link);
     else
         start(link);

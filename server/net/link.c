@@ -489,17 +489,22 @@ void net_link_set_open(struct net_link *link)
     loop_timer_stop(link->deadline);
 }
 
+static void wipe(char *secret)
+{
+    if (secret)
+        explicit_bzero(secret, strlen(secret));
+    mem_free(secret);
+}
+
 void net_link_finish(struct net_link *link)
 {
     for (size_t i = 0; i < link->headers.len; i++) {
         mem_free((char *)(uintptr_t)link->headers.ptr[i].name);
-        mem_free((char *)(uintptr_t)link->headers.ptr[i].value);
+        wipe((char *)(uintptr_t)link->headers.ptr[i].value); /* one of them is the key */
     }
     vec_finish(&link->headers);
     mem_free(link->unix_path);
-    if (link->proxy)
-        explicit_bzero(link->proxy, strlen(link->proxy)); /* it may hold a password */
-    mem_free(link->proxy);
+    wipe(link->proxy); /* it may hold a password */
 }
 
 void net_link_free(struct net_link *link, unsigned code, const char *reason)
