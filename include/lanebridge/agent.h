@@ -120,6 +120,13 @@ struct agent_input {
  * follow later. STATUS_LIMIT when the queue is full; STATUS_INVALID for an empty prompt. */
 enum status agent_turn_start(struct agent_thread *thread, const struct agent_input *input,
                              char ret_turn_id[ID_BYTES], bool *ret_queued, struct err *err);
+/* A message for the turn that runs (empty id: whichever). It reaches the model at the first chance: in
+ * the running response where the endpoint can, else with the next outputs, else when the answer is
+ * done, which the turn then goes on from. AGENT_ITEM_COMPLETED(userMessage) says when; an interrupted
+ * turn keeps it in the history. STATUS_NOT_FOUND when no such turn runs; STATUS_LIMIT when as many wait
+ * as may; STATUS_INVALID for an empty prompt. */
+enum status agent_turn_steer(struct agent_thread *thread, struct str turn_id,
+                             const struct agent_input *input, struct err *err);
 /* The running turn, if it is this one (empty: whichever): calls are cancelled, the response is left to
  * drain, TURN_COMPLETED(interrupted) comes at once; what its calls did is told after it. A turn that
  * waits leaves the queue (empty and none runs: the first). STATUS_NOT_FOUND when there is none. */

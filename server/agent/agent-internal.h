@@ -46,7 +46,7 @@ struct agent_thread {
     struct response *warming;
     struct agent_turn *turn; /* the running one */
     VEC(struct agent_turn *) queue;
-    struct loop_timer *kick; /* advances on the next loop turn */
+    struct loop_timer *kick;            /* advances on the next loop turn */
     bool warm_wanted, is_rewarm_wanted; /* when the folder is trusted; after a rotation */
     bool title_wanted;                  /* to be told */
 };
@@ -88,6 +88,11 @@ struct turn_call {
     bool is_custom, announced, done;
 };
 
+struct turn_steer {
+    char id[ID_BYTES];
+    struct buf prompt, json;
+};
+
 struct agent_turn {
     struct agent_thread *thread;
     char id[ID_BYTES];
@@ -99,8 +104,11 @@ struct agent_turn {
     VEC(struct turn_item *) items;  /* of the running response */
     VEC(struct turn_call *) calls;  /* of the running response, in order */
     size_t calls_running;
-    bool is_answered; /* the running response has said its last word */
-    unsigned breaks; /* broken responses in a row that brought nothing */
+    bool is_answered;              /* the running response has said its last word */
+    VEC(struct turn_steer) steers; /* that are not in the history yet, in order */
+    size_t steers_away;            /* the first so many were given to the response */
+    bool steer_returned;           /* this response takes none */
+    unsigned breaks;               /* broken responses in a row that brought nothing */
     enum agent_turn_status outcome;
     struct buf error;
     struct responses_usage usage;
@@ -125,6 +133,17 @@ void turn_drop_items(struct agent_turn *turn);
 /* Completes for the people what was shown but will never be done: not ok, with the text so far. */
 void turn_abandon_items(struct agent_turn *turn);
 void turn_drop_held(struct agent_turn *turn);
+
+/* -- steer.c: messages for the turn while it runs */
+void turn_steer(struct agent_turn *turn, const struct agent_input *input);
+/* Gives what waits to the running response, if it takes it. */
+void turn_offer_steers(struct agent_turn *turn);
+void turn_on_steer(struct agent_turn *turn, enum responses_steer_outcome outcome);
+/* The response has ended or began anew: what it was given is ours again. */
+void turn_take_steers_back(struct agent_turn *turn);
+/* What waits becomes history; true if there was any. */
+bool turn_append_steers(struct agent_turn *turn);
+void turn_drop_steers(struct agent_turn *turn);
 
 /* Starts the call that an item asks for (call.c). */
 void call_start(struct agent_turn *turn, const struct responses_item *item);

@@ -177,10 +177,23 @@ static void on_retry(void *user, const char *what, uint64_t wait_ms)
     (void)wait_ms;
     turn_abandon_items(turn);
     turn_drop_items(turn);
+    turn_take_steers_back(turn);
     turn->timing.retries++;
     struct agent_event event = agent_event_for(turn, AGENT_NOTICE);
     event.text = str_from(what);
     agent_emit(turn->thread->agent, &event);
+}
+
+/* What waited for a response to begin. */
+static void on_started(void *user, struct str response_id)
+{
+    (void)response_id;
+    turn_offer_steers(user);
+}
+
+static void on_steer(void *user, enum responses_steer_outcome outcome)
+{
+    turn_on_steer(user, outcome);
 }
 
 static void on_end(void *user, const struct responses_result *result)
@@ -189,6 +202,8 @@ static void on_end(void *user, const struct responses_result *result)
 }
 
 const struct responses_handlers turn_stream_handlers = {
+    .on_started = on_started,
+    .on_steer = on_steer,
     .on_item_added = on_item_added,
     .on_delta = on_delta,
     .on_item_done = on_item_done,

@@ -397,6 +397,23 @@ enum status agent_turn_start(struct agent_thread *thread, const struct agent_inp
     return STATUS_OK;
 }
 
+enum status agent_turn_steer(struct agent_thread *thread, struct str turn_id,
+                             const struct agent_input *input, struct err *err)
+{
+    struct agent_turn *turn = thread->turn;
+    bool runs = turn && (turn->state == TURN_ASKING || turn->state == TURN_TOOLING);
+    if (str_trim(input->prompt).len == 0)
+        return err_set(err, STATUS_INVALID, "the message is empty: write what should be done");
+    if (!runs || (turn_id.len > 0 && !str_eq_c(turn_id, turn->id)))
+        return err_set(err, STATUS_NOT_FOUND,
+                       "that turn is not running any more: start another one with the message");
+    if (turn->steers.len >= LIMIT_TURN_QUEUE_COUNT)
+        return err_set(err, STATUS_LIMIT, "%d messages wait already: let the turn take them first",
+                       LIMIT_TURN_QUEUE_COUNT);
+    turn_steer(turn, input);
+    return STATUS_OK;
+}
+
 enum status agent_turn_interrupt(struct agent_thread *thread, struct str turn_id, struct err *err)
 {
     struct agent_turn *turn = thread->turn;

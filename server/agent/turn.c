@@ -53,6 +53,7 @@ void turn_free(struct agent_turn *turn)
         return;
     turn_drop_items(turn);
     vec_finish(&turn->items);
+    turn_drop_steers(turn);
     drop_calls(turn);
     vec_finish(&turn->calls);
     buf_finish(&turn->prompt);
@@ -166,7 +167,7 @@ static void ask(struct agent_turn *turn)
     turn->timing.steps++;
     turn->asked_ms = loop_now_ms(agent->env.loop);
     turn_drop_items(turn);
-    turn->is_answered = false;
+    turn->is_answered = turn->steer_returned = false;
     struct responses_request request = {.model = str_from(agent->model),
                                         .effort = str_from(agent->effort),
                                         .tools = buf_str(&agent->tools_json),
@@ -224,6 +225,7 @@ void turn_advance(struct agent_turn *turn)
     uint64_t now = loop_now_ms(turn->thread->agent->env.loop);
     if (turn->state == TURN_SETTLING) {
         append_outputs(turn);
+        turn_append_steers(turn);
         if (turn->outcome == TURN_INTERRUPTED) {
             struct buf note = {0};
             history_format_message(&note, "user", str_from(interrupted_note));
@@ -234,6 +236,7 @@ void turn_advance(struct agent_turn *turn)
     } else if (turn->state == TURN_TOOLING) {
         turn->timing.tools_ms += now - turn->tooling_ms;
         append_outputs(turn);
+        turn_append_steers(turn);
         ask(turn);
     }
 }
@@ -259,17 +262,19 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
     count(turn, result);
     turn_drop_held(turn);
     turn_abandon_items(turn);
+    turn_take_steers_back(turn);
     if (turn->state == TURN_SETTLING) {
         turn_advance(turn);
         return;
     }
+    bool has_more = turn->steers.len > 0; /* said meanwhile, and not yet to the model */
     bool has_calls = turn->calls.len > 0;
     if (result->end == RESPONSE_FAILED) {
         fail(turn, result->text);
         return;
     }
     bool is_broken = result->end == RESPONSE_BROKEN;
-    if (is_broken && turn->is_answered && !has_calls) {
+    if (is_broken && turn->is_answered && !has_calls && !has_more) {
         end(turn, TURN_COMPLETED); /* only what says that it is over was lost */
         return;
     }
@@ -281,7 +286,7 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
     }
     if (has_calls)
         turn->breaks = 0;
-    if (has_calls || is_broken) {
+    if (has_calls || is_broken || has_more) {
         turn->tooling_ms = loop_now_ms(turn->thread->agent->env.loop);
         set_state(turn, TURN_TOOLING);
         turn_advance(turn);

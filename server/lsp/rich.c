@@ -311,6 +311,35 @@ static void handle_turn_interrupt(struct lsp_server *server, const struct jsonrp
         jsonrpc_respond(server->peer, message->id, STR("{}"));
 }
 
+static void append_texts(struct buf *prompt, const struct json_value *input)
+{
+    for (const struct json_value *part = json_first(input); part; part = json_next(part)) {
+        if (!str_eq_c(json_get_str(part, "type"), "text"))
+            continue;
+        if (prompt->len > 0)
+            buf_append_c(prompt, "\n\n");
+        buf_append(prompt, json_get_str(part, "text"));
+    }
+}
+
+static void handle_turn_steer(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    struct err err = {0};
+    struct buf prompt = {0};
+    struct str id = json_get_str(message->params, "threadId");
+    struct agent_thread *thread = server->agent ? agent_thread_find(server->agent, id) : NULL;
+    append_texts(&prompt, json_get(message->params, "input"));
+    const struct agent_input input = {.prompt = buf_str(&prompt)};
+    if (!thread)
+        err_set(&err, STATUS_NOT_FOUND, "there is no open thread " STR_FMT, STR_ARG(id));
+    if (!thread ||
+        agent_turn_steer(thread, json_get_str(message->params, "expectedTurnId"), &input, &err) < 0)
+        fail(server, message, &err);
+    else
+        jsonrpc_respond(server->peer, message->id, STR("{}"));
+    buf_finish(&prompt);
+}
+
 static void handle_status(struct lsp_server *server, const struct jsonrpc_message *message)
 {
     struct buf json = {0};
@@ -323,6 +352,7 @@ const struct lsp_method rich_requests[] = {
     {"lanebridge/thread/start", handle_thread_start},
     {"lanebridge/thread/resume", handle_thread_resume},
     {"lanebridge/turn/start", handle_turn_start},
+    {"lanebridge/turn/steer", handle_turn_steer},
     {"lanebridge/turn/interrupt", handle_turn_interrupt},
     {"lanebridge/status/get", handle_status},
     {NULL, NULL},
