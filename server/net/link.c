@@ -185,11 +185,12 @@ static const lws_retry_bo_t no_pings = {.secs_since_valid_ping = 0};
  * watches the descriptor registers it when the loop polls next, which is later. */
 static const char nowhere[] = "127.0.0.1";
 
-static void exchange_socket(struct net_link *link)
+static bool exchange_socket(struct net_link *link)
 {
-    dup3(link->fd, lws_get_socket_fd(link->sock.wsi), O_CLOEXEC);
+    bool good = dup3(link->fd, lws_get_socket_fd(link->sock.wsi), O_CLOEXEC) >= 0;
     close(link->fd);
     link->fd = -1;
+    return good;
 }
 
 static bool connect_by_library(struct net_link *link, struct lws_context *context,
@@ -217,10 +218,9 @@ static bool connect_by_library(struct net_link *link, struct lws_context *contex
     link->starting = false;
     if (wsi && link->sock.handle) {
         link->sock.wsi = wsi;
-        if (link->fd >= 0)
-            exchange_socket(link);
+        bool good = link->fd < 0 || exchange_socket(link);
         net_poke(context);
-        return true;
+        return good; /* if not: killed with the link's end */
     }
     net_poke(context);
     link->sock.wsi = NULL;
