@@ -17,6 +17,7 @@ struct app {
     struct net *net;
     struct wire *wire;
     struct journal *journal;
+    struct memory *memory;
     struct responses *responses;
     struct tools *tools;
     struct agent *agent;
@@ -64,6 +65,20 @@ static void on_rotated(void *user)
     struct app *app = user;
     if (app->agent)
         agent_on_rotated(app->agent);
+}
+
+static void on_learned(void *user, const struct responses_learned *learned)
+{
+    struct app *app = user;
+    memory_put(app->memory, learned);
+}
+
+static uint64_t pause_ms(void *user)
+{
+    struct app *app = user;
+    struct responses_learned known;
+    memory_get(app->memory, &known);
+    return known.pause_ms;
 }
 
 /* AGENTS.md of the root: data from the repository, with where it came from. */
@@ -131,6 +146,9 @@ static struct responses *new_responses(struct app *app)
     wire_endpoint_host(app->config, &host);
     struct str profile = str_from(app->config->endpoint_profile);
     struct responses_deadlines deadlines = shrunk_deadlines();
+    struct responses_learned known;
+    app->memory = memory_new(app->env.state_folder, app->config->endpoint_url);
+    memory_get(app->memory, &known);
     struct responses_options options = {
         .profile = responses_profile_find(profile, buf_str(&host)),
         .deadlines = &deadlines,
@@ -138,6 +156,9 @@ static struct responses *new_responses(struct app *app)
         .store = app->config->store,
         .on_status = on_status,
         .on_rotated = on_rotated,
+        .known = &known,
+        .on_learned = on_learned,
+        .pause_ms = pause_ms,
         .user = app,
     };
     struct transport_env env = wire_env(app->wire);
@@ -331,6 +352,7 @@ static void app_finish(struct app *app)
     agent_free(app->agent);
     tools_free(app->tools);
     responses_free(app->responses);
+    memory_free(app->memory);
     wire_free(app->wire);
     if (app->net)
         net_free(app->net);

@@ -70,6 +70,12 @@ struct responses_status {
 
 /* -- Client ------------------------------------------------------------------------------------------- */
 
+/* What was learned of an endpoint, for who comes next. */
+struct responses_learned {
+    char refused[256];    /* what it does not take: names separated by spaces ("stream_id generate") */
+    uint64_t life_ms;     /* the age limit of its connections, if it came before the profile's; or 0 */
+    uint64_t pause_ms;    /* it asked for a pause of this long just now (403, 429); or 0 */
+};
 enum responses_transport_choice { RESPONSES_AUTO, RESPONSES_WEBSOCKET_ONLY, RESPONSES_HTTP_ONLY };
 struct responses_options {
     const struct responses_profile *profile;       /* copied */
@@ -81,6 +87,10 @@ struct responses_options {
     /* Optional; a new connection has taken over from one that nears its age limit. Chains that are
      * left behind then should be warmed up (responses_chain_is_left_behind). */
     void (*on_rotated)(void *user);
+    const struct responses_learned *known;         /* by others before; copied; may be NULL */
+    void (*on_learned)(void *user, const struct responses_learned *learned);   /* optional */
+    /* Optional; asked before a connect: for how long others were told to wait. */
+    uint64_t (*pause_ms)(void *user);
     void *user;
 };
 struct responses;

@@ -156,7 +156,8 @@ static void settle(struct responses *client)
         responses_connection_sweep(client);
         if (client->is_unsettled)
             continue;
-        if (call_retry(client) || call_end(client) || call_rotated(client) || call_status(client))
+        if (call_retry(client) || call_end(client) || call_rotated(client) ||
+            responses_learn_tell(client) || call_status(client))
             client->is_unsettled = true;
         else
             arm_at(client, next_deadline(client));
@@ -238,11 +239,14 @@ struct responses *responses_new(const struct transport_env *env,
     client->store = options->store;
     client->on_status = options->on_status;
     client->on_rotated = options->on_rotated;
+    client->on_learned = options->on_learned;
+    client->pause_ms_of_others = options->pause_ms;
     client->life_ms = client->deadlines.life ? client->deadlines.life
                                              : (uint64_t)client->profile.life_minutes * 60 * 1000;
     client->user = options->user;
     client->armed_ms = NEVER;
     client->lane_limit = LIMIT_LANE_NAMES_COUNT;
+    responses_learn_begin(client, options->known);
     client->timer = env->timer_new(env->user, on_timer, client);
     client->told.since_ms = responses_now(client);
     client->told.transport =
@@ -256,6 +260,7 @@ void responses_free(struct responses *responses)
         return;
     responses->on_status = NULL;
     responses->on_rotated = NULL;
+    responses->on_learned = NULL;
     while (responses->chains.len > 0)
         responses_chain_free(vec_last(&responses->chains));
     while (responses->connections.len > 0)

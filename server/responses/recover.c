@@ -187,6 +187,7 @@ static void retry(struct response *response, const struct failure *failure, cons
     if (failure->retry_after_ms >= 0) /* the jitter on top: everybody was told the same */
         wait = (uint64_t)failure->retry_after_ms + wait / 4;
     struct str message = failure->message.len ? failure->message : failure->code;
+    responses_learn_pause(client, failure, wait);
     response_send_again(response, responses_now(client) + wait);
     put_note(response, wait, "%s (" STR_FMT "): retrying in %llu s", why,
              (int)(message.len < 120 ? message.len : 120), message.ptr ? message.ptr : "",
@@ -345,6 +346,10 @@ void responses_recover_connect(struct connection *connection, const struct failu
     client->connect_failures++;
     client->connect_not_before_ms =
         responses_now(client) + responses_backoff_ms(client, client->connect_failures);
+    uint64_t pause = client->connect_not_before_ms - responses_now(client);
+    if (failure->retry_after_ms > (int64_t)pause)
+        pause = (uint64_t)failure->retry_after_ms;
+    responses_learn_pause(client, failure, pause);
     responses_status_detail(client, STR_FMT, STR_ARG(failure->message));
     if (keep_predecessor(connection))
         return;

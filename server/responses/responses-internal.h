@@ -78,6 +78,14 @@ struct failure {
 /* Tools are sent once in a chain, as an `additional_tools` item, and not with each request. */
 bool responses_profile_takes_tools_once(const struct responses_profile *profile, struct str model);
 
+/* -- learn.c --------------------------------------------------------------------------------- */
+
+void responses_learn_begin(struct responses *client, const struct responses_learned *known);
+/* True if something was told to the caller. */
+bool responses_learn_tell(struct responses *client);
+/* The server asks for a pause: everybody who uses it shall know. */
+void responses_learn_pause(struct responses *client, const struct failure *failure, uint64_t ms);
+
 /* -- item.c ---------------------------------------------------------------------------------- */
 
 /* Items seen done in one response: so that none is delivered twice. */
@@ -353,6 +361,8 @@ struct responses {
     bool store;
     void (*on_status)(void *user, const struct responses_status *status);
     void (*on_rotated)(void *user);
+    void (*on_learned)(void *user, const struct responses_learned *learned);
+    uint64_t (*pause_ms_of_others)(void *user);
     void *user;
 
     VEC(struct connection *) connections;
@@ -366,6 +376,11 @@ struct responses {
     unsigned refused;    /* enum request_option */
     unsigned lane_limit; /* names the server lets us have */
     uint64_t life_ms;    /* of a connection; 0: unknown */
+    struct {
+        unsigned refused;
+        uint64_t life_ms;
+    } learned;         /* as last told */
+    uint64_t pause_ms; /* to be told; 0: none */
     uint64_t order, uses;
     unsigned connect_failures;
     unsigned http_failures; /* requests in a row that did not even connect */

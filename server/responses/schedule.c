@@ -6,9 +6,18 @@ static bool is_short(const struct response *response)
     return response->chain->priority <= PRIORITY_ACTION;
 }
 
-static bool may_connect(const struct responses *client)
+/* Another process may have been told to wait. */
+static bool may_connect(struct responses *client)
 {
-    return responses_now(client) >= client->connect_not_before_ms;
+    uint64_t now = responses_now(client);
+    if (now < client->connect_not_before_ms)
+        return false;
+    uint64_t pause = client->pause_ms_of_others ? client->pause_ms_of_others(client->user) : 0;
+    if (pause > RETRY_AFTER_MAX_MS)
+        pause = RETRY_AFTER_MAX_MS;
+    if (pause > 0)
+        client->connect_not_before_ms = now + pause;
+    return pause == 0;
 }
 
 /* On a connection that is open. One that takes nothing is lost, whether it knows or not. */

@@ -155,8 +155,7 @@ static void on_rotated(void *user)
     fake->rotations++;
 }
 
-void fake_start_with(struct fake *fake, const struct responses_profile *profile,
-                     enum responses_transport_choice choice, bool store)
+void fake_start_options(struct fake *fake, const struct responses_options *options)
 {
     *fake = (struct fake){.now = 1000};
     struct transport_env env = {
@@ -169,6 +168,12 @@ void fake_start_with(struct fake *fake, const struct responses_profile *profile,
         .timer_stop = env_timer_stop,
         .timer_free = env_timer_free,
     };
+    fake->client = responses_new(&env, options);
+}
+
+void fake_start_with(struct fake *fake, const struct responses_profile *profile,
+                     enum responses_transport_choice choice, bool store)
+{
     struct responses_options options = {
         .profile = profile,
         .deadlines = &fake_deadlines,
@@ -178,7 +183,7 @@ void fake_start_with(struct fake *fake, const struct responses_profile *profile,
         .on_rotated = on_rotated,
         .user = fake,
     };
-    fake->client = responses_new(&env, &options);
+    fake_start_options(fake, &options);
 }
 
 void fake_start(struct fake *fake, const char *profile, enum responses_transport_choice choice,

@@ -44,6 +44,7 @@ void fake_start(struct fake *fake, const char *profile, enum responses_transport
                 bool store);
 void fake_start_with(struct fake *fake, const struct responses_profile *profile,
                      enum responses_transport_choice choice, bool store);
+void fake_start_options(struct fake *fake, const struct responses_options *options);
 /* Frees the client and checks that nothing is left open. */
 void fake_stop(struct fake *fake);
 void fake_advance(struct fake *fake, uint64_t ms); /* fires what falls due, in order */
