@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLOSES = 8, REFUSALS = 8, ANSWERS = 10 };
 enum {
     AT_BORDERS = 1u << PLACE_BEFORE | 1u << PLACE_AFTER,
     EVERYWHERE = (1u << PLACE_COUNT) - 1,
@@ -38,8 +37,11 @@ static const struct {
                      AT_BORDERS,
                      false,
                      {1000, 1001, 1002, 1003, 1005, 1008, 1009, 1011, 1012, 1013, 3000, 4999}},
-    [FAULT_REFUSE] =
-        {"refuse", SOCKETS, AT_BORDERS, true, {400, 401, 403, 404, 426, 500, 501, 502, 503, 504}},
+    [FAULT_REFUSE] = {"refuse",
+                      SOCKETS,
+                      AT_BORDERS,
+                      true,
+                      {400, 401, 403, 404, 407, 426, 500, 501, 502, 503, 504}},
     [FAULT_BUSY] = {"busy", SOCKETS, AT_FRONT, true, {429}},
     [FAULT_MUTE] = {"mute", SOCKETS, AT_FRONT, true, {0}},
     [FAULT_DROP] = {"drop", SOCKETS, AT_FRONT, true, {0}},
@@ -168,6 +170,7 @@ static const struct {
     struct spec_failure failure;
 } failures[] = {
     {FAULT_REFUSE, 401, {"401", true}},
+    {FAULT_REFUSE, 407, {"proxy wants credentials", true}},
     {FAULT_ANSWER, 401, {"401", true}},
     {FAULT_ANSWER, 400, {"The proxy says 400", true}},
     {FAULT_ANSWER, 403, {"The proxy says 403", true}},
