@@ -26,6 +26,7 @@ enum {
 #define ROTATE_USED_MS ((uint64_t)600 * 1000) /* a connection idle for longer is left to close */
 #define RETRY_AFTER_MAX_MS                                                                         \
     ((uint64_t)600 * 1000) /* a server that asks for more is told to the user */
+#define WAIT_LIFT_MS ((uint64_t)1000)
 #define NEVER UINT64_MAX
 
 /* -- event.c --------------------------------------------------------------------------------- */

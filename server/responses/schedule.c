@@ -252,11 +252,18 @@ static enum status place(struct response *response, struct err *err)
     return client->profile.lanes ? place_on_lane(response, err) : place_on_socket(response, err);
 }
 
+/* Who waits is lifted by one for every second, so that nobody waits for ever. */
+static uint64_t rank_of(const struct response *response)
+{
+    uint64_t priority = response->chain->priority;
+    uint64_t lifts = (responses_now(response->client) - response->result.queued_ms) / WAIT_LIFT_MS;
+    return lifts < priority ? priority - lifts : 0;
+}
+
 static bool goes_before(const struct response *a, const struct response *b)
 {
-    if (a->chain->priority != b->chain->priority)
-        return a->chain->priority < b->chain->priority;
-    return a->order < b->order;
+    uint64_t rank_a = rank_of(a), rank_b = rank_of(b);
+    return rank_a != rank_b ? rank_a < rank_b : a->order < b->order;
 }
 
 /* The first in line behind `last`. */

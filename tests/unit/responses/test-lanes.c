@@ -5,7 +5,7 @@
 
 TestSuite(responses_lanes, .timeout = 10);
 
-enum { MANY = 34 };
+enum { MANY = 34, LANE_BYTES = 16 };
 
 /* Many callers on one client. */
 struct crowd {
@@ -100,6 +100,52 @@ Test(responses_lanes, those_that_wait_go_by_priority_then_in_order)
     }
     for (size_t i = 0; i < 5; i++)
         caller_finish(&late[i]);
+    crowd_stop(&c);
+}
+
+/* Typing goes first, but not for ever: after three seconds the background is as urgent, and older.
+ */
+Test(responses_lanes, the_background_is_not_starved)
+{
+    struct crowd c;
+    crowd_start(&c, "openai", 16, PRIORITY_TURN);
+    for (int i = 0; i < 16; i++)
+        cr_assert(caller_create(&c.callers[i]));
+    struct fake_wire *wire = fake_wire(&c.fake, 0);
+    fake_accept(wire);
+    struct caller background, typing[2];
+    caller_start(&background, &c.fake, PRIORITY_BACKGROUND);
+    caller_say(&background, "background.");
+    cr_assert(caller_create(&background));
+    for (int i = 0; i < 16; i++) {
+        char lane[LANE_BYTES], id[16];
+        snprintf(lane, sizeof(lane), "l%d", i);
+        snprintf(id, sizeof(id), "r%d-1", i);
+        fake_created(wire, lane, id);
+    }
+    for (int i = 0; i < 2; i++) {
+        caller_start(&typing[i], &c.fake, PRIORITY_TYPING);
+        caller_say(&typing[i], i ? "late." : "early.");
+        if (i == 0)
+            cr_assert(caller_create(&typing[i]));
+    }
+    fake_item(wire, "l0", "m0", "a");
+    fake_completed(wire, "l0", "r0-1");
+    fake_assert_sent(wire, 16, "early.");
+    fake_created(wire, "l16", "early"); /* a name nobody used yet */
+    for (int i = 0; i < 30; i++) {
+        fake_advance(&c.fake, 100);
+        fake_alive(wire);
+    }
+    cr_assert(caller_create(&typing[1]));
+    fake_completed(wire, "l1", "r1-1");
+    fake_assert_sent(wire, 17, "background.");
+    fake_item(wire, "l2", "m2", "a");
+    fake_completed(wire, "l2", "r2-1");
+    fake_assert_sent(wire, 18, "late.");
+    caller_finish(&background);
+    caller_finish(&typing[0]);
+    caller_finish(&typing[1]);
     crowd_stop(&c);
 }
 
