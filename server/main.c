@@ -20,6 +20,8 @@ static const char help[] =
     "      --token-file FILE            bearer token, required on any address but loopback\n"
     "      --trace FILE                 appends every frame, as JSON Lines\n"
     "      --age-limit SECONDS          how long a connection may live (default 3600)\n"
+    "      --without-lanes, --without-warm-up, --without-steering, --without-additional-tools\n"
+    "                                   refuses what other endpoints do not know\n"
     "\n"
     "  --help, --version\n"
     "\n"

@@ -13,7 +13,7 @@ _lanebridge() {
     case ${COMP_WORDS[1]} in
         lsp) COMPREPLY=($(compgen -W "--stdio" -- "$current")) ;;
         run) COMPREPLY=($(compgen -W "-C --json --yes-to-commands" -- "$current")) ;;
-        endpoint) COMPREPLY=($(compgen -W "--listen --engine --token-file --trace --age-limit" -- "$current")) ;;
+        endpoint) COMPREPLY=($(compgen -W "--listen --engine --token-file --trace --age-limit --without-lanes --without-warm-up --without-steering --without-additional-tools" -- "$current")) ;;
     esac
 }
 complete -F _lanebridge lanebridge

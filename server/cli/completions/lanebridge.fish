@@ -11,3 +11,8 @@ complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l engine -r -a
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l token-file -r -F
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l age-limit -r
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l trace -r -F
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l trace -r -F
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without-lanes
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without-warm-up
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without-steering
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without-additional-tools
