@@ -277,11 +277,13 @@ struct agent_thread *agent_thread_resume(struct agent *agent, struct str id, str
         return open;
     struct journal *journal = agent->env.journal;
     struct resume resume = {0};
-    if (id.len == 0 || id.len >= ID_BYTES ||
-        journal_thread_get(journal, id, on_root, &resume, err) < 0) {
+    enum status status = STATUS_NOT_FOUND;
+    if (id.len > 0 && id.len < ID_BYTES)
+        status = journal_thread_get(journal, id, on_root, &resume, err);
+    if (status == STATUS_NOT_FOUND)
         err_set(err, STATUS_NOT_FOUND, "there is no thread " STR_FMT, STR_ARG(id));
+    if (status < 0)
         return NULL;
-    }
     char id_text[ID_BYTES] = "";
     memcpy(id_text, id.ptr, id.len);
     if (journal_lease_take(journal, id_text, false, err) < 0)
