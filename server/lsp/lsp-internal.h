@@ -27,7 +27,7 @@ enum lsp_state { LSP_NEW, LSP_RUNNING, LSP_SHUT_DOWN, LSP_ENDED };
 struct lsp_client {
     char name[64];
     bool apply_edit, document_changes, create_files, rename_files, delete_files;
-    bool progress, show_document, message_request, configuration, register_configuration;
+    bool progress, show_document, configuration, register_configuration;
     /* the rich layer */
     bool rich, rich_approvals, rich_save;
 };

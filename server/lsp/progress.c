@@ -7,7 +7,6 @@ struct turn_view {
     struct lsp_server *server;
     char turn_id[ID_BYTES], thread_id[ID_BYTES];
     char token[ID_BYTES];
-    bool begun; /* the client accepted the token */
     struct buf title, pending;
     uint64_t reported_ms;
     struct loop_timer *timer;

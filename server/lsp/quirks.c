@@ -35,8 +35,6 @@ static void read_announced(struct lsp_client *client, const struct json_value *c
     client->delete_files = array_has(operations, "delete");
     client->progress = json_get_bool(window, "workDoneProgress", false);
     client->show_document = json_get_bool(json_get(window, "showDocument"), "support", false);
-    /* showMessageRequest is a request of the base protocol: every client answers it somehow. */
-    client->message_request = true;
 }
 
 static void read_rich(struct lsp_client *client, const struct json_value *capabilities)
