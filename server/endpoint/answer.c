@@ -6,16 +6,18 @@
 #include "endpoint-internal.h"
 
 /* So many events are sent in one go before other lanes have their turn. */
-enum { BATCH_EVENTS = 32, UNREAD_WAIT_MS = 2, LEAVE_WAIT_MS = 1 };
+enum { BATCH_EVENTS = 32, UNREAD_WAIT_MS = 2, LEAVE_WAIT_MS = 1, HOLD_MS = 2000 };
 
-/* WAITING: for a timer. STALLED: for ever, as a fault. LEAVING: the connection goes as soon as what
- * was sent is out. */
+/* WAITING: for a timer. STARVED: for its engine. STALLED: for ever, as a fault. LEAVING: the
+ * connection goes as soon as what was sent is out. */
 static const bool moves[ANSWER_OVER + 1][ANSWER_OVER + 1] = {
     [ANSWER_WAITING] = {[ANSWER_RUNNING] = true},
     [ANSWER_RUNNING] = {[ANSWER_WAITING] = true,
+                        [ANSWER_STARVED] = true,
                         [ANSWER_STALLED] = true,
                         [ANSWER_LEAVING] = true,
                         [ANSWER_OVER] = true},
+    [ANSWER_STARVED] = {[ANSWER_RUNNING] = true},
 };
 
 static void set_state(struct answer *answer, enum answer_state state)
@@ -33,32 +35,33 @@ static void wait_ms(struct answer *answer, uint64_t ms)
 /* -- Usage ----------------------------------------------------------------------------------------
  */
 
-static size_t body_bytes(const struct plan_item *item)
+static void weigh_request(struct answer *answer, const struct request *request,
+                          const struct record *parent)
 {
-    return item->text.len + item->name.len + item->body.len;
+    answer->held_bytes = parent ? parent->bytes : 0;
+    answer->input_bytes = request->span[FIELD_INPUT].len;
+    answer->fixed_bytes = request->span[FIELD_INSTRUCTIONS].len + request->span[FIELD_TOOLS].len;
 }
 
-static void estimate_usage(struct answer *answer, const struct request *request,
-                           const struct record *parent)
+static int64_t told_or(int64_t told, size_t bytes)
 {
-    struct usage *usage = &answer->usage;
-    size_t fixed = request->span[FIELD_INSTRUCTIONS].len + request->span[FIELD_TOOLS].len;
-    size_t held = parent ? parent->bytes : 0, output = 0, reasoning = 0;
-    for (size_t i = 0; i < answer->plan.items.len; i++) {
-        const struct plan_item *item = &answer->plan.items.ptr[i];
-        output += body_bytes(item);
-        reasoning += item->kind == ITEM_REASONING ? body_bytes(item) : 0;
-    }
-    answer->record->bytes = held + request->span[FIELD_INPUT].len + output;
-    usage->input = (int64_t)(held + fixed + request->span[FIELD_INPUT].len) / 4;
-    usage->cached = (int64_t)held / 4;
-    usage->output = (int64_t)output / 4;
-    usage->reasoning = (int64_t)reasoning / 4;
-    const struct json_value *told = answer->plan.usage;
-    usage->input = json_get_int(told, "input_tokens", usage->input);
-    usage->cached = json_get_int(told, "cached_tokens", usage->cached);
-    usage->output = json_get_int(told, "output_tokens", usage->output);
-    usage->reasoning = json_get_int(told, "reasoning_tokens", usage->reasoning);
+    return told >= 0 ? told : (int64_t)bytes / 4;
+}
+
+void answer_settle_usage(struct answer *answer)
+{
+    const struct plan *plan = &answer->plan;
+    size_t reasoning = 0, output = plan_bytes(plan), held = answer->held_bytes;
+    for (size_t i = 0; i < plan->items.len; i++)
+        if (plan->items.ptr[i].kind == ITEM_REASONING || plan->items.ptr[i].kind == ITEM_THOUGHT)
+            reasoning += plan->items.ptr[i].text.len;
+    answer->record->bytes = held + answer->input_bytes + output;
+    answer->usage = (struct usage){
+        .input = told_or(plan->told.input, held + answer->fixed_bytes + answer->input_bytes),
+        .cached = told_or(plan->told.cached, held),
+        .output = told_or(plan->told.output, output),
+        .reasoning = told_or(plan->told.reasoning, reasoning),
+    };
 }
 
 /* -- The end --------------------------------------------------------------------------------------
@@ -109,9 +112,18 @@ static void fill_record(struct answer *answer)
                                answer->plan.at.step, present);
 }
 
+static void stop_engine(struct answer *answer)
+{
+    const struct engine *engine = answer->endpoint->engine;
+    if (engine->cancel && !answer->stopped)
+        engine->cancel(answer);
+    answer->stopped = true;
+}
+
 static void end(struct answer *answer, bool can_continue)
 {
     set_state(answer, ANSWER_OVER);
+    stop_engine(answer);
     give_back(answer);
     if (can_continue)
         fill_record(answer);
@@ -127,14 +139,27 @@ static void send(struct answer *answer, const char *type, struct buf *json)
     answer->ops->on_event(answer->user, type, json);
 }
 
-static bool end_with(struct answer *answer, const char *status, const struct replay_fault *fault)
+static bool end_with(struct answer *answer, enum plan_state how, const char *reason,
+                     const char *code, const char *message)
 {
     struct buf json = {0};
-    const char *type = emit_ending(answer, &json, status, fault);
-    answer->failed = fault->kind == FAULT_FAILED;
+    const char *type = emit_ending(answer, &json, how, reason, code, message);
+    answer->failed = how == PLAN_FAILED;
     answer->phase = PHASE_OVER;
     send(answer, type, &json);
     end(answer, !answer->failed);
+    return false;
+}
+
+static bool end_as_told(struct answer *answer, enum plan_state how,
+                        const struct replay_fault *fault)
+{
+    char *reason = str_dup_c(fault->reason), *code = str_dup_c(fault->code),
+         *message = str_dup_c(fault->message);
+    end_with(answer, how, reason, code, message);
+    mem_free(reason);
+    mem_free(code);
+    mem_free(message);
     return false;
 }
 
@@ -181,20 +206,14 @@ static bool is_steerable_now(const struct answer *answer)
     return true;
 }
 
-static void end_steered(struct answer *answer)
-{
-    const struct replay_fault steered = {.kind = FAULT_INCOMPLETE, .reason = STR("steered")};
-    end_with(answer, "incomplete", &steered);
-}
-
 static bool do_failed(struct answer *answer, const struct replay_fault *fault)
 {
-    return end_with(answer, "failed", fault);
+    return end_as_told(answer, PLAN_FAILED, fault);
 }
 
 static bool do_incomplete(struct answer *answer, const struct replay_fault *fault)
 {
-    return end_with(answer, "incomplete", fault);
+    return end_as_told(answer, PLAN_INCOMPLETE, fault);
 }
 
 static bool do_garbage(struct answer *answer, const struct replay_fault *fault)
@@ -272,20 +291,60 @@ static bool holds_back(struct answer *answer)
     return true;
 }
 
+/* What fails before anything was said of it never was a response. */
+static bool is_refused(const struct answer *answer)
+{
+    return answer->phase == PHASE_CREATED && answer->plan.state == PLAN_FAILED;
+}
+
+static void refuse(struct answer *answer)
+{
+    answer->failed = true;
+    answer->ops->on_error(answer->user, &answer->plan.problem);
+    end(answer, false);
+}
+
+/* An engine that asks for it has some time in which it may still refuse. */
+static bool is_held(struct answer *answer)
+{
+    bool held = answer->plan.held && answer->plan.state == PLAN_OPEN;
+    if (answer->phase != PHASE_CREATED || !held)
+        return false;
+    uint64_t now = loop_now_ms(answer->endpoint->loop);
+    if (answer->hold_until_ms == 0)
+        answer->hold_until_ms = now + HOLD_MS;
+    if (!answer->patient && now >= answer->hold_until_ms)
+        return false;
+    if (!answer->patient)
+        loop_timer_start(answer->timer, answer->hold_until_ms - now, 0);
+    return true;
+}
+
+/* False: nothing can be sent now, or ever. */
+static bool goes_on(struct answer *answer)
+{
+    if (!suffer(answer))
+        return false;
+    bool ready = !is_held(answer) && emit_is_ready(answer);
+    if (answer->phase == PHASE_OVER) {
+        answer->failed |= answer->plan.state == PLAN_FAILED;
+        end(answer, !answer->failed);
+    } else if (is_refused(answer)) {
+        refuse(answer);
+    } else if (is_steerable_now(answer)) {
+        end_with(answer, PLAN_INCOMPLETE, "steered", NULL, NULL);
+    } else if (!ready) {
+        set_state(answer, ANSWER_STARVED);
+    } else {
+        return !holds_back(answer);
+    }
+    return false;
+}
+
 static void run(struct answer *answer)
 {
     for (unsigned i = 0; i < BATCH_EVENTS; i++) {
-        if (!suffer(answer))
-            return;
-        if (answer->phase == PHASE_OVER) {
-            end(answer, true);
-            return;
-        }
-        if (is_steerable_now(answer)) {
-            end_steered(answer);
-            return;
-        }
-        if (holds_back(answer))
+        if (!goes_on(answer))
             return;
         struct buf json = {0};
         const char *type = emit_next(answer, &json);
@@ -329,11 +388,8 @@ static enum status make_plan(struct answer *answer, const struct request *reques
     enum status status = intake_read(&intake, request, endpoint, problem);
     if (status == STATUS_OK)
         status = intake_check_calls(&intake, parent, problem);
-    if (status == STATUS_OK && endpoint->replay)
-        status =
-            play_plan(endpoint, request, &intake, parent, &answer->plan, answer->record, problem);
-    else if (status == STATUS_OK)
-        rules_plan(request, &intake, &answer->plan, answer->record);
+    if (status == STATUS_OK)
+        status = endpoint->engine->plan(answer, request, &intake, parent, problem);
     intake_finish(&intake);
     return status;
 }
@@ -347,6 +403,7 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
     answer->ops = ops;
     answer->user = user;
     answer->store = request->store;
+    plan_init(&answer->plan);
     answer->record = record_new(endpoint->replay ? endpoint->replay->labels.len : 0, parent);
     if (make_plan(answer, request, parent, problem) < 0) {
         answer_free(answer);
@@ -360,7 +417,7 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
                              time_wall_ms() / 1000);
     response_append_metadata(&answer->metadata, endpoint, request);
     steer_append_settings(&answer->settings, request);
-    estimate_usage(answer, request, parent);
+    weigh_request(answer, request, parent);
     apply_shape_fault(answer);
     answer->timer = loop_timer_new(endpoint->loop, on_timer, answer);
     return answer;
@@ -368,8 +425,16 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
 
 void answer_start(struct answer *answer)
 {
+    if (answer->endpoint->engine->start)
+        answer->endpoint->engine->start(answer);
     set_state(answer, ANSWER_RUNNING);
     run(answer);
+}
+
+void answer_wake(struct answer *answer)
+{
+    if (answer->state == ANSWER_STARVED)
+        loop_timer_start(answer->timer, 0, 0);
 }
 
 void answer_free(struct answer *answer)
@@ -377,6 +442,7 @@ void answer_free(struct answer *answer)
     if (!answer)
         return;
     give_back(answer);
+    stop_engine(answer);
     loop_timer_free(answer->timer);
     plan_finish(&answer->plan);
     record_unref(answer->record);

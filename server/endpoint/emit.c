@@ -82,6 +82,25 @@ static void write_part_done(struct answer *answer, struct json_writer *w)
     write_part_of(w, current(answer)->text);
 }
 
+static void write_thought_of(struct json_writer *w, struct str text)
+{
+    json_write_key(w, "part");
+    json_write_begin_object(w);
+    json_write_field_c(w, "type", "reasoning_text");
+    json_write_field_str(w, "text", text);
+    json_write_end_object(w);
+}
+
+static void write_thought_added(struct answer *answer, struct json_writer *w)
+{
+    write_thought_of(w, STR(""));
+}
+
+static void write_thought_done(struct answer *answer, struct json_writer *w)
+{
+    write_thought_of(w, current(answer)->text);
+}
+
 static void write_summary_of(struct json_writer *w, struct str text)
 {
     json_write_key(w, "part");
@@ -154,6 +173,15 @@ static const struct stage reasoning_stages[] = {
     ITEM_DONE,
     {0},
 };
+static const struct stage thought_stages[] = {
+    ITEM_ADDED,
+    {"response.content_part.added", STAGE_CONTENT, write_thought_added},
+    {"response.reasoning_text.delta", STAGE_CONTENT | STAGE_DELTA, write_delta},
+    {"response.reasoning_text.done", STAGE_CONTENT, write_text},
+    {"response.content_part.done", STAGE_CONTENT, write_thought_done},
+    ITEM_DONE,
+    {0},
+};
 static const struct stage function_stages[] = {
     ITEM_ADDED,
     {"response.function_call_arguments.delta", STAGE_DELTA, write_delta},
@@ -170,11 +198,9 @@ static const struct stage custom_stages[] = {
 };
 static const struct stage other_stages[] = {ITEM_ADDED, ITEM_DONE, {0}};
 static const struct stage *const stages[ITEM_KIND_COUNT] = {
-    [ITEM_MESSAGE] = message_stages,
-    [ITEM_REASONING] = reasoning_stages,
-    [ITEM_FUNCTION_CALL] = function_stages,
-    [ITEM_CUSTOM_CALL] = custom_stages,
-    [ITEM_OTHER] = other_stages,
+    [ITEM_MESSAGE] = message_stages,    [ITEM_REASONING] = reasoning_stages,
+    [ITEM_THOUGHT] = thought_stages,    [ITEM_FUNCTION_CALL] = function_stages,
+    [ITEM_CUSTOM_CALL] = custom_stages, [ITEM_OTHER] = other_stages,
 };
 
 static const struct stage *current_stage(const struct answer *answer)
@@ -192,15 +218,28 @@ static bool is_skipped(const struct answer *answer, const struct stage *stage)
     return answer->sparse && stage->flags == STAGE_ITEM;
 }
 
+/* The item has to grow, or to be closed, before it is known what comes next. */
+static bool is_awaited(const struct answer *answer, const struct stage *stage)
+{
+    bool used_up = (stage->flags & (STAGE_DELTA | STAGE_SUMMARY)) &&
+                   answer->offset >= current(answer)->text.len;
+    return current(answer)->open && used_up;
+}
+
 /* Moves on to what is to be sent next, if anything of the items is. */
 static void settle(struct answer *answer)
 {
     while (answer->phase == PHASE_ITEMS) {
+        bool open = answer->plan.state == PLAN_OPEN;
         if (answer->item == answer->plan.items.len) {
-            answer->phase = PHASE_TERMINAL;
+            answer->phase = open ? PHASE_ITEMS : PHASE_TERMINAL;
             return;
         }
         const struct stage *stage = current_stage(answer);
+        if (stage->type && is_awaited(answer, stage)) {
+            answer->phase = open ? PHASE_ITEMS : PHASE_TERMINAL;
+            return;
+        }
         if (!stage->type) {
             answer->item++;
             answer->stage = answer->offset = 0;
@@ -269,35 +308,37 @@ static const char *emit_begun(struct answer *answer, struct buf *buf, const char
     return type;
 }
 
-const char *emit_ending(struct answer *answer, struct buf *buf, const char *status,
-                        const struct replay_fault *fault)
+const char *emit_ending(struct answer *answer, struct buf *buf, enum plan_state how,
+                        const char *reason, const char *code, const char *message)
 {
-    char *code = fault ? str_dup_c(fault->code) : NULL;
-    char *message = fault ? str_dup_c(fault->message) : NULL;
-    char *reason = fault ? str_dup_c(fault->reason) : NULL;
-    const char *type = "response.completed";
+    static const struct {
+        const char *type, *status;
+    } endings[] = {
+        [PLAN_COMPLETED] = {"response.completed", "completed"},
+        [PLAN_INCOMPLETE] = {"response.incomplete", "incomplete"},
+        [PLAN_FAILED] = {"response.failed", "failed"},
+    };
+    answer_settle_usage(answer);
     struct response_state state = {
-        .status = status,
+        .status = endings[how].status,
         .plan = &answer->plan,
         .without_output = answer->sparse,
         .usage = &answer->usage,
         .pad_bytes = answer->plan.pad_bytes,
+        .reason = how == PLAN_INCOMPLETE ? reason : NULL,
+        .error_code = how == PLAN_FAILED ? code : NULL,
+        .error_message = message,
+        .completed_at = how == PLAN_COMPLETED ? time_wall_ms() / 1000 : 0,
     };
-    if (!fault) {
-        state.completed_at = time_wall_ms() / 1000;
-    } else if (fault->kind == FAULT_FAILED) {
-        type = "response.failed";
-        state.error_code = code;
-        state.error_message = message;
-    } else {
-        type = "response.incomplete";
-        state.reason = reason;
-    }
-    emit_response(answer, buf, type, &state);
-    mem_free(code);
-    mem_free(message);
-    mem_free(reason);
-    return type;
+    emit_response(answer, buf, endings[how].type, &state);
+    return endings[how].type;
+}
+
+static const char *emit_planned_ending(struct answer *answer, struct buf *buf)
+{
+    const struct plan *plan = &answer->plan;
+    return emit_ending(answer, buf, plan->state, plan->reason, plan->problem.code,
+                       plan->problem.message);
 }
 
 void emit_unknown(struct answer *answer, struct buf *buf)
@@ -310,6 +351,13 @@ void emit_unknown(struct answer *answer, struct buf *buf)
 
 /* -- Next -----------------------------------------------------------------------------------------
  */
+
+bool emit_is_ready(struct answer *answer)
+{
+    settle(answer);
+    return answer->phase != PHASE_ITEMS ||
+           (answer->item < answer->plan.items.len && !is_awaited(answer, current_stage(answer)));
+}
 
 bool emit_next_is_delta(const struct answer *answer)
 {
@@ -332,16 +380,15 @@ const char *emit_next(struct answer *answer, struct buf *buf)
         type = emit_stage(answer, buf);
         break;
     case PHASE_TERMINAL:
-        type = emit_ending(answer, buf, "completed", NULL);
+        type = emit_planned_ending(answer, buf);
         answer->phase = answer->twice ? PHASE_AGAIN : PHASE_OVER;
         break;
     case PHASE_AGAIN:
-        type = emit_ending(answer, buf, "completed", NULL);
+        type = emit_planned_ending(answer, buf);
         answer->phase = PHASE_OVER;
         break;
     case PHASE_OVER:
         assert(!"nothing comes after the end");
     }
-    settle(answer);
     return type;
 }

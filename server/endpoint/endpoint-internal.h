@@ -1,7 +1,7 @@
 /* The inside of endpoint. A request is read (request.c, intake.c), an engine makes a plan for it
- * (play.c, rules.c), an answer sends the plan's events (answer.c, emit.c) to whoever asked: a lane
- * of a WebSocket (conn.c) or an HTTP exchange (exchange.c). What can be continued from is a record
- * (cache.c). */
+ * (play.c, rules.c), which may grow while an answer sends its events (answer.c, emit.c) to whoever
+ * asked: a lane of a WebSocket (conn.c) or an HTTP exchange (exchange.c). What can be continued from
+ * is a record (cache.c). */
 #ifndef LANEBRIDGE_ENDPOINT_INTERNAL_H
 #define LANEBRIDGE_ENDPOINT_INTERNAL_H
 
@@ -197,37 +197,82 @@ enum status intake_check_calls(const struct intake *intake, const struct record 
 void intake_append_user(const struct intake *intake, struct buf *buf);
 void intake_append_output(const struct intake_output *output, struct buf *buf);
 
-/* -- Plans: what an engine wants sent
- * --------------------------------------------------------------
+/* -- plan.c: what an engine wants sent ------------------------------------------------------------
  */
 
+struct usage {
+    int64_t input, cached, output, reasoning;
+};
 struct plan_item {
     enum item_kind kind;
-    struct str text;  /* of the deltas */
-    struct buf owned; /* holds text when it was made for this plan */
+    bool open; /* more text may come */
+    bool cut;  /* closed before it was whole: its status is incomplete */
+    bool done; /* sent, to its end */
+    struct str text;   /* of the deltas */
+    struct buf owned;  /* holds text when it was made for this plan */
+    struct buf naming; /* holds name when it was made for this plan */
     struct str name, phase, body;
     char id[ENDPOINT_ID_BYTES], call_id[ENDPOINT_ID_BYTES];
     unsigned index; /* in the step's emit */
-    bool done;
 };
+/* OPEN: items and text may still come. FAILED: an open item stays as it is, and is not sent. */
+enum plan_state { PLAN_OPEN, PLAN_COMPLETED, PLAN_INCOMPLETE, PLAN_FAILED };
 struct plan {
+    enum plan_state state;
     VEC(struct plan_item) items;
+    struct problem problem; /* of FAILED */
+    char reason[64];        /* of INCOMPLETE */
+    struct usage told;      /* -1: not told, estimated instead */
+    bool held; /* response.created waits for the engine: what fails before it is an error */
+    /* Of a script: */
     struct replay_pace pace;
     size_t pad_bytes;
     struct replay_fault *fault; /* NULL: none; its count goes down when it happens */
-    const struct json_value *usage;
     struct position at;
     unsigned step_items;          /* how many items the step has in all */
     struct replay_rollout *taken; /* chosen by this request: given back if nothing came of it */
 };
+void plan_init(struct plan *plan);
 void plan_finish(struct plan *plan);
 struct plan_item *plan_add(struct plan *plan, enum item_kind kind);
+/* An item that grows, by its index. name may be empty. */
+size_t plan_open(struct plan *plan, enum item_kind kind, struct str name);
+void plan_append(struct plan *plan, size_t item, struct str text);
+void plan_close(struct plan *plan, size_t item);
+/* How it ended; no items come any more. */
+void plan_complete(struct plan *plan);
+void plan_break_off(struct plan *plan, const char *reason); /* incomplete; closes what is open, cut */
+void plan_fail(struct plan *plan, const struct problem *problem);
+size_t plan_bytes(const struct plan *plan);
+
+/* -- Engines: who answers ---------------------------------------------------------------------------
+ */
+
+struct answer;
+struct engine {
+    const char *about; /* said in every answer's metadata */
+    const char *usage; /* where the count of tokens comes from */
+    /* Refuses the request, or fills answer->plan and what answer->record remembers. The request is
+     * gone afterwards. */
+    enum status (*plan)(struct answer *answer, const struct request *request,
+                        const struct intake *intake, const struct record *parent,
+                        struct problem *problem);
+    /* Optional: the plan grows from now on; each time answer_wake is called. Not from within. */
+    void (*start)(struct answer *answer);
+    /* Optional: ends what start began, and what plan left in answer->work. Called once, always. */
+    void (*cancel)(struct answer *answer);
+    /* Optional: appends the name of the model that answers; else endpoint_model. */
+    void (*append_model)(const struct endpoint *endpoint, const struct request *request,
+                         struct buf *name);
+};
+extern const struct engine engine_replay, engine_rules;
 
 struct endpoint {
     struct loop *loop;
     struct net *net;
     struct net_server *server;
-    struct replay *replay; /* NULL: built-in rules */
+    const struct engine *engine;
+    struct replay *replay; /* NULL: not this engine */
     const char *fingerprint;
     char *token, *address, *replay_name;
     bool without_lanes, without_warm_up, without_additional_tools, without_steering, is_unix;
@@ -241,12 +286,6 @@ struct endpoint {
 void endpoint_note(const struct endpoint *endpoint, bool outgoing, struct str text);
 const char *endpoint_model(const struct endpoint *endpoint);
 
-/* play.c, rules.c: fill `plan` and what `record` remembers. Errors: the problem. */
-enum status play_plan(struct endpoint *endpoint, const struct request *request,
-                      const struct intake *intake, const struct record *parent, struct plan *plan,
-                      struct record *record, struct problem *problem);
-void rules_plan(const struct request *request, const struct intake *intake, struct plan *plan,
-                struct record *record);
 /* expect.c: does the request meet the step? */
 enum status expect_check(const struct endpoint *endpoint, const struct replay_step *step,
                          struct str user, const struct record *record, struct problem *problem);
@@ -257,9 +296,6 @@ struct position play_resume(const struct replay *replay, unsigned rollout, unsig
 /* -- response.c: the response object --------------------------------------------------------------
  */
 
-struct usage {
-    int64_t input, cached, output, reasoning;
-};
 struct response_state {
     const char *status; /* in_progress, completed, failed, incomplete */
     const char *reason; /* of incomplete */
@@ -282,7 +318,14 @@ void item_write(struct json_writer *w, const struct plan_item *item, bool done);
 /* -- answer.c: one response on its way ------------------------------------------------------------
  */
 
-enum answer_state { ANSWER_WAITING, ANSWER_RUNNING, ANSWER_STALLED, ANSWER_LEAVING, ANSWER_OVER };
+enum answer_state {
+    ANSWER_WAITING,
+    ANSWER_RUNNING,
+    ANSWER_STARVED,
+    ANSWER_STALLED,
+    ANSWER_LEAVING,
+    ANSWER_OVER,
+};
 enum answer_phase {
     PHASE_CREATED,
     PHASE_IN_PROGRESS,
@@ -311,11 +354,14 @@ struct answer {
     enum answer_phase phase;
     char id[ENDPOINT_ID_BYTES], lane[260];
     struct plan plan;
+    void *work; /* the engine's */
     struct record *record;
-    bool store;
+    bool store, stopped, patient; /* patient: nobody reads before the end */
+    uint64_t hold_until_ms;
     struct buf constant, metadata; /* members of the response object that stay the same */
     struct buf settings; /* what a successor inherits */
     struct steers steers;
+    size_t held_bytes, input_bytes, fixed_bytes; /* for the estimate of tokens */
     struct usage usage;
     bool sparse, twice, waited, failed;
     unsigned close_code;
@@ -329,16 +375,22 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
                           const struct record *parent, struct str lane,
                           const struct answer_ops *ops, void *user, struct problem *problem);
 void answer_start(struct answer *answer); /* may end it: on_end */
+/* The plan has grown or ended; goes on in the next turn of the loop. */
+void answer_wake(struct answer *answer);
+void answer_settle_usage(struct answer *answer);
 void answer_free(struct answer *answer);
 
 /* -- emit.c: the next event
  * ------------------------------------------------------------------------- */
 
+/* False: the plan has to grow first. */
+bool emit_is_ready(struct answer *answer);
 bool emit_next_is_delta(const struct answer *answer);
 /* Appends one event and moves on; its type. */
 const char *emit_next(struct answer *answer, struct buf *buf);
-const char *emit_ending(struct answer *answer, struct buf *buf, const char *status,
-                        const struct replay_fault *fault);
+/* state: how it ends, with a reason if INCOMPLETE, code and message if FAILED. */
+const char *emit_ending(struct answer *answer, struct buf *buf, enum plan_state state,
+                        const char *reason, const char *code, const char *message);
 void emit_unknown(struct answer *answer, struct buf *buf);
 
 /* -- steer.c: user messages for what runs

@@ -209,11 +209,13 @@ static enum status load_replay(struct endpoint *endpoint, const struct endpoint_
                                struct err *err)
 {
     endpoint->fingerprint = "rules0";
+    endpoint->engine = &engine_rules;
     if (options->replay.len == 0)
         return STATUS_OK;
     endpoint->replay = replay_parse(options->replay, endpoint->replay_name, err);
     if (!endpoint->replay)
         return STATUS_INVALID;
+    endpoint->engine = &engine_replay;
     endpoint->fingerprint = endpoint->replay->fingerprint;
     return STATUS_OK;
 }

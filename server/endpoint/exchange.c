@@ -162,6 +162,8 @@ static struct answer *make_answer(struct exchange *exchange, struct str body,
     if (status == STATUS_OK)
         answer = answer_new(exchange->endpoint, &request, parent, (struct str){0}, &ops, exchange,
                             problem);
+    if (answer)
+        answer->patient = !request.stream;
     request_finish(&request);
     return answer;
 }

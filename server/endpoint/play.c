@@ -3,19 +3,6 @@
 
 #include "endpoint-internal.h"
 
-void plan_finish(struct plan *plan)
-{
-    for (size_t i = 0; i < plan->items.len; i++)
-        buf_finish(&plan->items.ptr[i].owned);
-    vec_finish(&plan->items);
-}
-
-struct plan_item *plan_add(struct plan *plan, enum item_kind kind)
-{
-    vec_push(&plan->items, ((struct plan_item){.kind = kind}));
-    return &vec_last(&plan->items);
-}
-
 /* -- Position -------------------------------------------------------------------------------------
  */
 
@@ -142,7 +129,7 @@ static const struct {
 } prefixes[ITEM_KIND_COUNT] = {
     [ITEM_MESSAGE] = {"msg", NULL},        [ITEM_REASONING] = {"rs", NULL},
     [ITEM_FUNCTION_CALL] = {"fc", "call"}, [ITEM_CUSTOM_CALL] = {"ctc", "call"},
-    [ITEM_OTHER] = {"item", "call"},
+    [ITEM_OTHER] = {"item", "call"},       [ITEM_THOUGHT] = {"rs", NULL},
 };
 
 static void add_item(const struct endpoint *endpoint, const struct replay_item *from,
@@ -196,7 +183,10 @@ static void fill_plan(struct endpoint *endpoint, struct replay_step *step,
     plan->step_items = (unsigned)step->items.len;
     plan->pace = step->pace;
     plan->pad_bytes = (size_t)step->pad_bytes;
-    plan->usage = step->usage;
+    plan->told = (struct usage){json_get_int(step->usage, "input_tokens", -1),
+                                json_get_int(step->usage, "cached_tokens", -1),
+                                json_get_int(step->usage, "output_tokens", -1),
+                                json_get_int(step->usage, "reasoning_tokens", -1)};
     plan->fault = step->has_fault && step->fault.times_left > 0 ? &step->fault : NULL;
     for (unsigned i = plan->at.item; i < step->items.len; i++)
         add_item(endpoint, &step->items.ptr[i], i, record, plan);
@@ -222,10 +212,13 @@ static enum status plan_step(struct endpoint *endpoint, struct str user, struct 
     return STATUS_OK;
 }
 
-enum status play_plan(struct endpoint *endpoint, const struct request *request,
-                      const struct intake *intake, const struct record *parent, struct plan *plan,
-                      struct record *record, struct problem *problem)
+static enum status replay_plan(struct answer *answer, const struct request *request,
+                               const struct intake *intake, const struct record *parent,
+                               struct problem *problem)
 {
+    struct endpoint *endpoint = answer->endpoint;
+    struct plan *plan = &answer->plan;
+    struct record *record = answer->record;
     struct buf user = {0};
     intake_append_user(intake, &user);
     struct str said = buf_str(&user);
@@ -240,5 +233,13 @@ enum status play_plan(struct endpoint *endpoint, const struct request *request,
     else if (said.len)
         record->user = shared_new(said);
     buf_finish(&user);
+    if (status == STATUS_OK)
+        plan_complete(plan);
     return status;
 }
+
+const struct engine engine_replay = {
+    .about = "replay: plays a script, no model is behind it",
+    .usage = "estimate: bytes / 4",
+    .plan = replay_plan,
+};

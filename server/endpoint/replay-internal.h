@@ -17,7 +17,8 @@ bool matcher_accepts(const struct matcher *matcher, struct str text);
 
 enum item_kind {
     ITEM_MESSAGE,
-    ITEM_REASONING,
+    ITEM_REASONING, /* as a summary */
+    ITEM_THOUGHT,   /* as the model put it */
     ITEM_FUNCTION_CALL,
     ITEM_CUSTOM_CALL,
     ITEM_OTHER,

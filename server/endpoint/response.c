@@ -65,6 +65,18 @@ static void write_tools(struct json_writer *w, struct str tools)
     json_write_end_array(w);
 }
 
+static void write_model(struct json_writer *w, const struct endpoint *endpoint,
+                        const struct request *request)
+{
+    struct buf name = {0};
+    if (endpoint->engine->append_model)
+        endpoint->engine->append_model(endpoint, request, &name);
+    else
+        buf_append_c(&name, endpoint_model(endpoint));
+    json_write_field_str(w, "model", buf_str(&name));
+    buf_finish(&name);
+}
+
 void response_append_constant(struct buf *buf, const struct endpoint *endpoint,
                               const struct request *request, const char *id, uint64_t created_at)
 {
@@ -75,7 +87,7 @@ void response_append_constant(struct buf *buf, const struct endpoint *endpoint,
     json_write_field_c(&w, "id", id);
     json_write_field_c(&w, "object", "response");
     json_write_field_int(&w, "created_at", (int64_t)created_at);
-    json_write_field_c(&w, "model", endpoint_model(endpoint));
+    write_model(&w, endpoint, request);
     json_write_field_bool(&w, "store", request->store);
     for (size_t i = 0; i < array_count(echoed); i++) {
         struct str span = {0};
@@ -103,19 +115,22 @@ void response_append_metadata(struct buf *buf, const struct endpoint *endpoint,
         buf_append(buf, value);
         buf_append_byte(buf, ',');
     }
-    json_write_field_c(&w, "lanebridge_engine",
-                       endpoint->replay ? "replay: plays a script, no model is behind it"
-                                        : "built-in rules, no model is behind them");
-    json_write_field_c(&w, "lanebridge_usage", "estimate: bytes / 4");
+    json_write_field_c(&w, "lanebridge_engine", endpoint->engine->about);
+    json_write_field_c(&w, "lanebridge_usage", endpoint->engine->usage);
 }
 
 /* -- Items ----------------------------------------------------------------------------------------
  */
 
+static void write_status(struct json_writer *w, const struct plan_item *item, bool done)
+{
+    json_write_field_c(w, "status", !done ? "in_progress" : item->cut ? "incomplete" : "completed");
+}
+
 static void write_message(struct json_writer *w, const struct plan_item *item, bool done)
 {
     json_write_field_c(w, "type", "message");
-    json_write_field_c(w, "status", done ? "completed" : "in_progress");
+    write_status(w, item, done);
     json_write_field_c(w, "role", "assistant");
     if (item->phase.len)
         json_write_field_str(w, "phase", item->phase);
@@ -150,11 +165,27 @@ static void write_reasoning(struct json_writer *w, const struct plan_item *item,
     buf_finish(&opaque);
 }
 
+static void write_thought(struct json_writer *w, const struct plan_item *item, bool done)
+{
+    json_write_field_c(w, "type", "reasoning");
+    write_status(w, item, done);
+    json_write_field_raw(w, "summary", STR("[]"));
+    json_write_key(w, "content");
+    json_write_begin_array(w);
+    if (done && item->text.len) {
+        json_write_begin_object(w);
+        json_write_field_c(w, "type", "reasoning_text");
+        json_write_field_str(w, "text", item->text);
+        json_write_end_object(w);
+    }
+    json_write_end_array(w);
+}
+
 static void write_call(struct json_writer *w, const struct plan_item *item, bool done)
 {
     bool custom = item->kind == ITEM_CUSTOM_CALL;
     json_write_field_c(w, "type", custom ? "custom_tool_call" : "function_call");
-    json_write_field_c(w, "status", done ? "completed" : "in_progress");
+    write_status(w, item, done);
     json_write_field_str(w, custom ? "input" : "arguments", done ? item->text : STR(""));
     json_write_field_c(w, "call_id", item->call_id);
     json_write_field_str(w, "name", item->name);
@@ -186,6 +217,9 @@ void item_write(struct json_writer *w, const struct plan_item *item, bool done)
         break;
     case ITEM_REASONING:
         write_reasoning(w, item, done);
+        break;
+    case ITEM_THOUGHT:
+        write_thought(w, item, done);
         break;
     case ITEM_FUNCTION_CALL:
     case ITEM_CUSTOM_CALL:

@@ -183,15 +183,10 @@ static void add_quote(const struct intake *intake, struct buf *text)
     buf_finish(&output);
 }
 
-void rules_plan(const struct request *request, const struct intake *intake, struct plan *plan,
-                struct record *record)
+static void fill_plan(const struct request *request, const struct intake *intake,
+                      const struct record *record, struct plan *plan)
 {
     struct str tools = request->span[FIELD_TOOLS];
-    plan->pace.chunk = 40;
-    if (intake->tools.len) {
-        shared_unref(record->tools);
-        record->tools = shared_new(intake->tools);
-    }
     if (!request->generate || (intake->ends_with_user && add_call(tools, plan)) ||
         (intake->ends_with_user && record->tools && add_call(record->tools->text, plan)))
         return;
@@ -203,3 +198,24 @@ void rules_plan(const struct request *request, const struct intake *intake, stru
                            "model is behind this answer.");
     vec_last(&plan->items).text = buf_str(text);
 }
+
+static enum status rules_plan(struct answer *answer, const struct request *request,
+                              const struct intake *intake, const struct record *parent,
+                              struct problem *problem)
+{
+    struct record *record = answer->record;
+    if (intake->tools.len) {
+        shared_unref(record->tools);
+        record->tools = shared_new(intake->tools);
+    }
+    answer->plan.pace.chunk = 40;
+    fill_plan(request, intake, record, &answer->plan);
+    plan_complete(&answer->plan);
+    return STATUS_OK;
+}
+
+const struct engine engine_rules = {
+    .about = "built-in rules, no model is behind them",
+    .usage = "estimate: bytes / 4",
+    .plan = rules_plan,
+};

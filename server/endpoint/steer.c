@@ -146,6 +146,7 @@ bool steer_take(struct answer *answer, struct str input, enum steer_refusal *ret
         write_steer(&w, steer.id, str_from(answer->id), (struct str){0});
         json_write_end_object(&w);
         answer->ops->on_event(answer->user, "response.steer.accepted", &json);
+        answer_wake(answer);
         return true;
     }
     buf_finish(&steer.items);
