@@ -88,6 +88,16 @@ static void give_back(struct answer *answer)
     answer->plan.taken = NULL;
 }
 
+static void add_output(struct record *record, const struct plan_item *item)
+{
+    struct buf json = {0};
+    struct json_writer w;
+    json_writer_init(&w, &json);
+    item_write(&w, item, true);
+    record_add_output(record, buf_str(&json));
+    buf_finish(&json);
+}
+
 /* Where the successor goes on, and which calls it must answer. */
 static void fill_record(struct answer *answer)
 {
@@ -97,6 +107,7 @@ static void fill_record(struct answer *answer)
         const struct plan_item *item = &answer->plan.items.ptr[i];
         if (!item->done)
             continue;
+        add_output(record, item);
         present |= (uint64_t)1 << item->index;
         if (item->call_id[0]) {
             struct pending_call call = {.is_custom = item->kind == ITEM_CUSTOM_CALL};
@@ -120,6 +131,19 @@ static void stop_engine(struct answer *answer)
     answer->stopped = true;
 }
 
+static void count_end(const struct answer *answer)
+{
+    struct metrics *metrics = &answer->endpoint->metrics;
+    metrics_add(metrics,
+                answer->failed       ? METRIC_RESPONSES_FAILED
+                : answer->incomplete ? METRIC_RESPONSES_INCOMPLETE
+                                     : METRIC_RESPONSES_COMPLETED,
+                1);
+    metrics_add(metrics, METRIC_TOKENS_INPUT, (uint64_t)answer->usage.input);
+    metrics_add(metrics, METRIC_TOKENS_CACHED, (uint64_t)answer->usage.cached);
+    metrics_add(metrics, METRIC_TOKENS_OUTPUT, (uint64_t)answer->usage.output);
+}
+
 static void end(struct answer *answer, bool can_continue)
 {
     set_state(answer, ANSWER_OVER);
@@ -127,6 +151,7 @@ static void end(struct answer *answer, bool can_continue)
     give_back(answer);
     if (can_continue)
         fill_record(answer);
+    count_end(answer);
     answer->ops->on_end(answer->user, can_continue ? answer->record : NULL);
 }
 
@@ -145,6 +170,7 @@ static bool end_with(struct answer *answer, enum plan_state how, const char *rea
     struct buf json = {0};
     const char *type = emit_ending(answer, &json, how, reason, code, message);
     answer->failed = how == PLAN_FAILED;
+    answer->incomplete = !answer->failed;
     answer->phase = PHASE_OVER;
     send(answer, type, &json);
     end(answer, !answer->failed);
@@ -389,14 +415,24 @@ static enum status make_plan(struct answer *answer, const struct request *reques
     if (status == STATUS_OK)
         status = intake_check_calls(&intake, parent, problem);
     if (status == STATUS_OK)
+        record_add_input(answer->record, request->span[FIELD_INPUT]);
+    if (status == STATUS_OK)
         status = endpoint->engine->plan(answer, request, &intake, parent, problem);
     intake_finish(&intake);
     return status;
 }
 
+static void keep_settings(struct record *record, const struct request *request)
+{
+    struct buf settings = {0};
+    steer_append_settings(&settings, request);
+    record_set_settings(record, buf_str(&settings));
+    buf_finish(&settings);
+}
+
 struct answer *answer_new(struct endpoint *endpoint, const struct request *request,
-                          const struct record *parent, struct str lane,
-                          const struct answer_ops *ops, void *user, struct problem *problem)
+                          struct record *parent, struct str lane, const struct answer_ops *ops,
+                          void *user, struct problem *problem)
 {
     struct answer *answer = mem_new(struct answer);
     answer->endpoint = endpoint;
@@ -404,7 +440,8 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
     answer->user = user;
     answer->store = request->store;
     plan_init(&answer->plan);
-    answer->record = record_new(endpoint->replay ? endpoint->replay->labels.len : 0, parent);
+    answer->record =
+        record_new(&endpoint->held, endpoint->replay ? endpoint->replay->labels.len : 0, parent);
     if (make_plan(answer, request, parent, problem) < 0) {
         answer_free(answer);
         return NULL;
@@ -413,10 +450,11 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
     endpoint_id_make(answer->id, "resp", endpoint->fingerprint, place);
     memcpy(answer->record->id, answer->id, sizeof(answer->id));
     snprintf(answer->lane, sizeof(answer->lane), STR_FMT, STR_ARG(lane));
+    answer->record->created_at = time_wall_ms() / 1000;
     response_append_constant(&answer->constant, endpoint, request, answer->id,
-                             time_wall_ms() / 1000);
+                             answer->record->created_at);
     response_append_metadata(&answer->metadata, endpoint, request);
-    steer_append_settings(&answer->settings, request);
+    keep_settings(answer->record, request);
     weigh_request(answer, request, parent);
     apply_shape_fault(answer);
     answer->timer = loop_timer_new(endpoint->loop, on_timer, answer);
@@ -448,7 +486,6 @@ void answer_free(struct answer *answer)
     record_unref(answer->record);
     buf_finish(&answer->constant);
     buf_finish(&answer->metadata);
-    buf_finish(&answer->settings);
     steers_finish(&answer->steers);
     mem_free(answer);
 }

@@ -53,6 +53,7 @@ static void send(struct conn *conn, struct buf *json)
 static void refuse(struct conn *conn, struct str lane, const struct problem *problem)
 {
     struct buf json = {0};
+    metrics_add(&conn->endpoint->metrics, METRIC_REQUESTS_REFUSED, 1);
     problem_append_event(&json, problem, lane, -1);
     send(conn, &json);
 }
@@ -114,18 +115,41 @@ static const struct answer_ops ops = {.on_event = on_event,
 /* -- Starting -------------------------------------------------------------------------------------
  */
 
-static struct record *find_parent(const struct conn *conn, struct str id)
+static struct lane *find_cached(const struct conn *conn, struct str id)
 {
     for (size_t i = 0; i < conn->lanes.len; i++) {
         struct record *latest = conn->lanes.ptr[i]->latest;
         if (latest && str_eq_c(id, latest->id))
-            return latest;
+            return conn->lanes.ptr[i];
     }
-    return store_find(&conn->endpoint->store, id);
+    return NULL;
+}
+
+static struct record *find_parent(const struct conn *conn, struct str id)
+{
+    const struct lane *lane = find_cached(conn, id);
+    return lane ? lane->latest : store_find(&conn->endpoint->store, id);
+}
+
+/* The same, for a request that goes on from it. */
+static struct record *take_parent(const struct lane *lane, struct str id)
+{
+    struct conn *conn = lane->conn;
+    const struct lane *source = find_cached(conn, id);
+    struct record *parent = find_parent(conn, id);
+    enum metric metric = source   ? METRIC_CACHE_HITS
+                         : parent ? METRIC_CACHE_STORED_HITS
+                                  : METRIC_CACHE_MISSES;
+    metrics_add(&conn->endpoint->metrics, metric, 1);
+    if (source && source != lane)
+        metrics_add(&conn->endpoint->metrics, METRIC_CACHE_FORKS, 1);
+    return parent;
 }
 
 static void forget_latest(struct lane *lane)
 {
+    if (lane->latest && !lane->latest->is_stored)
+        record_strip(lane->latest);
     record_unref(lane->latest);
     lane->latest = NULL;
 }
@@ -143,8 +167,10 @@ static void start_from(struct lane *lane, struct request *request, struct record
         steers_finish(&parent->steers);
     if (answer || (parent && parent == lane->latest))
         forget_latest(lane);
-    if (!answer)
+    if (!answer) {
+        metrics_add(&conn->endpoint->metrics, METRIC_CACHE_EVICTIONS, parent && !lane->latest);
         return;
+    }
     lane->answer = answer;
     conn->active++;
     answer_start(answer);
@@ -161,7 +187,7 @@ static void start_request(struct lane *lane, struct request *request)
 {
     struct conn *conn = lane->conn;
     struct str previous = request_inner(request, FIELD_PREVIOUS);
-    struct record *parent = previous.len ? find_parent(conn, previous) : NULL;
+    struct record *parent = previous.len ? take_parent(lane, previous) : NULL;
     struct problem problem = {0};
     if (previous.len && !parent) {
         problem_set(&problem, PROBLEM_PARENT, "previous_response_id",
@@ -217,6 +243,7 @@ static void enqueue(struct lane *lane, struct request *request)
         return;
     }
     request_own(request);
+    metrics_add(&conn->endpoint->metrics, METRIC_REQUESTS_QUEUED, 1);
     conn->queue_bytes += request->text.len;
     vec_push(&conn->queue, ((struct waiting){lane, *request}));
     *request = (struct request){0};
@@ -279,6 +306,7 @@ static struct str lane_to_name(const struct conn *conn, const struct request *re
 static void handle_create(struct conn *conn, struct request *request)
 {
     struct problem problem;
+    metrics_add(&conn->endpoint->metrics, METRIC_REQUESTS_WEBSOCKET, 1);
     struct lane *lane = find_lane(conn, request, &problem);
     if (lane && conn->endpoint->without_warm_up && request->span[FIELD_GENERATE].len) {
         problem_set(&problem, PROBLEM_UNKNOWN_PARAMETER, "generate",
@@ -324,7 +352,7 @@ static void pass_steers_on(struct lane *lane, struct answer *ended)
         *steers = (struct steers){0};
         return;
     }
-    steer_append_successor(&text, buf_str(&ended->settings), ended->id, steers);
+    steer_append_successor(&text, ended->record->settings->text, ended->id, steers);
     if (record && request_read(&request, buf_str(&text), &problem) == STATUS_OK) {
         start_successor(lane, &request, &problem);
         request_finish(&request);
@@ -400,6 +428,7 @@ static void on_age(void *user)
                 "Responses websocket connection limit reached (%llu seconds). Create a new "
                 "websocket connection to continue.",
                 (unsigned long long)conn->endpoint->age_limit_ms / 1000);
+    metrics_add(&conn->endpoint->metrics, METRIC_CONNECTIONS_AGED, 1);
     refuse(conn, (struct str){0}, &problem);
     leave(conn, 1000, "connection limit reached");
 }
@@ -427,6 +456,16 @@ void conn_on_closed(void *user)
     conn_free(conn);
 }
 
+void conn_count(const struct conn *conn, struct conn_counts *counts)
+{
+    counts->lanes += conn->lanes.len;
+    counts->running += conn->active;
+    counts->waiting += conn->queue.len;
+    counts->waiting_bytes += conn->queue_bytes;
+    for (size_t i = 0; i < conn->lanes.len; i++)
+        counts->cached += conn->lanes.ptr[i]->latest != NULL;
+}
+
 void conn_free(struct conn *conn)
 {
     for (size_t i = 0; i < conn->queue.len; i++)
@@ -434,8 +473,10 @@ void conn_free(struct conn *conn)
     vec_finish(&conn->queue);
     for (size_t i = 0; i < conn->lanes.len; i++) {
         struct lane *lane = conn->lanes.ptr[i];
+        if (lane->answer)
+            metrics_add(&conn->endpoint->metrics, METRIC_RESPONSES_ABANDONED, 1);
         answer_free(lane->answer);
-        record_unref(lane->latest);
+        forget_latest(lane);
         mem_free(lane->name_bytes);
         mem_free(lane);
     }

@@ -297,6 +297,8 @@ static void emit_response(struct answer *answer, struct buf *buf, const char *ty
     struct buf object = {0};
     response_append(&object, buf_str(&answer->constant), buf_str(&answer->metadata), &full);
     json_write_raw(&w, buf_str(&object));
+    if (state->plan)
+        record_set_response(answer->record, buf_str(&object));
     buf_finish(&object);
     json_write_end_object(&w);
 }

@@ -8,6 +8,8 @@
 #include <lanebridge/endpoint.h>
 #include <lanebridge/json.h>
 
+#include "metrics-internal.h"
+#include "record-internal.h"
 #include "replay-internal.h"
 
 /* -- errors.c: what a client is told when it is refused ------------------------------------------
@@ -53,7 +55,6 @@ void problem_reply(struct net_server_request *request, const struct problem *pro
 /* -- ids.c: ids tell where in the script they were made ------------------------------------------
  */
 
-enum { ENDPOINT_ID_BYTES = 96 };
 /* So a conversation is found again by its ids alone, also by an endpoint that was started anew. */
 struct id_place {
     unsigned rollout, step, item; /* item: of the step's emit; of a response: 0 */
@@ -112,52 +113,8 @@ void request_finish(struct request *request);
 /* What stands between the quotes of a string field; empty if absent. */
 struct str request_inner(const struct request *request, enum request_field field);
 
-/* -- cache.c: what can be continued from ---------------------------------------------------------
+/* -- cache.c: what can be continued from by everybody; a record is record-internal.h's -----------
  */
-
-/* Text shared by the records of one conversation and its forks. */
-struct shared {
-    unsigned refs;
-    struct str text; /* behind it, in the same piece of memory */
-};
-struct shared *shared_new(struct str text);
-struct shared *shared_ref(struct shared *shared); /* NULL gives NULL */
-void shared_unref(struct shared *shared);
-
-struct position {
-    bool known; /* false: no rollout was chosen yet */
-    unsigned rollout, step, item;
-};
-struct pending_call {
-    char call_id[ENDPOINT_ID_BYTES];
-    bool is_custom;
-};
-/* Steering input that was accepted. */
-struct steer {
-    char id[ID_BYTES];
-    struct buf items; /* JSON, with commas between */
-};
-struct steers {
-    struct steer *ptr;
-    size_t len, cap;
-};
-/* A response as its successors need it. The history itself is not kept: this engine reads nothing
- * in it but what stands here, so that a step costs what is new in it. */
-struct record {
-    unsigned refs;
-    char id[ENDPOINT_ID_BYTES];
-    struct position next;
-    VEC(struct pending_call) pending;
-    struct steers steers;    /* to go before the outputs of the calls */
-    struct shared **outputs; /* by label of the script; NULL: none yet */
-    size_t label_count;
-    struct shared *user;  /* of a warm-up: its last user message */
-    struct shared *tools; /* tools that came as an input item */
-    size_t bytes;         /* of the conversation so far, for the estimate of tokens */
-};
-struct record *record_new(size_t label_count, const struct record *parent);
-struct record *record_ref(struct record *record);
-void record_unref(struct record *record);
 
 /* Responses of store:true, of all connections; bounded, in memory. */
 struct store {
@@ -280,10 +237,13 @@ struct endpoint {
     void (*on_traffic)(void *user, bool outgoing, struct str text);
     void *user;
     struct store store;
+    struct held held; /* by all records */
+    struct metrics metrics;
+    uint64_t started_ms;
     VEC(struct conn *) conns;
     VEC(struct exchange *) exchanges;
 };
-void endpoint_note(const struct endpoint *endpoint, bool outgoing, struct str text);
+void endpoint_note(struct endpoint *endpoint, bool outgoing, struct str text);
 const char *endpoint_model(const struct endpoint *endpoint);
 
 /* expect.c: does the request meet the step? */
@@ -359,11 +319,10 @@ struct answer {
     bool store, stopped, patient; /* patient: nobody reads before the end */
     uint64_t hold_until_ms;
     struct buf constant, metadata; /* members of the response object that stay the same */
-    struct buf settings; /* what a successor inherits */
     struct steers steers;
     size_t held_bytes, input_bytes, fixed_bytes; /* for the estimate of tokens */
     struct usage usage;
-    bool sparse, twice, waited, failed;
+    bool sparse, twice, waited, failed, incomplete;
     unsigned close_code;
     size_t item, stage, offset; /* where in the plan */
     size_t deltas, events;
@@ -372,8 +331,8 @@ struct answer {
 /* NULL: the problem. parent may be NULL. Nothing is sent before answer_start; the request is not
  * needed afterwards. */
 struct answer *answer_new(struct endpoint *endpoint, const struct request *request,
-                          const struct record *parent, struct str lane,
-                          const struct answer_ops *ops, void *user, struct problem *problem);
+                          struct record *parent, struct str lane, const struct answer_ops *ops,
+                          void *user, struct problem *problem);
 void answer_start(struct answer *answer); /* may end it: on_end */
 /* The plan has grown or ended; goes on in the next turn of the loop. */
 void answer_wake(struct answer *answer);
@@ -409,8 +368,8 @@ enum steer_refusal {
 bool steer_take(struct answer *answer, struct str input, enum steer_refusal *ret_why);
 void steers_finish(struct steers *steers);
 /* id NULL: it was not accepted before. */
-void steer_append_failed(struct buf *json, enum steer_refusal why, struct str lane, int64_t sequence,
-                         const char *id, struct str previous, struct str input);
+void steer_append_failed(struct buf *json, enum steer_refusal why, struct str lane,
+                         int64_t sequence, const char *id, struct str previous, struct str input);
 void steer_append_pending(struct buf *json, const struct steer *steer, const struct record *record,
                           struct str lane, int64_t sequence);
 void steer_append_settings(struct buf *text, const struct request *request);
@@ -427,6 +386,11 @@ struct conn *conn_new(struct endpoint *endpoint, struct net_server_conn *socket)
 void conn_on_message(void *user, struct str text);
 void conn_on_closed(void *user);
 void conn_free(struct conn *conn);
+/* Adds what the connection has now to the sums. */
+struct conn_counts {
+    size_t lanes, running, waiting, waiting_bytes, cached;
+};
+void conn_count(const struct conn *conn, struct conn_counts *counts);
 
 struct exchange;
 void exchange_start(struct endpoint *endpoint, struct net_server_request *http, struct str body);

@@ -5,8 +5,9 @@
 
 enum { AGE_LIMIT_MS = 60 * 60 * 1000 };
 
-void endpoint_note(const struct endpoint *endpoint, bool outgoing, struct str text)
+void endpoint_note(struct endpoint *endpoint, bool outgoing, struct str text)
 {
+    metrics_add(&endpoint->metrics, outgoing ? METRIC_BYTES_SENT : METRIC_BYTES_RECEIVED, text.len);
     if (endpoint->on_traffic)
         endpoint->on_traffic(endpoint->user, outgoing, text);
 }
@@ -112,6 +113,30 @@ static void handle_health(struct endpoint *endpoint, struct net_server_request *
     net_request_reply(request, 200, "application/json", NULL, 0, STR("{\"status\":\"ok\"}"));
 }
 
+static void handle_metrics(struct endpoint *endpoint, struct net_server_request *request,
+                           const struct net_request_info *info)
+{
+    struct conn_counts now = {0};
+    for (size_t i = 0; i < endpoint->conns.len; i++)
+        conn_count(endpoint->conns.ptr[i], &now);
+    const struct metric_gauge gauges[] = {
+        {"connections", "open", endpoint->conns.len},
+        {"requests", "waiting", now.waiting},
+        {"requests", "waiting_bytes", now.waiting_bytes},
+        {"responses", "running", now.running + endpoint->exchanges.len},
+        {"cache", "responses", now.cached},
+        {"lanes", "open", now.lanes},
+        {"lanes", "running", now.running},
+        {"memory", "records", endpoint->held.records},
+        {"memory", "bytes", endpoint->held.bytes},
+        {"process", "uptime_seconds", (loop_now_ms(endpoint->loop) - endpoint->started_ms) / 1000},
+    };
+    struct buf body = {0};
+    metrics_append(&body, &endpoint->metrics, gauges, array_count(gauges));
+    net_request_reply(request, 200, "application/json", NULL, 0, buf_str(&body));
+    buf_finish(&body);
+}
+
 static void handle_responses(struct endpoint *endpoint, struct net_server_request *request,
                              const struct net_request_info *info)
 {
@@ -128,6 +153,7 @@ static const struct route {
     {"/v1/responses", "POST", false, handle_responses},
     {"/v1/models", "GET", false, handle_models},
     {"/healthz", "GET", true, handle_health},
+    {"/metrics", "GET", false, handle_metrics},
 };
 
 static const struct route *find_route(struct str path)
@@ -146,7 +172,7 @@ static enum status check_request(const struct endpoint *endpoint, const struct r
     if (!route)
         return problem_set(problem, PROBLEM_ROUTE, NULL,
                            "There is nothing at that path; this endpoint has /v1/responses, "
-                           "/v1/models and /healthz.");
+                           "/v1/models, /metrics and /healthz.");
     if (!route->open && check_token(endpoint, info, problem) < 0)
         return STATUS_INVALID;
     if (!str_eq_c(info->method, route->method))
@@ -179,7 +205,9 @@ static int on_upgrade(void *user, const struct net_request_info *info)
 
 static void *on_conn(void *user, struct net_server_conn *socket)
 {
-    return conn_new(user, socket);
+    struct endpoint *endpoint = user;
+    metrics_add(&endpoint->metrics, METRIC_CONNECTIONS_OPENED, 1);
+    return conn_new(endpoint, socket);
 }
 
 static const struct net_server_handlers handlers = {
@@ -228,6 +256,7 @@ struct endpoint *endpoint_new(struct loop *loop, struct net *net,
     struct endpoint *endpoint = mem_new(struct endpoint);
     endpoint->loop = loop;
     endpoint->net = net;
+    endpoint->started_ms = loop_now_ms(loop);
     endpoint->token = mem_dup_c(options->token);
     endpoint->address = mem_dup_c(options->address ? options->address : "127.0.0.1");
     endpoint->replay_name = mem_dup_c(options->replay_name ? options->replay_name : "the replay");

@@ -153,6 +153,8 @@ static struct answer *make_answer(struct exchange *exchange, struct str body,
         status = check(&request, problem);
     if (status == STATUS_OK && previous.len) {
         parent = store_find(&exchange->endpoint->store, previous);
+        metrics_add(&exchange->endpoint->metrics,
+                    parent ? METRIC_CACHE_STORED_HITS : METRIC_CACHE_MISSES, 1);
         if (!parent)
             status = problem_set(problem, PROBLEM_PARENT, "previous_response_id",
                                  "Previous response with id '" STR_FMT "' not found.",
@@ -174,8 +176,10 @@ void exchange_start(struct endpoint *endpoint, struct net_server_request *http, 
     struct problem problem;
     exchange->endpoint = endpoint;
     exchange->http = http;
+    metrics_add(&endpoint->metrics, METRIC_REQUESTS_HTTP, 1);
     exchange->answer = make_answer(exchange, body, &problem);
     if (!exchange->answer) {
+        metrics_add(&endpoint->metrics, METRIC_REQUESTS_REFUSED, 1);
         problem_reply(http, &problem);
         exchange_free(exchange);
         return;
@@ -187,7 +191,9 @@ void exchange_start(struct endpoint *endpoint, struct net_server_request *http, 
 
 void exchange_on_closed(void *user)
 {
-    discard(user);
+    struct exchange *exchange = user;
+    metrics_add(&exchange->endpoint->metrics, METRIC_RESPONSES_ABANDONED, 1);
+    discard(exchange);
 }
 
 void exchange_free(struct exchange *exchange)

@@ -181,3 +181,44 @@ Test(cache, without_store_nothing_outlives_the_connection)
     peer_end(&other);
     end(&peer, &party);
 }
+
+Test(cache, metrics_tell_what_it_did)
+{
+    static const struct {
+        const char *group, *name;
+        int64_t value;
+    } rows[] = {
+        {"cache", "hits", 3},          {"cache", "misses", 1},      {"cache", "forks", 1},
+        {"cache", "evictions", 1},     {"cache", "stored_hits", 1}, {"cache", "responses", 1},
+        {"responses", "completed", 4}, {"requests", "refused", 2},  {"requests", "websocket", 6},
+        {"connections", "open", 1},    {"lanes", "open", 3},        {"requests", "waiting", 0},
+    };
+    struct party party;
+    struct peer peer;
+    struct call call;
+    struct fetch fetch;
+    begin(&peer, &party, ",\"store\":true", &call);
+    answer(&peer, "b", &call, "good on b"); /* a fork */
+    peer_ending(&peer, "b");
+    answer(&peer, "a", &call, "good on a");
+    peer_ending(&peer, "a");
+    answer(&peer, "a", &call, "good from the store");
+    const struct json_value *last = peer_ending(&peer, "a");
+    char id[100];
+    snprintf(id, sizeof(id), "%s", event_id(last));
+    for (int i = 0; i < 2; i++) {
+        peer_create(&peer,
+                    "\"stream_id\":\"a\",\"previous_response_id\":\"%s\",\"input\":[" OUTPUT "]",
+                    id, "call_wrong", "x");
+        expect_type(peer_ending(&peer, "a"), "error");
+    }
+    fetch_run(&fetch, &party, "GET", "/metrics", NULL);
+    struct json_value *page = NULL;
+    cr_assert_eq(json_parse(buf_str(&fetch.body), &page, NULL), STATUS_OK);
+    for (size_t i = 0; i < array_count(rows); i++)
+        cr_expect_eq(json_int(json_at(page, rows[i].group, rows[i].name, NULL), -1), rows[i].value,
+                     "%s.%s in %s", rows[i].group, rows[i].name, fetch.body.ptr);
+    json_free(page);
+    fetch_end(&fetch);
+    end(&peer, &party);
+}
