@@ -1,7 +1,7 @@
 /* The inside of endpoint. A request is read (request.c, intake.c), an engine makes a plan for it
  * (play.c, rules.c), which may grow while an answer sends its events (answer.c, emit.c) to whoever
- * asked: a lane of a WebSocket (conn.c) or an HTTP exchange (exchange.c). What can be continued from
- * is a record (cache.c). */
+ * asked: a lane of a WebSocket (conn.c) or an HTTP exchange (exchange.c). What can be continued
+ * from is a record (cache.c). */
 #ifndef LANEBRIDGE_ENDPOINT_INTERNAL_H
 #define LANEBRIDGE_ENDPOINT_INTERNAL_H
 
@@ -162,9 +162,9 @@ struct usage {
 };
 struct plan_item {
     enum item_kind kind;
-    bool open; /* more text may come */
-    bool cut;  /* closed before it was whole: its status is incomplete */
-    bool done; /* sent, to its end */
+    bool open;         /* more text may come */
+    bool cut;          /* closed before it was whole: its status is incomplete */
+    bool done;         /* sent, to its end */
     struct str text;   /* of the deltas */
     struct buf owned;  /* holds text when it was made for this plan */
     struct buf naming; /* holds name when it was made for this plan */
@@ -198,11 +198,13 @@ void plan_append(struct plan *plan, size_t item, struct str text);
 void plan_close(struct plan *plan, size_t item);
 /* How it ended; no items come any more. */
 void plan_complete(struct plan *plan);
-void plan_break_off(struct plan *plan, const char *reason); /* incomplete; closes what is open, cut */
+void plan_break_off(struct plan *plan,
+                    const char *reason); /* incomplete; closes what is open, cut */
 void plan_fail(struct plan *plan, const struct problem *problem);
 size_t plan_bytes(const struct plan *plan);
 
-/* -- Engines: who answers ---------------------------------------------------------------------------
+/* -- Engines: who answers
+ * ---------------------------------------------------------------------------
  */
 
 struct answer;

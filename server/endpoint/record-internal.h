@@ -4,12 +4,12 @@
  * were done, verbatim, and its parent. A step costs what is new in it, and forks share everything
  * up to where they part. The whole conversation is walked from the records, without a copy:
  *
- *     struct history history;
+ *     struct record_walk walk;
  *     struct str item;
- *     history_init(&history, answer->record, NULL);     or an ancestor: only what came after it
- *     while (history_next(&history, &item))
- *         ...                                           oldest first; history.is_output, .record
- *     history_finish(&history);
+ *     record_walk_init(&walk, answer->record, NULL);     or an ancestor: only what came after it
+ *     while (record_walk_next(&walk, &item))
+ *         ...                                           oldest first; walk.is_output, .record
+ *     record_walk_finish(&walk);
  *
  * Invariants: items never change once they are in, so spans of them live as long as the record; a
  * record keeps its ancestors' items alive, also when the ancestors themselves can no longer be
@@ -99,17 +99,18 @@ void record_set_response(struct record *record, struct str response);
 /* Nobody can ask for it by its id any more. */
 void record_strip(struct record *record);
 
-struct history {
+struct record_walk {
     VEC(const struct record *) chain; /* the last first */
     size_t index;
-    const struct record *record; /* whose item history_next gave last, and which kind it is */
+    const struct record *record; /* whose item record_walk_next gave last, and which kind it is */
     bool is_output;
 };
 /* `after`: NULL, or an ancestor of `last`, whose items and all before them are left out. */
-void history_init(struct history *history, const struct record *last, const struct record *after);
-bool history_next(struct history *history, struct str *ret_item);
-void history_finish(struct history *history);
+void record_walk_init(struct record_walk *walk, const struct record *last,
+                      const struct record *after);
+bool record_walk_next(struct record_walk *walk, struct str *ret_item);
+void record_walk_finish(struct record_walk *walk);
 /* All of it as one JSON array. */
-void history_append(struct buf *buf, const struct record *last);
+void record_walk_append(struct buf *buf, const struct record *last);
 
 #endif

@@ -199,50 +199,51 @@ void record_strip(struct record *record)
 /* -- The walk -------------------------------------------------------------------------------------
  */
 
-void history_init(struct history *history, const struct record *last, const struct record *after)
+void record_walk_init(struct record_walk *walk, const struct record *last,
+                      const struct record *after)
 {
-    *history = (struct history){0};
+    *walk = (struct record_walk){0};
     for (const struct record *r = last; r && r != after; r = r->parent)
-        vec_push(&history->chain, r);
+        vec_push(&walk->chain, r);
 }
 
-bool history_next(struct history *history, struct str *ret_item)
+bool record_walk_next(struct record_walk *walk, struct str *ret_item)
 {
-    while (history->chain.len > 0) {
-        const struct record *record = vec_last(&history->chain);
-        size_t inputs = record->input.spans.len, index = history->index;
+    while (walk->chain.len > 0) {
+        const struct record *record = vec_last(&walk->chain);
+        size_t inputs = record->input.spans.len, index = walk->index;
         if (index < inputs + record->output.spans.len) {
-            history->index++;
-            history->record = record;
-            history->is_output = index >= inputs;
-            *ret_item = history->is_output ? items_at(&record->output, index - inputs)
-                                           : items_at(&record->input, index);
+            walk->index++;
+            walk->record = record;
+            walk->is_output = index >= inputs;
+            *ret_item = walk->is_output ? items_at(&record->output, index - inputs)
+                                        : items_at(&record->input, index);
             return true;
         }
-        history->chain.len--;
-        history->index = 0;
+        walk->chain.len--;
+        walk->index = 0;
     }
     return false;
 }
 
-void history_finish(struct history *history)
+void record_walk_finish(struct record_walk *walk)
 {
-    vec_finish(&history->chain);
+    vec_finish(&walk->chain);
 }
 
-void history_append(struct buf *buf, const struct record *last)
+void record_walk_append(struct buf *buf, const struct record *last)
 {
-    struct history history;
+    struct record_walk walk;
     struct str item;
     bool first = true;
     buf_append_byte(buf, '[');
-    history_init(&history, last, NULL);
-    while (history_next(&history, &item)) {
+    record_walk_init(&walk, last, NULL);
+    while (record_walk_next(&walk, &item)) {
         if (!first)
             buf_append_byte(buf, ',');
         first = false;
         buf_append(buf, item);
     }
-    history_finish(&history);
+    record_walk_finish(&walk);
     buf_append_byte(buf, ']');
 }

@@ -19,14 +19,14 @@ static struct record *make(struct held *held, struct record *parent, const char 
 
 static void expect_history(const struct record *last, const struct record *after, const char *want)
 {
-    struct history history;
+    struct record_walk walk;
     struct str item;
     struct buf got = {0};
     buf_append_c(&got, "");
-    history_init(&history, last, after);
-    while (history_next(&history, &item))
-        buf_append_fmt(&got, "%s" STR_FMT " ", history.is_output ? ">" : "<", STR_ARG(item));
-    history_finish(&history);
+    record_walk_init(&walk, last, after);
+    while (record_walk_next(&walk, &item))
+        buf_append_fmt(&got, "%s" STR_FMT " ", walk.is_output ? ">" : "<", STR_ARG(item));
+    record_walk_finish(&walk);
     cr_expect_str_eq(got.ptr, want);
     buf_finish(&got);
 }
@@ -43,7 +43,7 @@ Test(record, history_is_input_and_output_of_all_in_order)
     cr_expect_eq(c->item_count, 5);
     cr_expect_eq(c->depth, 2);
     struct buf all = {0};
-    history_append(&all, c);
+    record_walk_append(&all, c);
     cr_expect_str_eq(all.ptr, "[{\"n\" :1},{\"n\":2},{\"n\":3},{\"n\":4},{\"n\":5}]");
     buf_finish(&all);
     record_unref(a);
