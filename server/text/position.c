@@ -25,48 +25,42 @@ bool position_encoding_parse(struct str name, enum position_encoding *ret_encodi
     return false;
 }
 
-/* Bytes and code units of the character that s starts with. */
-static size_t next_character(struct str s, enum position_encoding encoding, size_t *ret_units)
+/* Where the line's content ends: before its ending, if it has one. */
+static size_t content_end(const struct node *tree, size_t start, size_t line, size_t endings)
 {
-    uint32_t code_point;
-    size_t bytes;
+    size_t end = tree_len(tree);
+    char last[2];
 
-    if ((unsigned char)s.ptr[0] < 0x80) {
-        *ret_units = 1;
-        return 1;
+    if (line >= endings)
+        return end;
+    end = tree_find(tree, MEASURE_ENDINGS, line + 1);
+    tree_copy(tree, end - 1, end, &last[1]);
+    if (last[1] == '\n' && end - 1 > start) {
+        tree_copy(tree, end - 2, end - 1, &last[0]);
+        return end - (last[0] == '\r' ? 2 : 1);
     }
-    bytes = utf8_decode(s, &code_point);
-    if (encoding == POSITION_UTF8)
-        *ret_units = bytes;
-    else
-        *ret_units = encoding == POSITION_UTF16 && code_point > 0xFFFF ? 2 : 1;
-    return bytes;
+    return end - 1;
 }
 
 enum status text_offset_of(const struct text *text, enum position_encoding encoding,
                            struct position position, size_t *ret_offset, struct err *err)
 {
-    struct str rest;
-    size_t left = position.character;
+    const struct node *tree = text_tree(text);
+    enum measure_unit unit = (enum measure_unit)encoding;
+    size_t endings = tree ? tree->sum.of[MEASURE_ENDINGS] : 0;
+    size_t start, end, offset;
 
-    if (position.line == text->lines.len && position.character == 0) {
+    if (position.line == endings + 1 && position.character == 0) {
         *ret_offset = text->len;
         return STATUS_OK;
     }
-    if (position.line >= text->lines.len)
+    if (position.line > endings)
         return err_set(err, STATUS_INVALID, "line %u is outside the document, which has %zu lines",
-                       position.line, text->lines.len);
-    rest = text_line_content(text, position.line);
-    while (rest.len > 0 && left > 0) {
-        size_t units;
-        size_t bytes = next_character(rest, encoding, &units);
-
-        if (units > left)
-            break;
-        left -= units;
-        rest = str_skip(rest, bytes);
-    }
-    *ret_offset = (size_t)(rest.ptr - text->bytes);
+                       position.line, endings + 1);
+    start = tree_find(tree, MEASURE_ENDINGS, position.line);
+    end = content_end(tree, start, position.line, endings);
+    offset = tree_find(tree, unit, tree_measure(tree, start).of[unit] + position.character);
+    *ret_offset = offset < end ? offset : end;
     return STATUS_OK;
 }
 
@@ -74,22 +68,19 @@ enum status text_offset_of(const struct text *text, enum position_encoding encod
 struct position text_position_of(const struct text *text, enum position_encoding encoding,
                                  size_t offset)
 {
-    size_t line, end, character = 0;
-    struct str rest;
+    const struct node *tree = text_tree(text);
+    enum measure_unit unit = (enum measure_unit)encoding;
+    size_t endings = tree ? tree->sum.of[MEASURE_ENDINGS] : 0;
+    size_t line, start, end;
 
     assert(offset <= text->len);
-    line = text_line_of(text, offset);
-    rest = text_line_content(text, line);
-    end = offset - text->lines.ptr[line];
-    for (size_t at = 0; rest.len > 0;) {
-        size_t units;
-        size_t bytes = next_character(rest, encoding, &units);
-
-        at += bytes;
-        if (at > end)
-            break;
-        character += units;
-        rest = str_skip(rest, bytes);
-    }
-    return (struct position){(uint32_t)line, (uint32_t)character};
+    line = tree_measure(tree, offset).of[MEASURE_ENDINGS];
+    start = tree_find(tree, MEASURE_ENDINGS, line);
+    /* Between CR and LF: the CR alone was counted as an ending. */
+    if (start > offset)
+        start = tree_find(tree, MEASURE_ENDINGS, --line);
+    end = content_end(tree, start, line, endings);
+    offset = offset < end ? offset : end;
+    return (struct position){(uint32_t)line, (uint32_t)(tree_measure(tree, offset).of[unit] -
+                                                        tree_measure(tree, start).of[unit])};
 }

@@ -1,48 +1,90 @@
-/* Texts: reference counting and replacing. */
+/* Texts: reference counting, their two forms, replacing. */
 #include <assert.h>
 
 #include "text-internal.h"
 
-static struct text *text_alloc(size_t len)
+/* -- Flat ------------------------------------------------------------------------------------- */
+
+/* Takes the slab. */
+static struct flat *flat_new(struct slab *slab)
+{
+    struct flat *flat = mem_new(struct flat);
+
+    flat->slab = slab;
+    lines_scan(&flat->lines, (struct str){slab->bytes, slab->len});
+    return flat;
+}
+
+static void flat_free(struct flat *flat)
+{
+    if (!flat)
+        return;
+    slab_unref(flat->slab);
+    mem_free(flat->lines.ptr);
+    mem_free(flat);
+}
+
+const struct flat *text_flat(const struct text *text)
+{
+    struct text *shared = (struct text *)text;
+    struct flat *flat = __atomic_load_n(&shared->flat, __ATOMIC_ACQUIRE), *none = NULL;
+    struct slab *slab;
+
+    if (flat)
+        return flat;
+    slab = slab_new(text->len);
+    tree_copy(text->tree, 0, text->len, slab->bytes);
+    flat = flat_new(slab);
+    if (__atomic_compare_exchange_n(&shared->flat, &none, flat, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
+        return flat;
+    flat_free(flat); /* another thread was quicker */
+    return none;
+}
+
+/* -- Tree ------------------------------------------------------------------------------------- */
+
+struct node *text_tree(const struct text *text)
+{
+    struct text *shared = (struct text *)text;
+    struct node *tree = __atomic_load_n(&shared->tree, __ATOMIC_ACQUIRE), *none = NULL;
+
+    if (tree || text->len == 0)
+        return tree;
+    tree = tree_new(text->flat->slab);
+    if (__atomic_compare_exchange_n(&shared->tree, &none, tree, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
+        return tree;
+    tree_unref(tree);
+    return none;
+}
+
+/* -- Texts ------------------------------------------------------------------------------------ */
+
+/* Takes one of the two. */
+static struct text *text_of(struct slab *slab, struct node *tree)
 {
     struct text *text = mem_new(struct text);
 
     text->references = 1;
-    text->len = len;
-    /* One byte more, so that the bytes of an empty text are not NULL. */
-    text->bytes = mem_realloc(NULL, len + 1);
-    text->bytes[len] = '\0';
+    text->len = slab ? slab->len : tree_len(tree);
+    text->tree = tree;
+    text->flat = slab ? flat_new(slab) : NULL;
     return text;
-}
-
-static void index_all(struct text *text)
-{
-    size_t first = 0;
-
-    lines_append(&text->lines, &first, 1, 0);
-    if (text->len > 0)
-        lines_scan(&text->lines, text_bytes(text), 1, text->len);
 }
 
 struct text *text_new(struct str bytes)
 {
-    struct text *text = text_alloc(bytes.len);
+    struct slab *slab = slab_new(bytes.len);
 
     if (bytes.len > 0)
-        memcpy(text->bytes, bytes.ptr, bytes.len);
-    index_all(text);
-    return text;
+        memcpy(slab->bytes, bytes.ptr, bytes.len);
+    return text_of(slab, NULL);
 }
 
 struct text *text_take(struct buf *bytes)
 {
-    struct text *text = mem_new(struct text);
-
-    text->references = 1;
-    text->len = bytes->len;
-    text->bytes = buf_take(bytes);
-    index_all(text);
-    return text;
+    return text_of(slab_take(bytes), NULL);
 }
 
 struct text *text_ref(const struct text *text)
@@ -58,14 +100,14 @@ void text_unref(struct text *text)
 {
     if (!text || __atomic_sub_fetch(&text->references, 1, __ATOMIC_ACQ_REL) > 0)
         return;
-    mem_free(text->lines.ptr);
-    mem_free(text->bytes);
+    flat_free(text->flat);
+    tree_unref(text->tree);
     mem_free(text);
 }
 
 struct str text_bytes(const struct text *text)
 {
-    return (struct str){text->bytes, text->len};
+    return (struct str){text_flat(text)->slab->bytes, text->len};
 }
 
 size_t text_len(const struct text *text)
@@ -73,42 +115,27 @@ size_t text_len(const struct text *text)
     return text->len;
 }
 
-bool text_eq(const struct text *a, const struct text *b)
+static bool is_flat(const struct text *text)
 {
-    return a == b || str_eq(text_bytes(a), text_bytes(b));
+    return __atomic_load_n(&text->flat, __ATOMIC_ACQUIRE) != NULL;
 }
 
-/* What makes a line start is the byte before it and, after CR, the byte at it. So starts before
- * `start` and after `end` stay as they were and only those in between are looked for again. */
-static void index_replaced(struct text *text, const struct text *old, size_t start, size_t end,
-                           size_t inserted)
+bool text_eq(const struct text *a, const struct text *b)
 {
-    size_t kept = lines_lower_bound(&old->lines, start);
-    size_t tail = lines_lower_bound(&old->lines, end + 1);
-    size_t from = start;
-
-    if (kept == 0) {
-        kept = 1;
-        from = 1;
-    }
-    lines_append(&text->lines, old->lines.ptr, kept, 0);
-    if (from <= start + inserted)
-        lines_scan(&text->lines, text_bytes(text), from, start + inserted);
-    /* Unsigned wrap-around makes this right for shrinking texts too. */
-    lines_append(&text->lines, old->lines.ptr + tail, old->lines.len - tail,
-                 start + inserted - end);
+    if (a == b || a->len != b->len)
+        return a == b;
+    if (is_flat(a) && is_flat(b))
+        return str_eq(text_bytes(a), text_bytes(b));
+    return tree_eq(text_tree(a), text_tree(b));
 }
 
 struct text *text_replace(const struct text *text, size_t start, size_t end, struct str with)
 {
-    struct text *new;
+    struct node *tree;
 
     assert(start <= end && end <= text->len);
-    new = text_alloc(text->len - (end - start) + with.len);
-    memcpy(new->bytes, text->bytes, start);
-    if (with.len > 0)
-        memcpy(new->bytes + start, with.ptr, with.len);
-    memcpy(new->bytes + start + with.len, text->bytes + end, text->len - end);
-    index_replaced(new, text, start, end, with.len);
-    return new;
+    tree = tree_replace(text_tree(text), start, end, with);
+    if (tree)
+        return text_of(NULL, tree);
+    return text_new((struct str){0});
 }
