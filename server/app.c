@@ -113,12 +113,16 @@ static struct responses_deadlines shrunk_deadlines(void)
         const char *name;
         uint64_t *wait;
     } waits[] = {
+        {"prepare", &deadlines.prepare},
         {"connect", &deadlines.connect},
+        {"answer", &deadlines.answer},
         {"proof", &deadlines.proof},
         {"first_event", &deadlines.first_event},
         {"silence", &deadlines.silence},
         {"pong", &deadlines.pong},
         {"thinking", &deadlines.thinking},
+        {"http_stream", &deadlines.http_stream},
+        {"http_quiet", &deadlines.http_quiet},
         {"drain", &deadlines.drain},
         {"backoff_first", &deadlines.backoff_first},
         {"backoff_max", &deadlines.backoff_max},

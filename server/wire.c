@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <lanebridge/json.h>
@@ -264,10 +265,14 @@ static void start_http(struct link *link)
 
 static void open_link(struct link *link)
 {
+    bool was_waited_for = link->transport.prepares;
+    link->transport.prepares = false;
     if (link->kind == TRANSPORT_WEBSOCKET)
         start_ws(link);
     else
         start_http(link);
+    if (was_waited_for) /* last: the owner's deadline begins now, and it may do anything */
+        link->handlers.on_alive(link->user);
 }
 
 static void on_key(void *user, struct buf *key, const struct err *problem)
@@ -293,6 +298,7 @@ static void want_key(struct link *link)
 {
     struct wire *wire = link->wire;
     vec_push(&wire->wanting, link);
+    link->transport.prepares = true;
     if (!wire->key_run)
         wire->key_run = key_run_start(wire->loop, wire->config, on_key, wire);
 }
@@ -372,7 +378,7 @@ static void start(struct link *link)
     if (link->kind == TRANSPORT_WEBSOCKET || link->body.len > 0)
         connect_link(link);
     else
-        loop_timer_start(link->later, 0, 0);
+        loop_timer_start(link->later, 0, 0); /* over HTTP it connects when it has the body */
 }
 
 static void on_replay_ready(void *user, enum status status, const char *text)
@@ -431,10 +437,12 @@ static struct transport *wire_open(void *user, enum transport_kind kind,
     link->handlers = *handlers;
     link->user = handlers_user;
     link->later = loop_timer_new(wire->loop, on_later, link);
-    if (target_is_replay(wire->config) && !wire->replay_ready)
+    if (target_is_replay(wire->config) && !wire->replay_ready) {
+        link->transport.prepares = true;
         vec_push(&wire->waiting, link);
-    else
+    } else {
         start(link);
+    }
     return &link->transport;
 }
 
@@ -445,6 +453,18 @@ static uint64_t wire_now_ms(void *user)
 {
     struct wire *wire = user;
     return loop_now_ms(wire->loop);
+}
+
+/* CLOCK_BOOTTIME counts the time of sleep, the loop's clock does not. */
+static uint64_t wire_slept_ms(void *user)
+{
+    struct timespec all, awake;
+    (void)user;
+    clock_gettime(CLOCK_BOOTTIME, &all);
+    clock_gettime(CLOCK_MONOTONIC, &awake);
+    int64_t ms =
+        (int64_t)(all.tv_sec - awake.tv_sec) * 1000 + (all.tv_nsec - awake.tv_nsec) / 1000000;
+    return ms > 0 ? (uint64_t)ms : 0;
 }
 
 static uint32_t wire_random(void *user)
@@ -505,6 +525,7 @@ struct transport_env wire_env(struct wire *wire)
     return (struct transport_env){.user = wire,
                                   .open = wire_open,
                                   .now_ms = wire_now_ms,
+                                  .slept_ms = wire_slept_ms,
                                   .random = wire_random,
                                   .timer_new = wire_timer_new,
                                   .timer_start = wire_timer_start,

@@ -35,12 +35,16 @@ const struct responses_profile *responses_profile_find(struct str name, struct s
 
 /* All waits, in one place so that tests can shrink them. Milliseconds. */
 struct responses_deadlines {
+    uint64_t prepare;        /* 40,000: what must be had before it can connect (the key's command) */
     uint64_t connect;        /* 10,000: to a usable connection */
+    uint64_t answer;         /* 3,000: the same where HTTP is another way; 0: connect */
     uint64_t proof;          /* 5,000: first request on a socket to its first event or pong */
     uint64_t first_event;    /* 30,000: request sent to its first event */
     uint64_t silence;        /* 20,000: no inbound frame while a response runs: ping */
     uint64_t pong;           /* 10,000: ping to any inbound frame, else the socket is dead */
-    uint64_t thinking;       /* 600,000: alive by pongs but no event */
+    uint64_t thinking;       /* 600,000: alive by pongs (HTTP: by comments) but no event */
+    uint64_t http_stream;    /* 60,000: HTTP: no byte in the middle of a text; 0: thinking */
+    uint64_t http_quiet;     /* 300,000: HTTP: no byte, not even a comment; 0: thinking */
     uint64_t drain;          /* 10,000: an interrupted response may go on for this long */
     uint64_t backoff_first;  /* 250, doubled with jitter up to … */
     uint64_t backoff_max;    /* 30,000 */

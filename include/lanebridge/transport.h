@@ -27,7 +27,7 @@ struct transport_handlers {
     void (*on_open)(void *user);
     /* One whole server event, borrowed. */
     void (*on_message)(void *user, struct str message);
-    /* Any sign of life, pongs included, at most once per loop turn. */
+    /* Any sign of life, pongs included, at most once per loop turn; and when it no longer prepares. */
     void (*on_alive)(void *user);
     /* Last callback; the transport must still be closed (freed) by its owner. */
     void (*on_closed)(void *user, const struct transport_close *close);
@@ -47,6 +47,7 @@ struct transport_ops {
 struct transport {
     const struct transport_ops *ops;
     struct transport_counters counters;
+    bool prepares;    /* waits for something on this machine (the key's command): not yet connecting */
 };
 
 struct transport_timer;
@@ -57,6 +58,8 @@ struct transport_env {
                               const struct transport_handlers *handlers, void *handlers_user,
                               struct err *err);
     uint64_t (*now_ms)(void *user);
+    /* For how long this machine has slept, which now_ms does not count; optional. */
+    uint64_t (*slept_ms)(void *user);
     uint32_t (*random)(void *user);     /* for jitter alone */
     struct transport_timer *(*timer_new)(void *user, void (*on_fire)(void *fire_user),
                                          void *fire_user);

@@ -24,6 +24,11 @@ unsigned responses_connection_busy(const struct connection *connection)
 
 /* -- Opening and closing --------------------------------------------------------------------- */
 
+static uint64_t slept_ms(const struct responses *client)
+{
+    return client->env.slept_ms ? client->env.slept_ms(client->env.user) : 0;
+}
+
 struct connection *responses_connection_open(struct responses *client, enum transport_kind kind,
                                              struct err *err)
 {
@@ -41,6 +46,8 @@ struct connection *responses_connection_open(struct responses *client, enum tran
     for (unsigned i = 0; i < lane_count; i++)
         connection->lanes[i].connection = connection;
     connection->opened_ms = connection->heard_ms = connection->used_ms = responses_now(client);
+    connection->begun_ms = connection->opened_ms;
+    connection->slept_open_ms = slept_ms(client);
     connection->transport =
         client->env.open(client->env.user, kind, &transport_handlers, connection, err);
     if (!connection->transport) {
@@ -131,6 +138,11 @@ void responses_connection_close_idle(struct connection *connection)
     close_connection(connection, 1000, "");
 }
 
+static uint64_t min_of(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* -- Time ------------------------------------------------------------------------------------ */
 
 /* How long before the end to be gone: long enough for a turn's step that runs to end. */
@@ -140,19 +152,26 @@ static uint64_t margin_of(uint64_t life_ms)
     return margin < MINUTE_MS && life_ms >= 2 * MINUTE_MS ? MINUTE_MS : margin;
 }
 
+/* The server counts the time that we have slept, our clock does not. */
+static uint64_t aged_by(const struct connection *connection, uint64_t age_ms)
+{
+    uint64_t slept = slept_ms(connection->client) - connection->slept_open_ms;
+    return connection->opened_ms + (age_ms > slept ? age_ms - slept : 0);
+}
+
 static uint64_t rotation_due(const struct connection *connection)
 {
     uint64_t life = connection->client->life_ms;
     if (life == 0 || connection->kind != TRANSPORT_WEBSOCKET)
         return NEVER;
-    return connection->opened_ms + life - margin_of(life);
+    return aged_by(connection, life - margin_of(life));
 }
 
 /* When also a turn that runs gets nothing more on it. */
 static uint64_t leave_due(const struct connection *connection)
 {
     uint64_t life = connection->client->life_ms;
-    return connection->is_left ? connection->opened_ms + life - margin_of(life) / 4 : NEVER;
+    return connection->is_left ? aged_by(connection, life - margin_of(life) / 4) : NEVER;
 }
 
 void responses_connection_learn_life(const struct connection *connection)
@@ -168,11 +187,6 @@ bool responses_connection_is_aged(const struct connection *connection, uint64_t 
     return now_ms >= rotation_due(connection);
 }
 
-static uint64_t min_of(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Nothing has come since the upgrade, no event and no pong: something on the way may have answered
  * for a server that never hears us. */
 static bool is_unproven(const struct connection *connection)
@@ -181,11 +195,28 @@ static bool is_unproven(const struct connection *connection)
            connection->client->deadlines.proof > 0 && responses_connection_busy(connection) > 0;
 }
 
+/* Over HTTP there is no ping; but bytes come in a text, and comments (": keep-alive") else. */
+static uint64_t http_silence_due(const struct connection *connection)
+{
+    const struct responses_deadlines *deadlines = &connection->client->deadlines;
+    const struct response *response = connection->lanes[0].response;
+    if (!response || response->state != RESPONSE_RUNNING)
+        return NEVER;
+    uint64_t limit = response->is_in_text ? deadlines->http_stream : deadlines->http_quiet;
+    return limit ? connection->heard_ms + limit : NEVER;
+}
+
 /* When the silence must be looked into; a pong or any frame moves it. */
 static uint64_t silence_due(const struct connection *connection)
 {
     const struct responses_deadlines *deadlines = &connection->client->deadlines;
-    if (connection->kind != TRANSPORT_WEBSOCKET || responses_connection_active(connection) == 0)
+    if (connection->kind != TRANSPORT_WEBSOCKET)
+        return http_silence_due(connection);
+    if (connection->is_probe)
+        return connection->ping_ms + deadlines->proof;
+    if (connection->is_doubted && connection->was_pinged)
+        return connection->ping_ms + min_of(deadlines->pong, deadlines->proof);
+    if (responses_connection_active(connection) == 0)
         return NEVER;
     if (is_unproven(connection))
         return connection->used_ms + deadlines->proof / (connection->was_pinged ? 1 : 5);
@@ -249,10 +280,31 @@ static void leave_old(struct connection *successor)
     }
 }
 
+/* A turn waits for it that could as well go over HTTP. */
+static bool is_urgent(const struct connection *connection)
+{
+    const struct responses *client = connection->client;
+    for (size_t i = 0; i < client->connections.len; i++) {
+        if (client->connections.ptr[i]->is_rotating)
+            return false;
+    }
+    return client->choice == RESPONSES_AUTO && !connection->is_probe;
+}
+
+static uint64_t connect_due(const struct connection *connection)
+{
+    const struct responses_deadlines *deadlines = &connection->client->deadlines;
+    if (connection->transport->prepares)
+        return connection->begun_ms + deadlines->prepare;
+    bool is_short = deadlines->answer && is_urgent(connection);
+    return connection->begun_ms +
+           (is_short ? min_of(deadlines->answer, deadlines->connect) : deadlines->connect);
+}
+
 uint64_t responses_connection_deadline(const struct connection *connection)
 {
     if (connection->state == CONNECTION_CONNECTING)
-        return connection->opened_ms + connection->client->deadlines.connect;
+        return connect_due(connection);
     uint64_t due = min_of(silence_due(connection), drain_due(connection));
     due = min_of(due, connection->is_retiring ? NEVER : leave_due(connection));
     return min_of(due, rotate_at(connection));
@@ -264,22 +316,47 @@ static void handle_connect_failure(struct connection *connection, const struct f
     close_connection(connection, 1000, "");
 }
 
+static void ask(struct connection *connection, uint64_t now_ms)
+{
+    connection->was_pinged = true;
+    connection->ping_ms = now_ms;
+    connection->transport->ops->ping(connection->transport);
+}
+
+bool responses_connection_is_doubted(struct connection *connection)
+{
+    struct responses *client = connection->client;
+    uint64_t now = responses_now(client), slept = slept_ms(client);
+    bool has_slept = slept > client->slept_ms + WAKE_MS;
+    client->slept_ms = slept;
+    for (size_t i = 0; has_slept && i < client->connections.len; i++)
+        client->connections.ptr[i]->is_doubted = true;
+    if (connection->kind != TRANSPORT_WEBSOCKET || connection->is_probe)
+        return false;
+    if (now - connection->heard_ms >= client->deadlines.silence)
+        connection->is_doubted = true;
+    if (connection->is_doubted && !connection->was_pinged)
+        ask(connection, now);
+    return connection->is_doubted;
+}
+
 static void handle_silence(struct connection *connection, uint64_t now_ms)
 {
-    if (!connection->was_pinged) {
-        connection->was_pinged = true;
-        connection->ping_ms = now_ms;
-        connection->transport->ops->ping(connection->transport);
+    bool is_socket = connection->kind == TRANSPORT_WEBSOCKET;
+    if (is_socket && !connection->was_pinged) {
+        ask(connection, now_ms);
         return;
     }
     struct failure failure = {
         .code = STR("connection_lost"),
-        .message = STR("the server did not answer a ping: the connection is dead"),
+        .message = is_socket ? STR("the server did not answer a ping: the connection is dead")
+                             : STR("nothing came any more: the connection is dead"),
         .retry_after_ms = -1,
         .is_lost = true,
+        .is_timeout = true,
     };
-    if (is_unproven(connection))
-        responses_recover_deaf(connection, &failure);
+    if (connection->is_probe || is_unproven(connection))
+        failure.is_bypassed = responses_recover_connect(connection, &failure);
     responses_connection_lose(connection, &failure);
 }
 
@@ -300,6 +377,7 @@ void responses_connection_tick(struct connection *connection, uint64_t now_ms)
             .message = STR("the connection could not be made in time"),
             .retry_after_ms = -1,
             .is_lost = true,
+            .is_timeout = true,
         };
         handle_connect_failure(connection, &failure);
         return;
@@ -321,7 +399,25 @@ void responses_connection_tick(struct connection *connection, uint64_t now_ms)
 static void note_heard(struct connection *connection)
 {
     connection->heard_ms = responses_now(connection->client);
-    connection->was_pinged = false;
+    connection->was_pinged = connection->is_doubted = false;
+}
+
+void responses_connection_probe(struct responses *client)
+{
+    struct connection *probe = responses_connection_open(client, TRANSPORT_WEBSOCKET, NULL);
+    if (probe)
+        probe->is_probe = true;
+}
+
+/* It can be had, and used. */
+static void note_stands(struct connection *connection)
+{
+    struct responses *client = connection->client;
+    connection->is_probe = false;
+    client->http_until_ms = 0;
+    client->http_failures = 0;
+    client->told.detail[0] = '\0';
+    client->is_unsettled = true;
 }
 
 static void on_open(void *user)
@@ -335,13 +431,21 @@ static void on_open(void *user)
     connection->opened_ms = responses_now(client);
     note_heard(connection);
     client->told.connects++;
-    client->http_until_ms = 0;
-    client->http_failures = 0;
-    client->reprobe_ms = 0;
-    client->told.detail[0] = '\0';
+    if (connection->is_probe) /* an upgrade alone proves nothing: something may have answered it */
+        ask(connection, connection->opened_ms);
+    else
+        note_stands(connection);
     leave_old(connection);
     client->is_unsettled = true;
     responses_client_leave(client);
+}
+
+static void note_alive(struct connection *connection)
+{
+    connection->is_proven = true;
+    note_heard(connection);
+    if (connection->is_probe)
+        note_stands(connection);
 }
 
 static void on_message(void *user, struct str message)
@@ -349,8 +453,7 @@ static void on_message(void *user, struct str message)
     struct connection *connection = user;
     struct responses *client = connection->client;
     responses_client_enter(client);
-    connection->is_proven = true;
-    note_heard(connection);
+    note_alive(connection);
     if (connection->kind == TRANSPORT_HTTP)
         client->http_failures = 0;
     if (!connection->was_heard && connection->kind == TRANSPORT_WEBSOCKET) {
@@ -362,11 +465,23 @@ static void on_message(void *user, struct str message)
     responses_client_leave(client);
 }
 
+static void note_begun(struct connection *connection)
+{
+    connection->begun_ms = responses_now(connection->client);
+    connection->client->is_unsettled = true;
+}
+
 static void on_alive(void *user)
 {
     struct connection *connection = user;
-    connection->is_proven = true;
-    note_heard(connection);
+    struct responses *client = connection->client;
+    responses_client_enter(client);
+    client->is_unsettled |= connection->is_doubted; /* who waits for the answer can go */
+    if (connection->state == CONNECTION_OPEN)
+        note_alive(connection);
+    else /* what it waited for on this machine has come, and only now it connects */
+        note_begun(connection);
+    responses_client_leave(client);
 }
 
 /* An HTTP status says more than what the transport makes of it. 403 is no word about the key alone:
@@ -383,6 +498,7 @@ static struct str code_of_end(const struct transport_close *close)
         struct str code;
     } codes[] = {
         {STATUS_AUTH, STR_INIT("auth")},
+        {STATUS_DENIED, STR_INIT("denied")}, /* a certificate, or a proxy that does not want */
         {STATUS_TIMEOUT, STR_INIT("timeout")},
         {STATUS_PROTOCOL, STR_INIT("protocol")},
         {STATUS_LIMIT, STR_INIT("too_large")},
@@ -400,13 +516,17 @@ static struct str code_of_end(const struct transport_close *close)
 /* What a transport's end means, before anything is known about the response. */
 static struct failure failure_of_close(const struct transport_close *close)
 {
-    bool is_refusal = close->http_status >= 400;
+    bool is_refusal = close->http_status >= 400 ||
+                      (!close->was_open && close->http_status > 0 && close->http_status != 101);
+    bool is_denied = close->status == STATUS_DENIED;
     struct failure failure = {
-        .code = is_refusal ? code_of_refusal(close) : code_of_end(close),
+        .code = is_refusal && !is_denied ? code_of_refusal(close) : code_of_end(close),
         .message = str_from(close->text),
         .status = is_refusal ? close->http_status : 0,
         .retry_after_ms = close->retry_after_ms,
         .is_lost = !is_refusal,
+        .is_timeout = close->status == STATUS_TIMEOUT,
+        .close_code = close->was_open ? close->close_code : 0,
     };
     if (failure.message.len == 0)
         failure.message = STR("the connection was closed before the answer was complete");
@@ -419,6 +539,22 @@ static bool refused_our_size(const struct transport_close *close)
     return close->close_code == 1009 && close->status != STATUS_LIMIT;
 }
 
+/* Of a socket that was open: does it speak against sockets? */
+static void handle_end(struct connection *connection, const struct transport_close *close,
+                       struct failure *failure)
+{
+    bool was_busy = responses_connection_busy(connection) > 0;
+    if (connection->kind != TRANSPORT_WEBSOCKET)
+        return;
+    if (was_busy && refused_our_size(close)) {
+        failure->is_bypassed = responses_recover_by_http(connection->client);
+        if (!failure->is_bypassed)
+            failure->code = STR("too_large");
+    } else if (connection->is_probe || (!connection->was_heard && was_busy)) {
+        failure->is_bypassed = responses_recover_connect(connection, failure);
+    }
+}
+
 static void on_closed(void *user, const struct transport_close *close)
 {
     struct connection *connection = user;
@@ -427,15 +563,11 @@ static void on_closed(void *user, const struct transport_close *close)
     struct failure failure = failure_of_close(&copy);
     responses_client_enter(client);
     if (connection->kind == TRANSPORT_HTTP && !copy.was_open && copy.http_status == 0)
-        client->http_failures++;
+        responses_recover_unreached(client);
     if (connection->state == CONNECTION_CONNECTING) {
         handle_connect_failure(connection, &failure);
     } else {
-        bool was_busy = responses_connection_busy(connection) > 0;
-        if (was_busy && refused_our_size(&copy) && !responses_recover_by_http(client))
-            failure.code = STR("too_large");
-        if (connection->kind == TRANSPORT_WEBSOCKET && !connection->was_heard && was_busy)
-            responses_recover_connect(connection, &failure);
+        handle_end(connection, &copy, &failure);
         responses_connection_lose(connection, &failure);
     }
     responses_client_leave(client);

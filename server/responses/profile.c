@@ -64,12 +64,16 @@ static const struct {
 };
 
 const struct responses_deadlines responses_deadlines_default = {
+    .prepare = 40000,
     .connect = 10000,
+    .answer = 3000,
     .proof = 5000,
     .first_event = 30000,
     .silence = 20000,
     .pong = 10000,
     .thinking = 600000,
+    .http_stream = 60000,
+    .http_quiet = 300000,
     .drain = 10000,
     .backoff_first = 250,
     .backoff_max = 30000,

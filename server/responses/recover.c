@@ -33,6 +33,7 @@ static const struct {
     {"internal_error", ACTION_RETRY},
     {"internal_server_error", ACTION_RETRY},
     {"connection_lost", ACTION_RETRY},
+    {"denied", ACTION_FAIL}, /* by what checks certificates, or by a proxy */
     {"auth", ACTION_AUTH},
     {"invalid_api_key", ACTION_AUTH},
     {"authentication_error", ACTION_AUTH},
@@ -179,6 +180,10 @@ static void retry(struct response *response, const struct failure *failure, cons
     if (ends_instead(response, failure))
         return;
     struct responses *client = response->client;
+    if (failure->is_bypassed) {
+        send_at_once(response, "the socket was of no use: going on over HTTP");
+        return;
+    }
     uint64_t wait = responses_backoff_ms(client, response->attempts);
     if (failure->retry_after_ms > (int64_t)RETRY_AFTER_MAX_MS) {
         end_failed(response, failure, "The server asks to wait for more than ten minutes: ");
@@ -309,26 +314,55 @@ static bool waits_for(const struct response *response, const struct connection *
     return is_short ? connection->is_short : connection->chain == response->chain;
 }
 
-/* A refusal by the server means that there is one; silence may pass. */
-static bool should_fall_back(const struct responses *client, const struct failure *failure)
+/* For how long sockets are not tried again. */
+#define PIN_SHORT_MS ((uint64_t)30 * 1000)   /* a reset, a server that is busy or broken */
+#define PIN_MIDDLE_MS ((uint64_t)120 * 1000) /* silence: something on the way swallows it */
+#define PIN_LONG_MS ((uint64_t)600 * 1000)   /* "no": there are no WebSockets here */
+
+static uint64_t pin_of(const struct failure *failure)
 {
-    if (client->choice != RESPONSES_AUTO || failure->status == 429)
-        return false;
-    return failure->status >= 400 || client->connect_failures >= CONNECT_FAILURES_COUNT;
+    switch (failure->status) {
+    case 0:
+        return failure->is_timeout ? PIN_MIDDLE_MS : PIN_SHORT_MS;
+    case 408:
+    case 425:
+    case 429:
+    case 500:
+    case 502:
+    case 503:
+    case 504:
+    case 529:
+        return PIN_SHORT_MS;
+    default:
+        return PIN_LONG_MS;
+    }
 }
 
-static void fall_back(struct responses *client)
+/* With a word of the server's (a close code) it may be no matter of the socket: once more. */
+static bool should_fall_back(const struct responses *client, const struct failure *failure)
 {
-    client->reprobe_ms = client->reprobe_ms ? client->reprobe_ms * 2 : REPROBE_FIRST_MS;
-    if (client->reprobe_ms > REPROBE_MAX_MS)
-        client->reprobe_ms = REPROBE_MAX_MS;
-    client->http_until_ms = responses_now(client) + client->reprobe_ms;
+    bool is_stop = choose(failure) == ACTION_AUTH || str_eq_c(failure->code, "denied");
+    if (client->choice != RESPONSES_AUTO || is_stop)
+        return false;
+    return failure->close_code == 0 || client->connect_failures >= CLOSES_COUNT;
+}
+
+static void fall_back(struct responses *client, uint64_t pin_ms)
+{
+    client->http_until_ms = responses_now(client) + pin_ms;
+    client->is_unsettled = true;
+}
+
+void responses_recover_unreached(struct responses *client)
+{
+    client->http_failures++;
+    client->http_until_ms = 0;
     client->is_unsettled = true;
 }
 
 static void recover_waiting(struct response *response, const struct failure *failure, bool is_http)
 {
-    if (is_http) {
+    if (is_http && failure->retry_after_ms <= 0) {
         put_note(response, 0, "no WebSocket (" STR_FMT "): going on over HTTP",
                  (int)(failure->message.len < 120 ? failure->message.len : 120),
                  failure->message.ptr);
@@ -338,11 +372,10 @@ static void recover_waiting(struct response *response, const struct failure *fai
     responses_recover(response, failure);
 }
 
-void responses_recover_connect(struct connection *connection, const struct failure *failure)
+bool responses_recover_connect(struct connection *connection, const struct failure *failure)
 {
     struct responses *client = connection->client;
-    bool is_auth = choose(failure) == ACTION_AUTH;
-    bool is_probe = client->http_until_ms != 0;
+    bool is_pinned = client->http_until_ms != 0;
     client->connect_failures++;
     client->connect_not_before_ms =
         responses_now(client) + responses_backoff_ms(client, client->connect_failures);
@@ -352,12 +385,12 @@ void responses_recover_connect(struct connection *connection, const struct failu
     responses_learn_pause(client, failure, pause);
     responses_status_detail(client, STR_FMT, STR_ARG(failure->message));
     if (keep_predecessor(connection))
-        return;
-    bool is_http = is_probe || (!is_auth && should_fall_back(client, failure));
+        return false;
+    bool is_http = is_pinned || should_fall_back(client, failure);
     if (is_http)
-        fall_back(client);
-    if (is_probe)
-        return;
+        fall_back(client, pin_of(failure));
+    if (is_pinned)
+        return true;
     struct failure lost = *failure;
     lost.is_lost = true; /* whatever the status: nothing was asked yet */
     for (size_t i = 0; i < client->chains.len; i++) {
@@ -365,21 +398,14 @@ void responses_recover_connect(struct connection *connection, const struct failu
         if (waits_for(response, connection))
             recover_waiting(response, &lost, is_http);
     }
-}
-
-void responses_recover_deaf(struct connection *connection, const struct failure *failure)
-{
-    struct responses *client = connection->client;
-    if (client->connect_failures < CONNECT_FAILURES_COUNT - 1)
-        client->connect_failures = CONNECT_FAILURES_COUNT - 1; /* the wait was long enough */
-    responses_recover_connect(connection, failure);
+    return is_http;
 }
 
 bool responses_recover_by_http(struct responses *client)
 {
     if (client->choice != RESPONSES_AUTO)
         return false;
-    fall_back(client);
+    fall_back(client, PIN_MIDDLE_MS);
     return true;
 }
 

@@ -120,6 +120,7 @@ void response_send_again(struct response *response, uint64_t not_before_ms)
     response->produced_key = response->delta_bytes = 0;
     response->sequence = -1;
     response->had_started = response->had_output = response->is_counting = false;
+    response->is_in_text = false;
     response->steer.count = 0;
     response->not_before_ms = not_before_ms;
     response_set_state(response, waits ? RESPONSE_BACKOFF : RESPONSE_QUEUED);
@@ -139,6 +140,22 @@ void response_end(struct response *response, enum responses_end end, struct str 
     responses_copy_text(response->result.text, sizeof(response->result.text), text);
 }
 
+/* Over HTTP comments come from whoever has the request, and count. */
+static uint64_t first_event_due(const struct response *response)
+{
+    const struct responses_deadlines *deadlines = &response->client->deadlines;
+    const struct connection *connection = response->lane->connection;
+    uint64_t due = response->event_ms + deadlines->first_event;
+    if (connection->kind != TRANSPORT_HTTP)
+        return due;
+    if (connection->transport->prepares)
+        return connection->begun_ms + deadlines->prepare;
+    if (connection->heard_ms > response->event_ms)
+        due = connection->heard_ms + deadlines->first_event;
+    uint64_t last = response->event_ms + deadlines->thinking;
+    return due < last ? due : last;
+}
+
 uint64_t response_deadline(const struct response *response)
 {
     const struct responses_deadlines *deadlines = &response->client->deadlines;
@@ -146,6 +163,7 @@ uint64_t response_deadline(const struct response *response)
     case RESPONSE_BACKOFF:
         return response->not_before_ms;
     case RESPONSE_SENT:
+        return first_event_due(response);
     case RESPONSE_STEERED:
         return response->event_ms + deadlines->first_event;
     case RESPONSE_RUNNING:
@@ -251,6 +269,7 @@ static void handle_delta(struct response *response, const struct event_type *typ
 {
     (void)message;
     response->delta_bytes += event->delta.len;
+    response->is_in_text = true;
     if (response->request.request.warm_up || is_done(response, event))
         return;
     note_output(response);
@@ -420,8 +439,11 @@ static void handle_error(struct response *response, const struct event_type *typ
 {
     (void)type;
     (void)message;
-    struct failure failure = {event->error_code,   event->error_message,  event->error_param,
-                              event->error_status, event->retry_after_ms, false};
+    struct failure failure = {.code = event->error_code,
+                              .message = event->error_message,
+                              .param = event->error_param,
+                              .status = event->error_status,
+                              .retry_after_ms = event->retry_after_ms};
     /* Whose error it is, is a guess: if it was not ours, our answer still comes on this lane, and
      * must not be taken for the next one's. */
     bool is_nobodys = event->lane.len == 0 && event->response_id.len == 0;
@@ -454,6 +476,7 @@ void response_handle_event(struct response *response, const struct event_type *t
 {
     response->event_ms = response->lane->connection->heard_ms;
     response->result.bytes_received += message.len;
+    response->is_in_text = false;
     if (response->state == RESPONSE_STEERED && !event->is_error) {
         response_take_successor(response, event);
         if (response->dead || response->state != RESPONSE_RUNNING)

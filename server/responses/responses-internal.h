@@ -18,11 +18,11 @@ enum {
     SOCKETS_WITHOUT_LANES_COUNT = 4, /* one a running thread, one for short requests */
     DRAIN_TOKENS_COUNT = 2000,       /* an interrupted response may still produce this much */
     BYTES_PER_TOKEN = 4,             /* an estimate, where no usage was told */
-    CONNECT_FAILURES_COUNT = 2,      /* without an answer from the server, before HTTP is tried */
+    CLOSES_COUNT = 2,                /* closes before the first event, before HTTP is tried */
     CHAINS_COUNT = 4096,
 };
-#define REPROBE_FIRST_MS ((uint64_t)60 * 1000) /* on HTTP: when to try the socket again */
-#define REPROBE_MAX_MS ((uint64_t)600 * 1000)
+#define WAKE_MS ((uint64_t)1000)     /* a machine that slept for longer doubts its connections */
+#define STREAMING_MS ((uint64_t)2000) /* without an event for longer it thinks, it does not stream */
 #define ROTATE_USED_MS ((uint64_t)600 * 1000) /* a connection idle for longer is left to close */
 #define RETRY_AFTER_MAX_MS                                                                         \
     ((uint64_t)600 * 1000) /* a server that asks for more is told to the user */
@@ -72,6 +72,9 @@ struct failure {
     int64_t status;         /* HTTP's, 0 if none */
     int64_t retry_after_ms; /* -1 if not told */
     bool is_lost;           /* the connection, not the server's answer */
+    bool is_timeout;        /* nothing came at all */
+    bool is_bypassed;       /* HTTP is used from now on: no reason to wait */
+    unsigned close_code;    /* the server's words, when it closed what was open; 0: none */
 };
 
 /* -- profile.c ------------------------------------------------------------------------------- */
@@ -200,10 +203,14 @@ struct connection {
     bool names_lanes;      /* an event has come with the name of one of ours */
     bool sends_created;    /* seen response.created here: events before it are strays */
     bool is_proven;        /* something has come since the upgrade, if only a pong */
+    bool is_probe;         /* while HTTP is used: becomes ours when it answers a ping */
+    bool is_doubted;       /* idle for long, or the machine slept: asked before it is relied upon */
     bool was_heard, was_pinged;
     bool dead;
     struct responses_chain *chain; /* without lanes: whose socket it is; may be NULL */
     uint64_t opened_ms, heard_ms, ping_ms, used_ms;
+    uint64_t begun_ms;      /* when it began to connect */
+    uint64_t slept_open_ms; /* what the machine had slept when it was opened */
     uint64_t wanted_ms; /* used for more than a warm-up; 0: never */
     unsigned lane_count;
     struct lane lanes[];
@@ -224,6 +231,12 @@ void responses_connection_learn_life(const struct connection *connection);
 bool responses_connection_is_aged(const struct connection *connection, uint64_t now_ms);
 uint64_t responses_connection_deadline(const struct connection *connection);
 void responses_connection_tick(struct connection *connection, uint64_t now_ms);
+
+/* Before a request goes out: a connection that was idle is asked whether it lives. True until it has
+ * answered; what could not be sent again has to wait for that. */
+bool responses_connection_is_doubted(struct connection *connection);
+/* A probe of the socket, beside what goes over HTTP. */
+void responses_connection_probe(struct responses *client);
 
 /* What drains is not waited for any more: the connection takes nothing new and closes. */
 void responses_connection_spend_drain(struct connection *connection);
@@ -281,6 +294,7 @@ struct response {
     bool must_be_forgotten;     /* the chain was reset meanwhile */
     unsigned refused_when_sent; /* enum request_option left out of the last attempt */
     bool had_started, had_output, is_counting;
+    bool is_in_text;            /* the last event was a delta: silence now is unusual */
     struct request_copy request;
     struct responses_handlers handlers;
     void *user;
@@ -341,11 +355,12 @@ void responses_recover(struct response *response, const struct failure *failure)
 /* The connection never came to be: concerns what waits for it. */
 /* Some request was wrong; nothing says that it was ours. */
 bool responses_is_vague(const struct failure *failure);
-/* The upgrade worked and then nothing came at all: as good as no connection. */
-void responses_recover_deaf(struct connection *connection, const struct failure *failure);
 /* What a WebSocket does not carry goes over HTTP from now on; false if that is not wanted. */
 bool responses_recover_by_http(struct responses *client);
-void responses_recover_connect(struct connection *connection, const struct failure *failure);
+/* Over HTTP nobody could be reached either: that was no word about WebSockets. */
+void responses_recover_unreached(struct responses *client);
+/* True if HTTP is used from now on. */
+bool responses_recover_connect(struct connection *connection, const struct failure *failure);
 /* An error that names no lane. May lose the connection. */
 void responses_recover_connection_error(struct connection *connection,
                                         const struct failure *failure);
@@ -386,8 +401,8 @@ struct responses {
     unsigned connect_failures;
     unsigned http_failures; /* requests in a row that did not even connect */
     uint64_t connect_not_before_ms;
-    uint64_t http_until_ms; /* 0: not fallen back */
-    uint64_t reprobe_ms;
+    uint64_t http_until_ms; /* 0: not fallen back; past: the socket is to be probed */
+    uint64_t slept_ms;      /* as last looked at */
 
     struct responses_status told; /* as last told; since_ms and the sums are kept here */
     struct buf scratch, slim;     /* of one message */

@@ -99,8 +99,11 @@ static void give_up_names(struct connection *connection, const struct lane *lane
 static void handle_connection_error(struct connection *connection,
                                     const struct responses_event *event)
 {
-    struct failure failure = {event->error_code,   event->error_message,  event->error_param,
-                              event->error_status, event->retry_after_ms, false};
+    struct failure failure = {.code = event->error_code,
+                              .message = event->error_message,
+                              .param = event->error_param,
+                              .status = event->error_status,
+                              .retry_after_ms = event->retry_after_ms};
     responses_recover_connection_error(connection, &failure);
 }
 

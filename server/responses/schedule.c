@@ -23,6 +23,9 @@ static bool may_connect(struct responses *client)
 /* On a connection that is open. One that takes nothing is lost, whether it knows or not. */
 static void send_on(struct response *response, struct lane *lane)
 {
+    if (responses_connection_is_doubted(lane->connection) &&
+        responses_request_has_effects(&response->request.request))
+        return;
     enum status status = response_send(response, lane);
     if (status == STATUS_OK)
         return;
@@ -59,7 +62,7 @@ static void probe_socket(struct responses *client)
     if (client->http_until_ms == 0 || responses_now(client) < client->http_until_ms)
         return;
     if (count_connections(client, TRANSPORT_WEBSOCKET) == 0)
-        responses_connection_open(client, TRANSPORT_WEBSOCKET, NULL);
+        responses_connection_probe(client);
 }
 
 static enum status place_http(struct response *response, struct err *err)

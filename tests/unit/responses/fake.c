@@ -4,12 +4,16 @@
 #include <string.h>
 
 const struct responses_deadlines fake_deadlines = {
+    .prepare = 400,
     .connect = 100,
+    .answer = 60,
     .proof = 250,
     .first_event = 300,
     .silence = 200,
     .pong = 100,
     .thinking = 5000,
+    .http_stream = 1000,
+    .http_quiet = 2000,
     .drain = 1000,
     .backoff_first = 20,
     .backoff_max = 160,
@@ -59,6 +63,7 @@ static struct transport *env_open(void *user, enum transport_kind kind,
     wire->transport.ops = &wire_ops;
     wire->fake = fake;
     wire->kind = kind;
+    wire->transport.prepares = fake->prepares;
     wire->handlers = handlers;
     wire->user = handlers_user;
     vec_push(&fake->wires, wire);
@@ -70,6 +75,11 @@ static struct transport *env_open(void *user, enum transport_kind kind,
 static uint64_t env_now(void *user)
 {
     return ((struct fake *)user)->now;
+}
+
+static uint64_t env_slept(void *user)
+{
+    return ((struct fake *)user)->slept;
 }
 
 static uint32_t env_random(void *user)
@@ -162,6 +172,7 @@ void fake_start_options(struct fake *fake, const struct responses_options *optio
         .user = fake,
         .open = env_open,
         .now_ms = env_now,
+        .slept_ms = env_slept,
         .random = env_random,
         .timer_new = env_timer_new,
         .timer_start = env_timer_start,

@@ -25,17 +25,18 @@ struct transport_timer {
     uint64_t due; /* 0: not set */
 };
 struct fake {
-    uint64_t now;
+    uint64_t now, slept;
     VEC(struct fake_wire *) wires; /* all that were ever opened */
     VEC(struct transport_timer *) timers;
     enum status refuse_open; /* what open answers, if not OK */
     enum status refuse_send;
+    bool prepares; /* what is opened from now on */
     struct responses *client;
     struct buf states; /* "connecting ready …" as told */
     unsigned rotations;
 };
 
-/* A fast set of deadlines: connect 100, proof 250, first_event 300, silence 200, pong 100, thinking 5000,
+/* A fast set of deadlines: connect 100, answer 60, proof 250, http_stream 1000, http_quiet 2000, first_event 300, silence 200, pong 100, thinking 5000,
  * drain 1000, waits of 10, 20, 40, 80 (half of what
  * the jitter may add up to), attempts 3. */
 extern const struct responses_deadlines fake_deadlines;

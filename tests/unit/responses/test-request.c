@@ -117,6 +117,7 @@ Test(responses_request, texts_are_copied)
     memset(instructions, '!', 4);
     memset(tools, '!', 2);
     memset(extra, '!', 5);
+    fake_created(wire, "l0", "r0");
     fake_drop(wire);
     fake_advance(&s.fake, 50);
     struct fake_wire *second = fake_wire(&s.fake, 1);
