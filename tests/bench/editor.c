@@ -1,5 +1,6 @@
 /* An editor that is only a pipe: it says what must be said and looks for a few words in what comes
  * back, so that the editor's work is not in what is measured. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,52 +15,63 @@
 
 #include "bench.h"
 
-enum { READ_BYTES = 64 * 1024 };
+enum { READ_BYTES = 64 * 1024, FOLDERS_MAX = 256 };
 
-static void write_file(const char *folder, const char *name, const char *text)
+/* -- Folders -------------------------------------------------------------------------------------
+ */
+
+static struct {
+    char path[64];
+} folders[FOLDERS_MAX];
+static size_t folder_count;
+
+void bench_write_file(const char *folder, const char *name, struct str text)
 {
     char path[128];
     snprintf(path, sizeof(path), "%s/%s", folder, name);
     FILE *file = fopen(path, "we");
-    if (!file || fputs(text, file) < 0 || fclose(file) != 0)
+    if (!file || fwrite(text.ptr, 1, text.len, file) != text.len || fclose(file) != 0)
         bench_die("cannot write %s: %s", path, strerror(errno));
 }
 
-static char folder[64]; /* workspace, home and settings of all runs */
-
-static void make_folder(void)
+const char *bench_folder_new(void)
 {
     char work[96];
-    strcpy(folder, "/tmp/lanebridge-bench-XXXXXX");
-    if (!mkdtemp(folder))
-        bench_die("cannot make %s: %s", folder, strerror(errno));
-    snprintf(work, sizeof(work), "%s/work", folder); /* a home is no workspace */
+    assert(folder_count < FOLDERS_MAX);
+    char *path = folders[folder_count].path;
+    strcpy(path, "/tmp/lanebridge-bench-XXXXXX");
+    if (!mkdtemp(path))
+        bench_die("cannot make %s: %s", path, strerror(errno));
+    folder_count++;
+    snprintf(work, sizeof(work), "%s/work", path); /* a home is no workspace */
     mkdir(work, 0700);
-    write_file(work, "hello.txt", "hello from the benchmark\nsecond line\nthird line\n");
+    bench_write_file(work, "hello.txt",
+                     STR("hello from the benchmark\nsecond line\nthird line\n"));
+    return path;
 }
 
-static void write_settings(unsigned port)
+void bench_folders_remove(void)
 {
-    struct buf settings = {0};
-    buf_append_fmt(&settings,
-                   "{\"endpoint.url\":\"ws://127.0.0.1:%u/v1/responses\","
-                   "\"endpoint.profile\":\"openai\"}",
-                   port);
-    write_file(folder, "config.json", settings.ptr);
-    buf_finish(&settings);
+    char remove[] = "rm", flags[] = "-rf";
+    for (; folder_count > 0; folder_count--) {
+        char *argv[] = {remove, flags, folders[folder_count - 1].path, NULL};
+        pid_t pid;
+        if (posix_spawnp(&pid, remove, NULL, NULL, argv, NULL) == 0)
+            waitpid(pid, NULL, 0);
+    }
 }
 
 /* -- The process ---------------------------------------------------------------------------------
  */
 
-static void spawn(struct editor *editor, const char *binary)
+static void spawn(struct editor *editor, const char *binary, const char *folder)
 {
     char home[96], config[96], state[96];
     snprintf(home, sizeof(home), "HOME=%s/home", folder);
     snprintf(config, sizeof(config), "LANEBRIDGE_CONFIG=%s/config.json", folder);
     snprintf(state, sizeof(state), "LANEBRIDGE_STATE=%s/home/state", folder);
-    char path[] = "PATH=/usr/bin:/bin", command[] = "lsp";
-    char *env[] = {home, config, state, path, NULL};
+    char path[] = "PATH=/usr/bin:/bin", key[] = "OPENAI_API_KEY=bench", command[] = "lsp";
+    char *env[] = {home, config, state, path, key, NULL};
     char *argv[] = {(char *)(uintptr_t)binary, command, NULL};
     int in[2], out[2];
     posix_spawn_file_actions_t actions;
@@ -79,17 +91,21 @@ static void spawn(struct editor *editor, const char *binary)
     editor->out = out[0];
 }
 
-static void say(struct editor *editor, const char *body)
+void editor_say(struct editor *editor, const char *format, ...)
 {
-    struct buf frame = {0};
-    buf_append_fmt(&frame, "Content-Length: %zu\r\n\r\n%s", strlen(body), body);
+    struct buf body = {0}, frame = {0};
+    va_list args;
+    va_start(args, format);
+    buf_append_vfmt(&body, format, args);
+    va_end(args);
+    buf_append_fmt(&frame, "Content-Length: %zu\r\n\r\n%s", body.len, body.ptr);
     if (write(editor->in, frame.ptr, frame.len) != (ssize_t)frame.len)
         bench_die("the language server does not read");
     buf_finish(&frame);
+    buf_finish(&body);
 }
 
-/* Reads until `words` have come; what is before them is dropped, what is behind them stays. */
-static void await(struct editor *editor, const char *words)
+void editor_await(struct editor *editor, const char *words)
 {
     struct buf *text = &editor->text;
     for (;;) {
@@ -116,62 +132,62 @@ static void await(struct editor *editor, const char *words)
 /* -- The session ---------------------------------------------------------------------------------
  */
 
-void editor_start(struct editor *editor, const char *binary, unsigned port)
+static void write_settings(const struct editor_options *options)
 {
-    struct buf body = {0};
+    struct buf settings = {0};
+    buf_append_fmt(&settings, "{\"endpoint.profile\":\"openai\",%s}", options->settings);
+    bench_write_file(options->folder, "config.json", buf_str(&settings));
+    buf_finish(&settings);
+}
+
+void editor_start(struct editor *editor, const struct editor_options *options)
+{
     *editor = (struct editor){.pid = -1};
-    if (!folder[0])
-        make_folder();
-    write_settings(port);
-    spawn(editor, binary);
-    buf_append_fmt(&body,
-                   "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{"
-                   "\"processId\":%d,\"clientInfo\":{\"name\":\"bench\"},\"rootUri\":null,"
-                   "\"workspaceFolders\":[{\"uri\":\"file://%s/work\",\"name\":\"bench\"}],"
-                   "\"capabilities\":{\"general\":{\"positionEncodings\":[\"utf-8\"]},"
-                   "\"experimental\":{\"lanebridge\":{\"version\":1}}},"
-                   "\"initializationOptions\":{\"trusted\":true}}}",
-                   (int)getpid(), folder);
-    say(editor, body.ptr);
-    buf_finish(&body);
-    await(editor, "\"capabilities\"");
+    write_settings(options);
+    spawn(editor, options->binary, options->folder);
+    editor_say(editor,
+               "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{"
+               "\"processId\":%d,\"clientInfo\":{\"name\":\"bench\"},\"rootUri\":null,"
+               "\"workspaceFolders\":[{\"uri\":\"file://%s/work\",\"name\":\"bench\"}],"
+               "\"capabilities\":{\"general\":{\"positionEncodings\":[\"utf-8\"]},"
+               "\"experimental\":{\"lanebridge\":{\"version\":1}}},"
+               "\"initializationOptions\":{\"trusted\":true}}}",
+               (int)getpid(), options->folder);
+    editor_await(editor, "\"capabilities\"");
     editor->initialized_ns = time_mono_ns();
-    say(editor, "{\"jsonrpc\":\"2.0\",\"method\":\"initialized\",\"params\":{}}");
+    editor_say(editor, "{\"jsonrpc\":\"2.0\",\"method\":\"initialized\",\"params\":{}}");
 }
 
 void editor_prompt(struct editor *editor)
 {
-    say(editor, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"lanebridge/turn/start\",\"params\":{"
-                "\"input\":[{\"type\":\"text\",\"text\":\"Read the file, many times.\"}]}}");
+    editor_say(editor,
+               "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"lanebridge/turn/start\",\"params\":{"
+               "\"input\":[{\"type\":\"text\",\"text\":\"Read the file, many times.\"}]}}");
 }
 
 void editor_await_turn(struct editor *editor)
 {
-    await(editor, "lanebridge/turn/completed");
-    await(editor, "\"status\":\"");
+    editor_await(editor, "lanebridge/turn/completed");
+    editor_await(editor, "\"status\":\"");
     if (!str_starts_with(buf_str(&editor->text), STR("\"status\":\"completed\"")))
         bench_die("the turn did not complete: %s", editor->text.ptr);
 }
 
 void editor_stop(struct editor *editor)
 {
+    editor_say(editor, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"shutdown\"}");
+    editor_await(editor, "\"id\":3,\"result\":null");
+    editor_say(editor, "{\"jsonrpc\":\"2.0\",\"method\":\"exit\"}");
+    editor_reap(editor);
+}
+
+void editor_reap(struct editor *editor)
+{
     int status;
-    say(editor, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"shutdown\"}");
-    await(editor, "\"id\":3");
-    say(editor, "{\"jsonrpc\":\"2.0\",\"method\":\"exit\"}");
     close(editor->in);
     waitpid(editor->pid, &status, 0);
     close(editor->out);
     buf_finish(&editor->text);
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         bench_die("the language server did not end well (wait status %d)", status);
-}
-
-void editor_clean_up(void)
-{
-    char remove[] = "rm", flags[] = "-rf";
-    char *argv[] = {remove, flags, folder, NULL};
-    pid_t pid;
-    if (folder[0] && posix_spawnp(&pid, remove, NULL, NULL, argv, NULL) == 0)
-        waitpid(pid, NULL, 0);
 }

@@ -78,6 +78,21 @@ double bench_percentile(const double *sorted, size_t count, double part)
     return sorted[at];
 }
 
+void bench_print_goal(double goal, double value)
+{
+    if (goal > 0)
+        printf("  <= %-5.4g %-6s", goal, value <= goal ? "met" : "MISSED");
+}
+
+void bench_print_row(const char *name, const char *unit, double goal, double *values, size_t runs)
+{
+    bench_sort(values, runs);
+    double median = bench_percentile(values, runs, 0.5);
+    printf("%-40s %9.3f %-4s (%.3f to %.3f)", name, median, unit, values[0], values[runs - 1]);
+    bench_print_goal(goal, median);
+    putchar('\n');
+}
+
 void bench_print_machine(void)
 {
     double load[3] = {0};
