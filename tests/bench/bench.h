@@ -20,12 +20,12 @@ struct ws_flate;
 
 struct ws {
     int fd;
-    struct ssl_st *tls; /* NULL: in the clear */
-    bool masks;         /* the client's side */
+    struct ssl_st *tls;     /* NULL: in the clear */
+    bool masks;             /* the client's side */
     struct ws_flate *flate; /* permessage-deflate; NULL: not agreed on */
     struct buf in, out;
-    size_t taken;         /* of `in`, by the message handed out last */
-    uint64_t received_ns; /* when the last message was whole */
+    size_t taken;                        /* of `in`, by the message handed out last */
+    uint64_t received_ns;                /* when the last message was whole */
     uint64_t received_bytes, sent_bytes; /* frames, without TLS */
     uint64_t received_text_bytes;        /* messages */
 };
@@ -48,7 +48,8 @@ void ws_finish(struct ws *ws);
 /* `"stream_id":"…",` of a request, or nothing: what names the lane in our events. */
 struct str bench_lane_of(struct str request);
 
-/* -- flate.c: RFC 7692 -----------------------------------------------------------------------------
+/* -- flate.c: RFC 7692
+ * -----------------------------------------------------------------------------
  */
 
 struct ws_flate *ws_flate_new(void);
@@ -81,11 +82,11 @@ struct editor_options {
     const char *folder;   /* of bench_folder_new */
     const char *settings; /* JSON members beside the profile: `"endpoint.url":"…"` */
 };
-/* A folder with work/hello.txt in it, for settings, home and state as well. */
+/* A folder with project/hello.txt in it, for settings, home and state as well. */
 const char *bench_folder_new(void);
 void bench_folders_remove(void);
 void bench_write_file(const char *folder, const char *name, struct str text);
-/* `lanebridge lsp` on the folder's work, with the rich layer; initialized. */
+/* `lanebridge lsp` on the folder's project, with the rich layer; initialized. */
 void editor_start(struct editor *editor, const struct editor_options *options);
 /* One message. */
 void editor_say(struct editor *editor, const char *format, ...)

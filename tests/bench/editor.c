@@ -36,16 +36,16 @@ void bench_write_file(const char *folder, const char *name, struct str text)
 
 const char *bench_folder_new(void)
 {
-    char work[96];
+    char project[96];
     assert(folder_count < FOLDERS_MAX);
     char *path = folders[folder_count].path;
     strcpy(path, "/tmp/lanebridge-bench-XXXXXX");
     if (!mkdtemp(path))
         bench_die("cannot make %s: %s", path, strerror(errno));
     folder_count++;
-    snprintf(work, sizeof(work), "%s/work", path); /* a home is no workspace */
-    mkdir(work, 0700);
-    bench_write_file(work, "hello.txt",
+    snprintf(project, sizeof(project), "%s/project", path); /* a home is no workspace */
+    mkdir(project, 0700);
+    bench_write_file(project, "hello.txt",
                      STR("hello from the benchmark\nsecond line\nthird line\n"));
     return path;
 }
@@ -148,7 +148,7 @@ void editor_start(struct editor *editor, const struct editor_options *options)
     editor_say(editor,
                "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{"
                "\"processId\":%d,\"clientInfo\":{\"name\":\"bench\"},\"rootUri\":null,"
-               "\"workspaceFolders\":[{\"uri\":\"file://%s/work\",\"name\":\"bench\"}],"
+               "\"workspaceFolders\":[{\"uri\":\"file://%s/project\",\"name\":\"bench\"}],"
                "\"capabilities\":{\"general\":{\"positionEncodings\":[\"utf-8\"]},"
                "\"experimental\":{\"lanebridge\":{\"version\":1}}},"
                "\"initializationOptions\":{\"trusted\":true}}}",

@@ -7,10 +7,9 @@
 
 #include "floors.h"
 
-static const char request[] =
-    "{\"type\":\"response.create\",\"previous_response_id\":\"resp\","
-    "\"input\":[{\"type\":\"function_call_output\",\"call_id\":\"call\","
-    "\"output\":\"hello from the benchmark\"}]}";
+static const char request[] = "{\"type\":\"response.create\",\"previous_response_id\":\"resp\","
+                              "\"input\":[{\"type\":\"function_call_output\",\"call_id\":\"call\","
+                              "\"output\":\"hello from the benchmark\"}]}";
 
 static bool ends_response(struct str event)
 {

@@ -16,9 +16,9 @@ enum {
     SHORT_LANE = LANE_COUNT - 1, /* the thread started last */
     DELTAS_A_SECOND = 4000,
     TICK_NS = 1000000000 / DELTAS_A_SECOND,
-    SAMPLE_EVERY = 37,   /* of the long responses' deltas; no divisor of the lanes' count */
-    SHORT_DELTAS = 20,   /* of a short response */
-    KEY_EVERY_MS = 20,   /* a fast typist, many times over */
+    SAMPLE_EVERY = 37, /* of the long responses' deltas; no divisor of the lanes' count */
+    SHORT_DELTAS = 20, /* of a short response */
+    KEY_EVERY_MS = 20, /* a fast typist, many times over */
     SHORT_EVERY_KEYS = 5,
     MARKS_MAX = 32768,
     LINES = 2000, /* of the document that is typed in */
@@ -44,9 +44,9 @@ struct play {
     int listener;
     struct lane lanes[LANE_COUNT];
     struct marks marks[MARK_COUNT];
-    unsigned requests;    /* that have come */
-    size_t completed;     /* turns, seen by the editor */
-    size_t deltas;        /* sent while paced */
+    unsigned requests; /* that have come */
+    size_t completed;  /* turns, seen by the editor */
+    size_t deltas;     /* sent while paced */
     uint64_t began_ns, ended_ns, cpu_ns;
     int is_paced, is_over; /* atomic: what the threads tell each other */
 };
@@ -266,7 +266,7 @@ static void open_document(struct editor *editor, const char *folder)
         buf_append_fmt(&text, "line %d of what is being written\\n", i);
     editor_say(editor,
                "{\"jsonrpc\":\"2.0\",\"method\":\"textDocument/didOpen\",\"params\":{"
-               "\"textDocument\":{\"uri\":\"file://%s/work/typed.txt\",\"languageId\":\"text\","
+               "\"textDocument\":{\"uri\":\"file://%s/project/typed.txt\",\"languageId\":\"text\","
                "\"version\":1,\"text\":\"%s\"}}}",
                folder, text.ptr);
     buf_finish(&text);
@@ -276,7 +276,7 @@ static void press_key(struct editor *editor, const char *folder, size_t key)
 {
     editor_say(editor,
                "{\"jsonrpc\":\"2.0\",\"method\":\"textDocument/didChange\",\"params\":{"
-               "\"textDocument\":{\"uri\":\"file://%s/work/typed.txt\",\"version\":%zu},"
+               "\"textDocument\":{\"uri\":\"file://%s/project/typed.txt\",\"version\":%zu},"
                "\"contentChanges\":[{\"range\":{\"start\":{\"line\":%d,\"character\":%zu},"
                "\"end\":{\"line\":%d,\"character\":%zu}},\"text\":\"x\"}]}}",
                folder, key + 2, LINES / 2, key % 20, LINES / 2, key % 20);
@@ -390,9 +390,11 @@ void stream_paced(const struct stream_bench *bench)
         longs += play->marks[MARK_LONG].count;
         mem_free(play);
     }
-    printf("\nstream, paced: %d deltas a second on %d lanes for %zu s, a key every %d ms, %zu runs,\n"
-           "%zu short requests and %zu deltas of turns timed; medians of the runs (lowest to highest)\n",
-           DELTAS_A_SECOND, LANE_COUNT, bench->seconds, KEY_EVERY_MS, bench->runs, shorts, longs);
+    printf(
+        "\nstream, paced: %d deltas a second on %d lanes for %zu s, a key every %d ms, %zu runs,\n"
+        "%zu short requests and %zu deltas of turns timed; medians of the runs (lowest to "
+        "highest)\n",
+        DELTAS_A_SECOND, LANE_COUNT, bench->seconds, KEY_EVERY_MS, bench->runs, shorts, longs);
     for (size_t i = 0; i < array_count(rows); i++)
         bench_print_row(rows[i].name, "ms", rows[i].goal, results[i], bench->runs);
     bench_print_row("CPU a delta, keys and all", "us", 0, cpu, bench->runs);

@@ -10,13 +10,7 @@
 
 #include "bench.h"
 
-enum {
-    READ_BYTES = 256 * 1024,
-    RSV1 = 0x40,
-    OPCODE_CLOSE = 8,
-    OPCODE_PING = 9,
-    OPCODE_PONG = 10
-};
+enum { READ_BYTES = 256 * 1024, RSV1 = 0x40, OPCODE_CLOSE = 8, OPCODE_PING = 9, OPCODE_PONG = 10 };
 
 static void prepare(struct ws *ws, int fd, bool masks)
 {
@@ -44,8 +38,7 @@ static bool read_some(struct ws *ws)
 {
     buf_reserve(&ws->in, READ_BYTES);
     char *end = ws->in.ptr + ws->in.len;
-    ssize_t count =
-        ws->tls ? SSL_read(ws->tls, end, READ_BYTES) : recv(ws->fd, end, READ_BYTES, 0);
+    ssize_t count = ws->tls ? SSL_read(ws->tls, end, READ_BYTES) : recv(ws->fd, end, READ_BYTES, 0);
     ws->received_ns = time_mono_ns();
     if (count < 0 && errno == EAGAIN)
         bench_die("nothing comes any more: %s", strerror(errno));
