@@ -135,6 +135,9 @@ struct net_server_handlers {
     /* The client went away before net_request_reply or _end; request is dead afterwards. NULL: not
      * asked for. */
     void (*on_request_closed)(void *request_user);
+    /* What is said to who is refused before there is a request (an upgrade, 411, 413, 429, 501): its
+     * JSON body; returns the seconds of a retry-after, 0 for none. NULL: a plain body. */
+    unsigned (*on_refuse)(void *user, int status, struct buf *body);
 };
 struct net_server_options {
     const char *address;          /* numeric, e.g. "127.0.0.1" */

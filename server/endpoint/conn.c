@@ -190,8 +190,7 @@ static void start_request(struct lane *lane, struct request *request)
     struct record *parent = previous.len ? take_parent(lane, previous) : NULL;
     struct problem problem = {0};
     if (previous.len && !parent) {
-        problem_set(&problem, PROBLEM_PARENT, "previous_response_id",
-                    "Previous response with id '" STR_FMT "' not found.", STR_ARG(previous));
+        problem_set_parent(&problem, previous);
         refuse(conn, lane->name, &problem);
         return;
     }
@@ -464,6 +463,13 @@ void conn_count(const struct conn *conn, struct conn_counts *counts)
     counts->waiting_bytes += conn->queue_bytes;
     for (size_t i = 0; i < conn->lanes.len; i++)
         counts->cached += conn->lanes.ptr[i]->latest != NULL;
+}
+
+void conn_forget(struct conn *conn, struct str id)
+{
+    struct lane *lane = find_cached(conn, id);
+    if (lane)
+        forget_latest(lane);
 }
 
 void conn_free(struct conn *conn)

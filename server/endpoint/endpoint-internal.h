@@ -31,6 +31,12 @@ enum problem_kind {
     PROBLEM_FORBIDDEN,
     PROBLEM_ROUTE,
     PROBLEM_METHOD,
+    PROBLEM_NO_RESPONSE,
+    PROBLEM_LENGTH,
+    PROBLEM_TOO_LARGE,
+    PROBLEM_OVERLOAD,
+    PROBLEM_NOT_STORED,
+    PROBLEM_UNKNOWN_STATUS,
     PROBLEM_KIND_COUNT,
 };
 struct problem {
@@ -43,6 +49,7 @@ struct problem {
 /* param may be NULL. Returns STATUS_INVALID, so that a reader can return it. */
 enum status problem_set(struct problem *problem, enum problem_kind kind, const char *param,
                         const char *format, ...) __attribute__((format(printf, 4, 5)));
+enum status problem_set_parent(struct problem *problem, struct str id);
 /* From a fault's script. */
 void problem_set_fault(struct problem *problem, const struct replay_fault *fault);
 /* Appends the `error` event; lane and sequence are written where there are any (sequence < 0: not).
@@ -50,7 +57,11 @@ void problem_set_fault(struct problem *problem, const struct replay_fault *fault
 void problem_append_event(struct buf *buf, const struct problem *problem, struct str lane,
                           int64_t sequence);
 void problem_append_body(struct buf *buf, const struct problem *problem);
-void problem_reply(struct net_server_request *request, const struct problem *problem);
+/* allowed: the methods of a path, where that is what is wrong; else NULL. */
+void problem_reply(struct net_server_request *request, const struct problem *problem,
+                   const char *allowed);
+/* What net refuses by itself. */
+void problem_set_status(struct problem *problem, int status);
 
 /* -- ids.c: ids tell where in the script they were made ------------------------------------------
  */
@@ -119,11 +130,11 @@ struct str request_inner(const struct request *request, enum request_field field
 /* Responses of store:true, of all connections; bounded, in memory. */
 struct store {
     struct map by_id;
-    VEC(struct record *) ring; /* in order of age from `oldest` on */
-    size_t oldest;
+    VEC(struct record *) records; /* the oldest first */
 };
 void store_add(struct store *store, struct record *record);
 struct record *store_find(const struct store *store, struct str id);
+void store_remove(struct store *store, struct str id);
 void store_finish(struct store *store);
 
 /* -- intake.c: what a request's input holds ------------------------------------------------------
@@ -242,6 +253,7 @@ struct endpoint {
     struct held held; /* by all records */
     struct metrics metrics;
     uint64_t started_ms;
+    struct problem refusal; /* of the upgrade that is refused just now */
     VEC(struct conn *) conns;
     VEC(struct exchange *) exchanges;
 };
@@ -392,11 +404,41 @@ void conn_free(struct conn *conn);
 struct conn_counts {
     size_t lanes, running, waiting, waiting_bytes, cached;
 };
+void conn_forget(struct conn *conn, struct str id); /* nothing can continue from it */
 void conn_count(const struct conn *conn, struct conn_counts *counts);
 
+/* What net_request_set_user is given: the first member of who waits to reply. */
+struct guest {
+    void (*on_closed)(struct guest *guest); /* the client went away; the request is dead */
+};
 struct exchange;
 void exchange_start(struct endpoint *endpoint, struct net_server_request *http, struct str body);
-void exchange_on_closed(void *user);
 void exchange_free(struct exchange *exchange);
+
+/* -- access.c: who may come in -------------------------------------------------------------------
+ */
+
+bool access_is_loopback(struct str name);
+enum status access_check_guest(const struct endpoint *endpoint, const struct net_request_info *info,
+                               struct problem *problem);
+enum status access_check_token(const struct endpoint *endpoint, const struct net_request_info *info,
+                               struct problem *problem);
+
+/* -- routes.c: the way to what was asked for; stored.c: what is asked for by id ------------------
+ */
+
+void routes_on_request(void *user, struct net_server_request *request,
+                       const struct net_request_info *info);
+int routes_on_upgrade(void *user, const struct net_request_info *info);
+unsigned routes_on_refuse(void *user, int status, struct buf *body);
+
+void stored_get(struct endpoint *endpoint, struct net_server_request *request,
+                const struct net_request_info *info, struct str id);
+void stored_delete(struct endpoint *endpoint, struct net_server_request *request,
+                   const struct net_request_info *info, struct str id);
+void stored_list_items(struct endpoint *endpoint, struct net_server_request *request,
+                       const struct net_request_info *info, struct str id);
+void stored_count_tokens(struct endpoint *endpoint, struct net_server_request *request,
+                         const struct net_request_info *info, struct str id);
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "endpoint-internal.h"
 
+enum { RETRY_AFTER_MS = 1000 };
+
 static const struct {
     int status;
     const char *type, *code;
@@ -24,6 +26,12 @@ static const struct {
     [PROBLEM_FORBIDDEN] = {403, "permission_error", "forbidden"},
     [PROBLEM_ROUTE] = {404, "invalid_request_error", "not_found"},
     [PROBLEM_METHOD] = {405, "invalid_request_error", "method_not_allowed"},
+    [PROBLEM_NO_RESPONSE] = {404, "invalid_request_error", ""},
+    [PROBLEM_LENGTH] = {411, "invalid_request_error", "length_required"},
+    [PROBLEM_TOO_LARGE] = {413, "invalid_request_error", "request_too_large"},
+    [PROBLEM_OVERLOAD] = {429, "rate_limit_error", "server_is_overloaded"},
+    [PROBLEM_NOT_STORED] = {500, "server_error", "server_error"},
+    [PROBLEM_UNKNOWN_STATUS] = {400, "invalid_request_error", ""},
 };
 
 static void copy(char *to, size_t size, struct str text)
@@ -34,10 +42,16 @@ static void copy(char *to, size_t size, struct str text)
     to[len] = '\0';
 }
 
+/* Who is told to wait is told how long. */
+static int64_t wait_of(enum problem_kind kind)
+{
+    return kinds[kind].status == 429 ? RETRY_AFTER_MS : -1;
+}
+
 enum status problem_set(struct problem *problem, enum problem_kind kind, const char *param,
                         const char *format, ...)
 {
-    *problem = (struct problem){.status = kinds[kind].status, .retry_after_ms = -1};
+    *problem = (struct problem){.status = kinds[kind].status, .retry_after_ms = wait_of(kind)};
     copy(problem->type, sizeof(problem->type), str_from(kinds[kind].type));
     copy(problem->code, sizeof(problem->code), str_from(kinds[kind].code));
     copy(problem->param, sizeof(problem->param), str_from(param));
@@ -49,6 +63,12 @@ enum status problem_set(struct problem *problem, enum problem_kind kind, const c
     copy(problem->message, sizeof(problem->message), buf_str(&message));
     buf_finish(&message);
     return STATUS_INVALID;
+}
+
+enum status problem_set_parent(struct problem *problem, struct str id)
+{
+    return problem_set(problem, PROBLEM_PARENT, "previous_response_id",
+                       "Previous response with id '" STR_FMT "' not found.", STR_ARG(id));
 }
 
 void problem_set_fault(struct problem *problem, const struct replay_fault *fault)
@@ -134,15 +154,44 @@ void problem_append_body(struct buf *buf, const struct problem *problem)
     json_write_end_object(&w);
 }
 
-void problem_reply(struct net_server_request *request, const struct problem *problem)
+void problem_reply(struct net_server_request *request, const struct problem *problem,
+                   const char *allowed)
 {
     char seconds[32], ms[32];
+    struct net_header headers[3];
+    size_t count = 0;
     append_seconds(seconds, sizeof(seconds), problem->retry_after_ms);
     snprintf(ms, sizeof(ms), "%lld", (long long)problem->retry_after_ms);
-    struct net_header headers[] = {{"retry-after", seconds}, {"retry-after-ms", ms}};
+    if (problem->retry_after_ms >= 0) {
+        headers[count++] = (struct net_header){"retry-after", seconds};
+        headers[count++] = (struct net_header){"retry-after-ms", ms};
+    }
+    if (allowed)
+        headers[count++] = (struct net_header){"allow", allowed};
     struct buf body = {0};
     problem_append_body(&body, problem);
-    net_request_reply(request, problem->status, "application/json", headers,
-                      problem->retry_after_ms >= 0 ? array_count(headers) : 0, buf_str(&body));
+    net_request_reply(request, problem->status, "application/json", headers, count, buf_str(&body));
     buf_finish(&body);
+}
+
+void problem_set_status(struct problem *problem, int status)
+{
+    static const struct {
+        int status;
+        enum problem_kind kind;
+        const char *message;
+    } rows[] = {
+        {411, PROBLEM_LENGTH,
+         "Bodies need a Content-Length: this endpoint reads no chunked requests."},
+        {413, PROBLEM_TOO_LARGE, "The request is larger than this endpoint takes."},
+        {429, PROBLEM_OVERLOAD, "Too much is being sent to this endpoint; try again."},
+        {501, PROBLEM_METHOD, "This endpoint does not know that method."},
+    };
+    size_t i = 0;
+    while (i < array_count(rows) && rows[i].status != status)
+        i++;
+    bool known = i < array_count(rows);
+    problem_set(problem, known ? rows[i].kind : PROBLEM_UNKNOWN_STATUS, NULL, "%s",
+                known ? rows[i].message : "The request is none that this endpoint understands.");
+    problem->status = status;
 }

@@ -2,6 +2,7 @@
 #include "endpoint-internal.h"
 
 struct exchange {
+    struct guest guest;
     struct endpoint *endpoint;
     struct net_server_request *http;
     struct answer *answer;
@@ -73,7 +74,7 @@ static void on_error(void *user, const struct problem *problem)
         return;
     }
     exchange->replied = true;
-    problem_reply(exchange->http, problem);
+    problem_reply(exchange->http, problem, NULL);
 }
 
 static size_t queued(void *user)
@@ -156,9 +157,7 @@ static struct answer *make_answer(struct exchange *exchange, struct str body,
         metrics_add(&exchange->endpoint->metrics,
                     parent ? METRIC_CACHE_STORED_HITS : METRIC_CACHE_MISSES, 1);
         if (!parent)
-            status = problem_set(problem, PROBLEM_PARENT, "previous_response_id",
-                                 "Previous response with id '" STR_FMT "' not found.",
-                                 STR_ARG(previous));
+            status = problem_set_parent(problem, previous);
     }
     exchange->stream = request.stream;
     if (status == STATUS_OK)
@@ -170,30 +169,31 @@ static struct answer *make_answer(struct exchange *exchange, struct str body,
     return answer;
 }
 
+static void on_closed(struct guest *guest)
+{
+    struct exchange *exchange = container_of(guest, struct exchange, guest);
+    metrics_add(&exchange->endpoint->metrics, METRIC_RESPONSES_ABANDONED, 1);
+    discard(exchange);
+}
+
 void exchange_start(struct endpoint *endpoint, struct net_server_request *http, struct str body)
 {
     struct exchange *exchange = mem_new(struct exchange);
     struct problem problem;
+    exchange->guest.on_closed = on_closed;
     exchange->endpoint = endpoint;
     exchange->http = http;
     metrics_add(&endpoint->metrics, METRIC_REQUESTS_HTTP, 1);
     exchange->answer = make_answer(exchange, body, &problem);
     if (!exchange->answer) {
         metrics_add(&endpoint->metrics, METRIC_REQUESTS_REFUSED, 1);
-        problem_reply(http, &problem);
+        problem_reply(http, &problem, NULL);
         exchange_free(exchange);
         return;
     }
     vec_push(&endpoint->exchanges, exchange);
-    net_request_set_user(http, exchange);
+    net_request_set_user(http, &exchange->guest);
     answer_start(exchange->answer);
-}
-
-void exchange_on_closed(void *user)
-{
-    struct exchange *exchange = user;
-    metrics_add(&exchange->endpoint->metrics, METRIC_RESPONSES_ABANDONED, 1);
-    discard(exchange);
 }
 
 void exchange_free(struct exchange *exchange)

@@ -189,14 +189,26 @@ static void append_head(struct buf *out, int status, const char *content_type,
     buf_append_fmt(out, "connection: %s\r\n", keep ? "keep-alive" : "close");
 }
 
-void net_request_refuse(struct lws *wsi, int status, const char *text)
+/* What the server's owner says to it; else a body of our own. */
+static unsigned append_refusal(const struct net_server *server, int status, const char *text,
+                               struct buf *body)
 {
-    struct buf out = {0};
-    buf_append_repeat(&out, '\0', LWS_PRE);
-    append_head(&out, status, "application/json", NULL, 0, false);
-    struct buf body = {0};
-    buf_append_fmt(&body, "{\"error\":{\"type\":\"invalid_request_error\",\"message\":\"%s\"}}",
+    if (server->handlers.on_refuse)
+        return server->handlers.on_refuse(server->user, status, body);
+    buf_append_fmt(body, "{\"error\":{\"type\":\"invalid_request_error\",\"message\":\"%s\"}}",
                    text);
+    return 0;
+}
+
+void net_request_refuse(struct net_server *server, struct lws *wsi, int status, const char *text)
+{
+    struct buf out = {0}, body = {0};
+    char seconds[16];
+    unsigned wait = append_refusal(server, status, text, &body);
+    snprintf(seconds, sizeof(seconds), "%u", wait);
+    const struct net_header header = {"retry-after", seconds};
+    buf_append_repeat(&out, '\0', LWS_PRE);
+    append_head(&out, status, "application/json", &header, wait ? 1 : 0, false);
     buf_append_fmt(&out, "content-length: %zu\r\n\r\n", body.len);
     buf_append(&out, buf_str(&body));
     lws_write(wsi, (unsigned char *)out.ptr + LWS_PRE, out.len - LWS_PRE, LWS_WRITE_HTTP_FINAL);
@@ -393,7 +405,7 @@ int net_request_on_http(struct net_server *server, struct lws *wsi)
     net_request_head_read(&head, wsi);
     int refusal = refusal_of(&head, server->max_message_bytes);
     if (refusal) {
-        net_request_refuse(wsi, refusal, reason_of(refusal));
+        net_request_refuse(server, wsi, refusal, reason_of(refusal));
         net_request_head_finish(&head);
         return -1;
     }

@@ -38,7 +38,7 @@ void net_request_head_read(struct net_request_head *head, struct lws *wsi);
 void net_request_head_finish(struct net_request_head *head);
 
 /* Writes a small final answer at once, from inside a callback; the connection must then end. */
-void net_request_refuse(struct lws *wsi, int status, const char *text);
+void net_request_refuse(struct net_server *server, struct lws *wsi, int status, const char *text);
 
 int net_request_on_http(struct net_server *server, struct lws *wsi);
 int net_conn_on_established(struct net_server *server, struct lws *wsi);

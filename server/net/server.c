@@ -42,7 +42,7 @@ void net_accepted_finish(struct net_accepted *accepted)
 static int confirm_upgrade(struct net_server *server, struct lws *wsi, const char *protocol)
 {
     if (!str_eq_nocase(str_from(protocol), STR("websocket"))) {
-        net_request_refuse(wsi, 400, "the only upgrade here is to WebSocket");
+        net_request_refuse(server, wsi, 400, "the only upgrade here is to WebSocket");
         return 1;
     }
     struct net_request_head head;
@@ -52,7 +52,7 @@ static int confirm_upgrade(struct net_server *server, struct lws *wsi, const cha
     net_request_head_finish(&head);
     if (refusal == 0)
         return 0;
-    net_request_refuse(wsi, refusal, "the upgrade was refused");
+    net_request_refuse(server, wsi, refusal, "the upgrade was refused");
     return 1;
 }
 

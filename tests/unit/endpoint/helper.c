@@ -111,7 +111,7 @@ static const struct net_ws_handlers handlers = {on_open, on_message, on_alive, o
 static void target_init(struct net_target *target, struct party *party, const char *scheme,
                         const char *path, const struct net_header *headers, size_t count)
 {
-    char url[128];
+    char url[1024];
     *target = (struct net_target){.headers = headers, .header_count = count};
     snprintf(url, sizeof(url), "%s://127.0.0.1:%u%s", scheme, endpoint_port(party->endpoint), path);
     cr_assert_eq(net_url_parse(str_from(url), &target->url, NULL), STATUS_OK);

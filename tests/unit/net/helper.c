@@ -225,7 +225,7 @@ static void on_request_closed(void *user)
 }
 
 static const struct net_server_handlers server_handlers = {
-    on_upgrade, on_conn, on_server_message, on_conn_closed, on_request, on_request_closed};
+    on_upgrade, on_conn, on_server_message, on_conn_closed, on_request, on_request_closed, NULL};
 
 static void start(struct echo *echo, struct world *world, const struct net_server_options *options)
 {
