@@ -1,317 +1,286 @@
-/* Lines that match, in files and in the open texts that stand in for them. */
-#include "search-internal.h"
-
+/* grep: the walk finds the files, in order; they are searched in batches by the walking thread and
+ * a few helpers, and what was found is put in order again. */
 #include <errno.h>
-#include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
-#include "regex-internal.h"
+#include "scan-internal.h"
 
 enum {
-    BINARY_PROBE_BYTES = 8 * 1024, /* a NUL in these makes a file binary */
-    LONG_LINE_LEAD_CHARS = 100,    /* kept in front of a match far into a long line */
+    BATCH_FILES_COUNT = 32,
+    /* Each file that waits may hold its folder's descriptor open. */
+    BATCHES_COUNT = 6,
+    /* More threads than this wait for the disk and each other. */
+    HELPERS_COUNT = 3,
 };
 
+enum batch_state { BATCH_WAITING, BATCH_RUNNING, BATCH_DONE };
+struct batch {
+    struct scan_task tasks[BATCH_FILES_COUNT];
+    size_t len;
+    enum batch_state state;
+};
+
+/* The walking thread fills `next`, and is the only one that touches results and `first`. Helpers
+ * take waiting batches; when the ring is full, so does the walking thread. */
 struct grep {
-    struct regex *regex;
-    struct buf bytes;   /* of the file at hand, kept for the next one */
-    size_t match_count; /* without context lines */
-};
-
-/* What was found in one file so far. */
-struct hits {
     struct workspace_job *job;
-    struct str relative, bytes;
-    size_t cursor;       /* behind the last line that was added */
-    size_t cursor_line;  /* its number, 0-based */
-    unsigned after_left; /* context lines still due behind the last match */
+    struct regex *regex;
+    struct scanner own;
+    size_t match_count, text_bytes; /* of the results so far */
+    bool full;                      /* the limit is reached: nothing more is taken */
+    struct batch *next;             /* not in the ring yet */
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct batch *ring[BATCHES_COUNT]; /* in order, from `first` on */
+    size_t first, count;
+    bool ending;
+    pthread_t helpers[HELPERS_COUNT];
+    size_t helper_count;
+    bool helpers_tried;
 };
 
-/* -- Lines: LF, CRLF and CR end them ---------------------------------------------------------- */
+/* -- Batches ---------------------------------------------------------------------------------- */
 
-static size_t line_end(struct str bytes, size_t offset)
+static void batch_free(struct batch *batch)
 {
-    const char *start = bytes.ptr + offset;
-    const char *end = memchr(start, '\n', bytes.len - offset);
-    size_t length = end ? (size_t)(end - start) : bytes.len - offset;
-    const char *cr = memchr(start, '\r', length);
-    return offset + (cr ? (size_t)(cr - start) : length);
+    if (!batch)
+        return;
+    for (size_t i = 0; i < batch->len; i++)
+        scan_task_finish(&batch->tasks[i]);
+    mem_free(batch);
 }
 
-static size_t line_after(struct str bytes, size_t offset)
+static void batch_run(struct scanner *scanner, struct batch *batch)
 {
-    size_t end = line_end(bytes, offset);
-    if (end < bytes.len && bytes.ptr[end] == '\r')
-        return end + (end + 1 < bytes.len && bytes.ptr[end + 1] == '\n' ? 2 : 1);
-    return end < bytes.len ? end + 1 : end;
+    for (size_t i = 0; i < batch->len && !job_must_stop(scanner->job); i++)
+        scan_file(scanner, &batch->tasks[i]);
 }
 
-static bool ends_line(char byte)
+/* Locked. */
+static struct batch *take_waiting(struct grep *grep)
 {
-    return byte == '\n' || byte == '\r';
-}
-
-static size_t line_begin(struct str bytes, size_t offset)
-{
-    /* Between CR and LF is still the line they end. */
-    if (offset < bytes.len && bytes.ptr[offset] == '\n' && offset && bytes.ptr[offset - 1] == '\r')
-        offset--;
-    while (offset && !ends_line(bytes.ptr[offset - 1]))
-        offset--;
-    return offset;
-}
-
-static size_t line_before(struct str bytes, size_t begin)
-{
-    return line_begin(bytes, begin - 1);
-}
-
-/* -- Adding lines ----------------------------------------------------------------------------- */
-
-static size_t skip_chars(struct str text, size_t count)
-{
-    size_t offset = 0;
-    uint32_t ignored;
-    while (count-- && offset < text.len)
-        offset += utf8_decode(str_skip(text, offset), &ignored);
-    return offset;
-}
-
-/* At most LIMIT_READ_LINE_CHARS_COUNT characters, with the match among them. */
-static char *make_line_text(struct str line, size_t match_start)
-{
-    struct buf text = {0};
-    size_t cut = skip_chars(line, LIMIT_READ_LINE_CHARS_COUNT);
-    if (cut < line.len && match_start >= cut) {
-        /* Bytes, not characters, is near enough: a cut character shows as U+FFFD. */
-        size_t from = match_start - LONG_LINE_LEAD_CHARS;
-        while (from < match_start && ((unsigned char)line.ptr[from] & 0xc0) == 0x80)
-            from++;
-        line = str_skip(line, from);
-        buf_append_c(&text, "… ");
-        cut = skip_chars(line, LIMIT_READ_LINE_CHARS_COUNT);
+    for (size_t i = 0; i < grep->count; i++) {
+        struct batch *batch = grep->ring[(grep->first + i) % BATCHES_COUNT];
+        if (batch->state == BATCH_WAITING) {
+            batch->state = BATCH_RUNNING;
+            return batch;
+        }
     }
-    utf8_append_printable(&text, str_slice(line, 0, cut));
-    if (cut < line.len)
-        buf_append_c(&text, " …");
-    return buf_take(&text);
+    return NULL;
 }
 
-static void add_line(struct hits *hits, size_t begin, size_t number, size_t match_start,
-                     bool is_context)
+/* Locked, but not while it runs. */
+static void run_unlocked(struct grep *grep, struct scanner *scanner, struct batch *batch)
 {
-    struct workspace_job *job = hits->job;
-    struct str line = str_slice(hits->bytes, begin, line_end(hits->bytes, begin));
-    struct workspace_match *match = job_add_match(job, hits->relative);
-    match->line = number + 1;
-    match->is_context = is_context;
-    match->size = hits->bytes.len;
-    match->text = make_line_text(line, match_start);
-    job->text_bytes += strlen(match->text) + strlen(match->path);
-    hits->cursor = line_after(hits->bytes, begin);
-    hits->cursor_line = number + 1;
+    pthread_mutex_unlock(&grep->lock);
+    batch_run(scanner, batch);
+    pthread_mutex_lock(&grep->lock);
+    batch->state = BATCH_DONE;
+    pthread_cond_broadcast(&grep->changed);
 }
 
-/* The lines due behind the last match, as far as `limit`. */
-static void add_after(struct hits *hits, size_t limit)
-{
-    for (; hits->after_left && hits->cursor < limit; hits->after_left--)
-        add_line(hits, hits->cursor, hits->cursor_line, 0, true);
-}
+/* -- Helpers ---------------------------------------------------------------------------------- */
 
-static size_t count_lines(struct str bytes, size_t from, size_t to)
+static void *help(void *data)
 {
-    size_t count = 0;
-    for (; from < to; from = line_after(bytes, from))
-        count++;
-    return count;
-}
-
-/* False when the limit is reached: that one match more exists is all that is said of it. */
-static bool add_hit(struct hits *hits, size_t begin, size_t match_start)
-{
-    struct workspace_job *job = hits->job;
-    add_after(hits, begin);
-    if (job->grep->match_count == job->search.limit || job->text_bytes > LIMIT_GREP_TEXT_BYTES) {
-        job->results.limited = true;
-        return false;
+    struct grep *grep = data;
+    struct scanner scanner = {.job = grep->job, .regex = regex_share(grep->regex)};
+    pthread_mutex_lock(&grep->lock);
+    for (;;) {
+        struct batch *batch = take_waiting(grep);
+        if (batch)
+            run_unlocked(grep, &scanner, batch);
+        else if (grep->ending)
+            break;
+        else
+            pthread_cond_wait(&grep->changed, &grep->lock);
     }
-    size_t number = hits->cursor_line + count_lines(hits->bytes, hits->cursor, begin);
-    size_t from = begin;
-    for (unsigned i = 0; i < job->search.context && from > hits->cursor; i++) {
-        from = line_before(hits->bytes, from);
-        number--;
-    }
-    while (from < begin) {
-        add_line(hits, from, number++, 0, true);
-        from = hits->cursor;
-    }
-    add_line(hits, begin, number, match_start - begin, false);
-    hits->after_left = job->search.context;
-    job->grep->match_count++;
-    job->results.total++;
-    return true;
+    pthread_mutex_unlock(&grep->lock);
+    regex_free(scanner.regex);
+    buf_finish(&scanner.bytes);
+    return NULL;
 }
 
-/* -- Matching --------------------------------------------------------------------------------- */
-
-/* One line on its own. */
-static bool try_line(struct hits *hits, size_t begin, size_t *ret_match_start)
+/* Only when there is a batch to share, and no more than the processors take. A thread that cannot
+ * be made is not missed. */
+static void start_helpers(struct grep *grep)
 {
-    struct workspace_job *job = hits->job;
-    struct str line = str_slice(hits->bytes, begin, line_end(hits->bytes, begin));
-    size_t start;
-    enum regex_result result = regex_match(job->grep->regex, line, 0, &start);
-    if (result == REGEX_GAVE_UP)
-        job->results.limited = true; /* there may be more than is shown */
-    if (result != REGEX_FOUND)
-        return false;
-    *ret_match_start = begin + start;
-    return true;
-}
-
-static bool grep_by_line(struct hits *hits, size_t from)
-{
-    size_t match_start;
-    for (; from < hits->bytes.len; from = line_after(hits->bytes, from)) {
-        if (job_must_stop(hits->job))
-            return false;
-        if (try_line(hits, from, &match_start) && !add_hit(hits, from, match_start))
-            return false;
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    grep->helpers_tried = true;
+    while (grep->helper_count < HELPERS_COUNT && (long)grep->helper_count + 1 < processors) {
+        if (pthread_create(&grep->helpers[grep->helper_count], NULL, help, grep) != 0)
+            return;
+        grep->helper_count++;
     }
-    return true;
 }
 
-/* Jumps from one candidate to the next, which is much faster where few lines match. */
-static bool grep_by_jumps(struct hits *hits)
+static void stop_helpers(struct grep *grep)
 {
-    struct str bytes = hits->bytes;
-    size_t from = 0, start, match_start;
-    while (from < bytes.len) {
-        if (job_must_stop(hits->job))
-            return false;
-        enum regex_result result = regex_match(hits->job->grep->regex, bytes, from, &start);
-        if (result == REGEX_NONE)
-            return true;
-        if (result == REGEX_GAVE_UP)
-            return grep_by_line(hits, from);
-        size_t begin = line_begin(bytes, start);
-        if (begin >= bytes.len)
-            return true; /* an empty match behind the last line ending */
-        if (begin < from)
-            begin = from;
-        if (try_line(hits, begin, &match_start) && !add_hit(hits, begin, match_start))
-            return false;
-        from = line_after(bytes, begin);
+    pthread_mutex_lock(&grep->lock);
+    grep->ending = true;
+    pthread_cond_broadcast(&grep->changed);
+    pthread_mutex_unlock(&grep->lock);
+    while (grep->helper_count)
+        pthread_join(grep->helpers[--grep->helper_count], NULL);
+}
+
+/* -- Results, in order ------------------------------------------------------------------------ */
+
+/* Context lines that led up to a match which is not shown; last_line: of the file's last match that
+ * is, 0 if there is none. */
+static void drop_leading_context(struct workspace_job *job, size_t task_start, size_t last_line)
+{
+    while (job->matches.len > task_start && vec_last(&job->matches).is_context &&
+           (!last_line || vec_last(&job->matches).line > last_line + job->search.context)) {
+        match_finish(&vec_last(&job->matches));
+        job->matches.len--;
     }
-    return true;
 }
 
-/* -- Files ------------------------------------------------------------------------------------ */
-
-static bool is_binary(struct str bytes)
+static void take_matches(struct grep *grep, struct scan_task *task)
 {
-    size_t probe = bytes.len < BINARY_PROBE_BYTES ? bytes.len : BINARY_PROBE_BYTES;
-    return probe && memchr(bytes.ptr, '\0', probe);
-}
-
-static bool read_file(struct workspace_job *job, int fd, const struct stat *found)
-{
-    struct buf *bytes = &job->grep->bytes;
-    char probe[BINARY_PROBE_BYTES];
-    if ((uint64_t)found->st_size > LIMIT_GREP_FILE_BYTES) {
-        job->results.files_skipped_large++;
-        return false;
+    struct workspace_job *job = grep->job;
+    size_t task_start = job->matches.len, last_line = 0, taken = 0;
+    for (; taken < task->matches.len && !grep->full; taken++) {
+        struct workspace_match match = task->matches.ptr[taken];
+        if (!match.is_context) {
+            grep->full =
+                grep->match_count == job->search.limit || grep->text_bytes > LIMIT_GREP_TEXT_BYTES;
+            if (grep->full) {
+                drop_leading_context(job, task_start, last_line);
+                break;
+            }
+            grep->match_count++;
+            last_line = match.line;
+        }
+        grep->text_bytes += strlen(match.text) + strlen(match.path);
+        vec_push(&job->matches, match);
     }
-    ssize_t got = pread(fd, probe, sizeof(probe), 0);
-    if (got < 0)
-        return false;
-    if (is_binary((struct str){probe, (size_t)got})) {
-        job->results.files_skipped_binary++;
-        return false;
-    }
-    buf_clear(bytes);
-    buf_reserve(bytes, (size_t)found->st_size + 2);
-    return read_whole(fd, LIMIT_GREP_FILE_BYTES, bytes, "", NULL) == STATUS_OK;
+    for (size_t i = taken; i < task->matches.len; i++)
+        match_finish(&task->matches.ptr[i]);
+    task->matches.len = 0;
 }
 
-/* False: nothing to search. Finds the open text of a file that was opened by another of its names.
- */
-static bool load(struct workspace_job *job, const struct walk_entry *entry,
-                 const struct document_snapshot_entry **document)
+static void take_task(struct grep *grep, struct scan_task *task)
 {
-    struct stat found;
-    if (*document)
-        return true;
-    int fd = openat(entry->folder_fd, entry->name,
-                    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    bool loaded = fstat(fd, &found) == 0 && S_ISREG(found.st_mode);
-    if (loaded) {
-        *document = open_texts_find_inode(&job->open, &found);
-        loaded = *document || read_file(job, fd, &found);
-    }
-    close(fd);
-    return loaded;
+    struct workspace_results *results = &grep->job->results;
+    results->files_searched += task->outcome == SCAN_SEARCHED;
+    results->files_skipped_binary += task->outcome == SCAN_BINARY;
+    results->files_skipped_large += task->outcome == SCAN_LARGE;
+    take_matches(grep, task);
+    results->limited = results->limited || task->limited || grep->full;
+    results->total = grep->match_count;
 }
 
-static enum walk_next grep_file(struct workspace_job *job, const struct walk_entry *entry)
+static void take_batch(struct grep *grep, struct batch *batch)
 {
-    const struct document_snapshot_entry *document = entry->document;
-    if (!load(job, entry, &document))
-        return WALK_ON;
-    struct hits hits = {.job = job, .relative = entry->relative};
-    hits.bytes = document ? text_bytes(document->text) : buf_str(&job->grep->bytes);
-    if (str_starts_with(hits.bytes, STR("\xef\xbb\xbf")))
-        hits.bytes = str_skip(hits.bytes, 3);
-    job->results.files_searched++;
-    size_t first = job->matches.len;
-    bool going =
-        regex_may_cross_lines(job->grep->regex) ? grep_by_jumps(&hits) : grep_by_line(&hits, 0);
-    if (going)
-        add_after(&hits, hits.bytes.len);
-    /* Only now is it worth a look at the disk. */
-    bool unsaved = document && job->matches.len > first &&
-                   open_text_differs(document, entry->folder_fd, entry->name);
-    for (size_t i = first; i < job->matches.len; i++)
-        job->matches.ptr[i].unsaved = unsaved;
-    return going ? WALK_ON : WALK_STOP;
+    for (size_t i = 0; i < batch->len && !grep->full; i++)
+        take_task(grep, &batch->tasks[i]);
+    if (grep->full)
+        atomic_store(&grep->job->stop, true);
+    batch_free(batch);
+}
+
+/* Locked. */
+static void take_done(struct grep *grep)
+{
+    while (grep->count && grep->ring[grep->first]->state == BATCH_DONE) {
+        struct batch *batch = grep->ring[grep->first];
+        grep->first = (grep->first + 1) % BATCHES_COUNT;
+        grep->count--;
+        pthread_mutex_unlock(&grep->lock);
+        take_batch(grep, batch);
+        pthread_mutex_lock(&grep->lock);
+    }
+}
+
+/* Runs and takes until no more than `count` batches are in the ring. Locked. */
+static void drain(struct grep *grep, size_t count)
+{
+    for (take_done(grep); grep->count > count; take_done(grep)) {
+        struct batch *batch = take_waiting(grep);
+        if (batch)
+            run_unlocked(grep, &grep->own, batch);
+        else
+            pthread_cond_wait(&grep->changed, &grep->lock);
+    }
+}
+
+/* -- The walking thread ----------------------------------------------------------------------- */
+
+static void push_next(struct grep *grep)
+{
+    struct batch *batch = grep->next;
+    grep->next = NULL;
+    if (!batch)
+        return;
+    if (!grep->helpers_tried)
+        start_helpers(grep);
+    pthread_mutex_lock(&grep->lock);
+    drain(grep, BATCHES_COUNT - 1);
+    grep->ring[(grep->first + grep->count++) % BATCHES_COUNT] = batch;
+    pthread_cond_broadcast(&grep->changed);
+    pthread_mutex_unlock(&grep->lock);
 }
 
 static enum walk_next grep_visit(struct workspace_job *job, const struct walk_entry *entry)
 {
+    struct grep *grep = job->grep;
     if (entry->ignored)
         return WALK_ON;
     if (entry->is_folder)
         return WALK_ENTER;
     if (!entry->is_regular || (job->search.glob.len && !job_glob_matches(job, entry->relative)))
         return WALK_ON;
-    return grep_file(job, entry);
+    if (!grep->next)
+        grep->next = mem_new(struct batch);
+    struct scan_task *task = &grep->next->tasks[grep->next->len++];
+    task->relative = str_dup_c(entry->relative);
+    task->name = task->relative + (entry->relative.len - path_name(entry->relative).len);
+    task->folder = walk_folder_ref(entry->folder);
+    task->document = entry->document;
+    if (grep->next->len == BATCH_FILES_COUNT)
+        push_next(grep);
+    return grep->full ? WALK_STOP : WALK_ON;
 }
 
 static bool grep_begin(struct workspace_job *job)
 {
     struct err err;
-    job->grep = mem_new(struct grep);
+    struct grep *grep = job->grep = mem_new(struct grep);
+    grep->job = job;
+    pthread_mutex_init(&grep->lock, NULL);
+    pthread_cond_init(&grep->changed, NULL);
     if (job->search.glob.len && glob_check(job->search.glob, &err) < 0) {
         job_fail(job, STATUS_INVALID, "%s", err.text);
         return false;
     }
-    job->grep->regex =
-        regex_new(job->search.pattern, job->search.fixed, job->search.ignore_case, &err);
-    if (!job->grep->regex)
+    grep->regex = regex_new(job->search.pattern, job->search.fixed, job->search.ignore_case, &err);
+    grep->own = (struct scanner){.job = job, .regex = grep->regex};
+    if (!grep->regex)
         job_fail(job, STATUS_INVALID, "%s", err.text);
-    return job->grep->regex != NULL;
+    return grep->regex != NULL;
 }
 
 static void grep_end(struct workspace_job *job)
 {
-    if (!job->grep)
+    struct grep *grep = job->grep;
+    if (!grep)
         return;
-    regex_free(job->grep->regex);
-    buf_finish(&job->grep->bytes);
-    mem_free(job->grep);
+    /* What is left is not worth starting threads for. */
+    grep->helpers_tried = true;
+    push_next(grep);
+    pthread_mutex_lock(&grep->lock);
+    drain(grep, 0);
+    pthread_mutex_unlock(&grep->lock);
+    stop_helpers(grep);
+    regex_free(grep->regex);
+    buf_finish(&grep->own.bytes);
+    pthread_cond_destroy(&grep->changed);
+    pthread_mutex_destroy(&grep->lock);
+    mem_free(grep);
     job->grep = NULL;
 }
 

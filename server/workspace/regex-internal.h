@@ -14,6 +14,9 @@ enum regex_result {
 
 /* Errors: STATUS_INVALID says where the pattern breaks off. */
 struct regex *regex_new(struct str pattern, bool fixed, bool ignore_case, struct err *err);
+/* The same pattern for another thread: one struct regex serves one thread at a time. `regex` must
+ * outlive it. */
+struct regex *regex_share(const struct regex *regex);
 void regex_free(struct regex *regex);
 enum regex_result regex_match(struct regex *regex, struct str subject, size_t from,
                               size_t *ret_start);

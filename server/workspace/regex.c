@@ -10,7 +10,8 @@ struct regex {
     pcre2_match_data *data;
     pcre2_match_context *context;
     pcre2_jit_stack *stack;
-    bool may_cross_lines;
+    bool is_shared; /* the code is another's */
+    bool is_fast, may_cross_lines;
 };
 
 enum { JIT_STACK_START_BYTES = 32 * 1024, JIT_STACK_BYTES = 1024 * 1024, DEPTH_COUNT = 10000 };
@@ -78,6 +79,23 @@ static pcre2_code *compile(struct str pattern, bool fixed, bool ignore_case, str
     return code;
 }
 
+static struct regex *regex_of(pcre2_code *code, bool is_fast)
+{
+    struct regex *regex = mem_new(struct regex);
+    regex->code = code;
+    regex->is_fast = is_fast;
+    regex->data = pcre2_match_data_create_from_pattern(code, NULL);
+    regex->context = pcre2_match_context_create(NULL);
+    pcre2_set_match_limit(regex->context, LIMIT_REGEX_STEPS_COUNT);
+    pcre2_set_depth_limit(regex->context, DEPTH_COUNT);
+    pcre2_set_heap_limit(regex->context, LIMIT_REGEX_HEAP_BYTES / KIB);
+    if (is_fast) {
+        regex->stack = pcre2_jit_stack_create(JIT_STACK_START_BYTES, JIT_STACK_BYTES, NULL);
+        pcre2_jit_stack_assign(regex->context, NULL, regex->stack);
+    }
+    return regex;
+}
+
 struct regex *regex_new(struct str pattern, bool fixed, bool ignore_case, struct err *err)
 {
     if (!pattern.len) {
@@ -92,21 +110,19 @@ struct regex *regex_new(struct str pattern, bool fixed, bool ignore_case, struct
     pcre2_code *code = compile(pattern, fixed, ignore_case, err);
     if (!code)
         return NULL;
-    struct regex *regex = mem_new(struct regex);
     bool is_fast = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
-    regex->code = code;
-    regex->data = pcre2_match_data_create_from_pattern(code, NULL);
-    regex->context = pcre2_match_context_create(NULL);
-    pcre2_set_match_limit(regex->context, LIMIT_REGEX_STEPS_COUNT);
-    pcre2_set_depth_limit(regex->context, DEPTH_COUNT);
-    pcre2_set_heap_limit(regex->context, LIMIT_REGEX_HEAP_BYTES / KIB);
-    if (is_fast) {
-        regex->stack = pcre2_jit_stack_create(JIT_STACK_START_BYTES, JIT_STACK_BYTES, NULL);
-        pcre2_jit_stack_assign(regex->context, NULL, regex->stack);
-    }
+    struct regex *regex = regex_of(code, is_fast);
     /* Without JIT each attempt checks the whole subject's UTF-8 first. */
     regex->may_cross_lines = is_fast && (fixed || gives_back(pattern));
     return regex;
+}
+
+struct regex *regex_share(const struct regex *regex)
+{
+    struct regex *share = regex_of(regex->code, regex->is_fast);
+    share->is_shared = true;
+    share->may_cross_lines = regex->may_cross_lines;
+    return share;
 }
 
 void regex_free(struct regex *regex)
@@ -116,7 +132,8 @@ void regex_free(struct regex *regex)
     pcre2_match_data_free(regex->data);
     pcre2_match_context_free(regex->context);
     pcre2_jit_stack_free(regex->stack);
-    pcre2_code_free(regex->code);
+    if (!regex->is_shared)
+        pcre2_code_free(regex->code);
     mem_free(regex);
 }
 

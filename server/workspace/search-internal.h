@@ -29,11 +29,18 @@ bool open_text_differs(const struct document_snapshot_entry *document, int folde
 
 /* -- The walk --------------------------------------------------------------------------------- */
 
+/* A folder on the disk, open as long as somebody refers to it; any thread may. */
+struct walk_folder;
+struct walk_folder *walk_folder_ref(struct walk_folder *folder); /* NULL gives NULL */
+void walk_folder_unref(struct walk_folder *folder);
+int walk_folder_fd(const struct walk_folder *folder); /* -1 for NULL */
+
 struct walk_entry {
     const char *name;
-    struct str relative; /* to the root */
-    int folder_fd;       /* of the folder that holds it; -1: it exists in the editor alone */
-    unsigned depth;      /* 1: in the folder where the search started */
+    struct str relative;        /* to the root */
+    struct walk_folder *folder; /* that holds it; NULL: it exists in the editor alone */
+    int folder_fd;              /* its descriptor, or -1 */
+    unsigned depth;             /* 1: in the folder where the search started */
     bool is_folder, is_regular, is_link;
     bool ignored;
     const struct document_snapshot_entry *document; /* open text of this path, or NULL */
@@ -61,6 +68,8 @@ struct workspace_job {
     const struct job_kind *kind;
 
     atomic_bool cancelled;
+    atomic_bool timed_out;
+    atomic_bool stop;            /* enough was found */
     pthread_mutex_t filter_lock; /* so that no filter runs once cancel has returned */
     uint64_t deadline_ns;
 
@@ -75,20 +84,20 @@ struct workspace_job {
     struct grep *grep;
 
     VEC(struct workspace_match) matches;
-    size_t text_bytes; /* of all matches */
     struct workspace_results results;
 };
 
 /* Runs the walk, calling kind->visit; true unless something failed (results say what). */
 bool walk_run(struct workspace_job *job);
-/* Cancelled or out of time; the latter is noted in the results. */
+/* Cancelled, out of time, or enough found. Any thread. */
 bool job_must_stop(struct workspace_job *job);
 void job_fail(struct workspace_job *job, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 bool job_hides(struct workspace_job *job, struct str relative, bool is_folder);
 bool job_glob_matches(const struct workspace_job *job, struct str relative);
-/* Path filled in; the rest is the caller's. */
-struct workspace_match *job_add_match(struct workspace_job *job, struct str relative);
+/* Path filled in; the rest is the caller's. Any thread. */
+struct workspace_match job_make_match(const struct workspace_job *job, struct str relative);
+void match_finish(struct workspace_match *match);
 
 /* -- Grep ------------------------------------------------------------------------------------- */
 

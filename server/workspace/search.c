@@ -11,11 +11,12 @@
 
 bool job_must_stop(struct workspace_job *job)
 {
-    if (atomic_load_explicit(&job->cancelled, memory_order_relaxed))
+    if (atomic_load_explicit(&job->cancelled, memory_order_relaxed) ||
+        atomic_load_explicit(&job->stop, memory_order_relaxed))
         return true;
     if (time_mono_ns() < job->deadline_ns)
         return false;
-    job->results.timed_out = true;
+    atomic_store_explicit(&job->timed_out, true, memory_order_relaxed);
     return true;
 }
 
@@ -66,16 +67,20 @@ static char *make_display(const struct workspace_job *job, struct str relative)
     return buf_take(&display);
 }
 
-struct workspace_match *job_add_match(struct workspace_job *job, struct str relative)
+struct workspace_match job_make_match(const struct workspace_job *job, struct str relative)
 {
-    struct workspace_match match = {.path = make_display(job, relative)};
-    vec_push(&job->matches, match);
-    return &vec_last(&job->matches);
+    return (struct workspace_match){.path = make_display(job, relative)};
+}
+
+void match_finish(struct workspace_match *match)
+{
+    mem_free(match->path);
+    mem_free(match->text);
 }
 
 static void add_entry(struct workspace_job *job, const struct walk_entry *entry, bool ignored)
 {
-    struct workspace_match *match = job_add_match(job, entry->relative);
+    struct workspace_match made = job_make_match(job, entry->relative), *match = &made;
     const struct document_snapshot_entry *document = entry->document;
     struct stat found;
     match->is_folder = entry->is_folder;
@@ -90,6 +95,7 @@ static void add_entry(struct workspace_job *job, const struct walk_entry *entry,
         match->unsaved = true;
         match->size = text_len(document->text);
     }
+    vec_push(&job->matches, made);
 }
 
 /* -- list ------------------------------------------------------------------------------------- */
@@ -151,10 +157,8 @@ static void job_free(struct workspace_job *job)
     buf_finish(&job->start);
     open_texts_finish(&job->open);
     document_snapshot_finish(&job->documents);
-    for (size_t i = 0; i < job->matches.len; i++) {
-        mem_free(job->matches.ptr[i].path);
-        mem_free(job->matches.ptr[i].text);
-    }
+    for (size_t i = 0; i < job->matches.len; i++)
+        match_finish(&job->matches.ptr[i]);
     vec_finish(&job->matches);
     pthread_mutex_destroy(&job->filter_lock);
     mem_free(job);
@@ -172,6 +176,7 @@ static void job_work(void *data)
         walk_run(job);
     if (job->kind->end)
         job->kind->end(job);
+    job->results.timed_out = atomic_load(&job->timed_out);
     job->results.matches = job->matches.ptr;
     job->results.count = job->matches.len;
 }

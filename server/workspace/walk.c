@@ -193,6 +193,52 @@ static void names_collect(struct names *names, struct workspace_job *job, DIR *s
         job->results.limited = true;
 }
 
+/* -- Folders ---------------------------------------------------------------------------------- */
+
+struct walk_folder {
+    atomic_uint references;
+    int fd;
+    DIR *stream; /* NULL, or owns fd */
+};
+
+/* Takes fd. NULL for -1, and when the folder cannot be read. */
+static struct walk_folder *walk_folder_new(int fd, bool reads)
+{
+    DIR *stream = fd >= 0 && reads ? fdopendir(fd) : NULL;
+    if (fd < 0)
+        return NULL;
+    if (reads && !stream) {
+        close(fd);
+        return NULL;
+    }
+    struct walk_folder *folder = mem_new(struct walk_folder);
+    *folder = (struct walk_folder){.references = 1, .fd = fd, .stream = stream};
+    return folder;
+}
+
+struct walk_folder *walk_folder_ref(struct walk_folder *folder)
+{
+    if (folder)
+        atomic_fetch_add_explicit(&folder->references, 1, memory_order_relaxed);
+    return folder;
+}
+
+void walk_folder_unref(struct walk_folder *folder)
+{
+    if (!folder || atomic_fetch_sub_explicit(&folder->references, 1, memory_order_acq_rel) > 1)
+        return;
+    if (folder->stream)
+        closedir(folder->stream);
+    else
+        close(folder->fd);
+    mem_free(folder);
+}
+
+int walk_folder_fd(const struct walk_folder *folder)
+{
+    return folder ? folder->fd : -1;
+}
+
 /* -- The walk --------------------------------------------------------------------------------- */
 
 static bool walk_folder(struct workspace_job *job, int fd, struct buf *path, const struct level *up,
@@ -207,8 +253,9 @@ static int open_below(int folder_fd, const struct name *name)
 }
 
 /* False: stop everything. `path` names the entry. */
-static bool walk_name(struct workspace_job *job, int folder_fd, const struct name *name,
-                      struct buf *path, const struct level *level, unsigned depth)
+static bool walk_name(struct workspace_job *job, struct walk_folder *folder,
+                      const struct name *name, struct buf *path, const struct level *level,
+                      unsigned depth)
 {
     bool is_folder = name->type == DT_DIR;
     if (job_must_stop(job))
@@ -218,7 +265,8 @@ static bool walk_name(struct workspace_job *job, int folder_fd, const struct nam
     struct walk_entry entry = {
         .name = name->text,
         .relative = buf_str(path),
-        .folder_fd = name->on_disk ? folder_fd : -1,
+        .folder = name->on_disk ? folder : NULL,
+        .folder_fd = name->on_disk ? walk_folder_fd(folder) : -1,
         .depth = depth,
         .is_folder = is_folder,
         .is_regular = name->type == DT_REG,
@@ -233,7 +281,7 @@ static bool walk_name(struct workspace_job *job, int folder_fd, const struct nam
         job->results.limited = true;
         return true;
     }
-    int fd = open_below(folder_fd, name);
+    int fd = open_below(walk_folder_fd(folder), name);
     if (fd < 0 && name->on_disk)
         return true; /* gone, swapped for a link, or not ours to read */
     return walk_folder(job, fd, path, level, depth + 1);
@@ -243,28 +291,25 @@ static bool walk_name(struct workspace_job *job, int folder_fd, const struct nam
 static bool walk_folder(struct workspace_job *job, int fd, struct buf *path, const struct level *up,
                         unsigned depth)
 {
-    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
-    if (fd >= 0 && !stream) {
-        close(fd);
+    struct walk_folder *folder = walk_folder_new(fd, true);
+    if (fd >= 0 && !folder)
         return true;
-    }
     struct names names = {0};
     struct level level;
     size_t length = path->len;
     bool going = true;
-    names_collect(&names, job, stream, buf_str(path));
-    level_init(&level, job, up, fd, buf_str(path));
+    names_collect(&names, job, folder ? folder->stream : NULL, buf_str(path));
+    level_init(&level, job, up, walk_folder_fd(folder), buf_str(path));
     for (size_t i = 0; going && i < names.list.len; i++) {
         if (length)
             buf_append_byte(path, '/');
         buf_append_c(path, names.list.ptr[i].text);
-        going = walk_name(job, fd, &names.list.ptr[i], path, &level, depth);
+        going = walk_name(job, folder, &names.list.ptr[i], path, &level, depth);
         buf_truncate(path, length);
     }
     level_finish(&level);
     names_finish(&names);
-    if (stream)
-        closedir(stream);
+    walk_folder_unref(folder);
     return going;
 }
 
@@ -315,9 +360,11 @@ static bool walk_file(struct workspace_job *job, bool on_disk)
         return false;
     }
     char *name = str_dup_c(path_name(relative));
+    struct walk_folder *holder = walk_folder_new(fd, false);
     struct walk_entry entry = {
         .name = name,
         .relative = relative,
+        .folder = holder,
         .folder_fd = fd,
         .depth = 1,
         .is_regular = true,
@@ -325,8 +372,7 @@ static bool walk_file(struct workspace_job *job, bool on_disk)
     };
     job->kind->visit(job, &entry);
     mem_free(name);
-    if (fd >= 0)
-        close(fd);
+    walk_folder_unref(holder);
     return true;
 }
 

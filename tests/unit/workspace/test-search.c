@@ -389,6 +389,67 @@ Test(search, grep_filters_and_stops_at_the_limit)
     fixture_finish(&fixture);
 }
 
+/* Many batches, several threads: what comes out is what one thread would have found. */
+static void make_hits(struct fixture *fixture, unsigned count)
+{
+    char name[64];
+    fixture_init(fixture);
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "ws/d%02u/f%03u.txt", i / 40, i);
+        put_file(fixture, name,
+                 i % 7 == 6 ? "none\n" : "one\ntwo hit\nthree\nfour\nfive hit\nsix\n");
+    }
+}
+
+Test(search, grep_of_many_files_is_in_order)
+{
+    struct fixture fixture;
+    struct buf expected = {0};
+    make_hits(&fixture, 600);
+    for (unsigned i = 0; i < 600; i++) {
+        if (i % 7 != 6)
+            buf_append_fmt(&expected, "d%02u/f%03u.txt:2:two hit\nd%02u/f%03u.txt:5:five hit\n",
+                           i / 40, i, i / 40, i);
+    }
+    buf_append_c(&expected, "");
+    for (int round = 0; round < 5; round++) {
+        struct answer answer =
+            ask(&fixture, workspace_grep, ".",
+                (struct workspace_search){.pattern = STR("hit"), .limit = 5000}, NULL);
+        cr_assert_eq(answer.searched, 600);
+        cr_assert_eq(answer.total, 2 * (600 - 85));
+        cr_assert_not(answer.limited);
+        expect(answer, expected.ptr);
+    }
+    buf_finish(&expected);
+    fixture_finish(&fixture);
+}
+
+Test(search, grep_of_many_files_ends_at_the_limit)
+{
+    struct fixture fixture;
+    make_hits(&fixture, 600);
+    for (size_t limit = 1; limit < 260; limit += 43) {
+        struct answer answer = ask(
+            &fixture, workspace_grep, ".",
+            (struct workspace_search){.pattern = STR("hit"), .limit = limit, .context = 1}, NULL);
+        size_t file = (limit - 1) / 2, lines = 0;
+        char last[64];
+        file += file / 6; /* those without a match */
+        snprintf(last, sizeof(last), "d%02zu/f%03zu.txt-%d-%s\n", file / 40, file,
+                 limit % 2 ? 3 : 6, limit % 2 ? "three" : "six");
+        cr_assert(answer.limited);
+        cr_assert_eq(answer.total, limit);
+        for (size_t i = 0; i < answer.text.len; i++)
+            lines += answer.text.ptr[i] == '\n';
+        cr_assert_eq(lines, 3 * limit, "limit %zu: %zu lines", limit, lines);
+        cr_assert(str_ends_with(buf_str(&answer.text), str_from(last)), "limit %zu: not %s in %s",
+                  limit, last, answer.text.ptr);
+        buf_finish(&answer.text);
+    }
+    fixture_finish(&fixture);
+}
+
 Test(search, sec_09_grep_leaves_out_what_is_no_text)
 {
     struct fixture fixture;
