@@ -7,6 +7,7 @@
 #include <lanebridge/agent.h>
 #include <lanebridge/config.h>
 #include <lanebridge/lsp.h>
+#include <lanebridge/memory.h>
 #include <lanebridge/net.h>
 #include <lanebridge/transport.h>
 
@@ -50,16 +51,6 @@ replay_child_new(struct loop *loop, struct str file, const struct config_env *en
 const char *replay_child_socket(const struct replay_child *child);
 bool replay_child_is_alive(const struct replay_child *child);
 void replay_child_free(struct replay_child *child);
-
-/* -- What was learned of endpoints, in the state folder
- * ----------------------------------- */
-
-struct memory;
-struct memory *memory_new(const char *state_folder, const char *url);
-void memory_free(struct memory *memory);
-/* Nothing where nothing is known, or nothing new for 7 days. */
-void memory_get(const struct memory *memory, struct responses_learned *ret_learned);
-void memory_put(const struct memory *memory, const struct responses_learned *learned);
 
 /* -- The program
  * ---------------------------------------------------------------------------------------- */

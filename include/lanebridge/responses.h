@@ -76,7 +76,9 @@ struct responses_status {
 
 /* What was learned of an endpoint, for who comes next. */
 struct responses_learned {
-    char refused[256];    /* what it does not take: names separated by spaces ("stream_id generate") */
+    char refused[512];    /* what it does not take: names separated by spaces, those that one model
+                             does not take as "response.steer@gpt-5" */
+    bool cancels;         /* response.cancel works */
     uint64_t life_ms;     /* the age limit of its connections, if it came before the profile's; or 0 */
     uint64_t pause_ms;    /* it asked for a pause of this long just now (403, 429); or 0 */
 };

@@ -49,7 +49,7 @@ size_t responses_chain_covered(const struct responses_chain *chain,
         return 0;
     if (chain->hold.generation != history->generation || covered >= history->count)
         return 0;
-    if (responses_profile_takes_tools_once(&chain->client->profile, request->model) &&
+    if (responses_client_takes_tools_once(chain->client, request->model) &&
         chain->hold.tools_hash != hash_bytes(request->tools))
         return 0;
     return produced_is_kept(chain, history) ? covered : 0;

@@ -18,6 +18,12 @@ bool responses_client_uses_http(const struct responses *client)
     return client->choice == RESPONSES_HTTP_ONLY || client->http_until_ms != 0;
 }
 
+bool responses_client_takes_tools_once(const struct responses *client, struct str model)
+{
+    return responses_profile_takes_tools_once(&client->profile, model) &&
+           !(responses_refused(client, model) & OPTION_ADDITIONAL_TOOLS);
+}
+
 bool responses_copy_id(char *to, size_t size, struct str from)
 {
     bool fits = from.len < size;
@@ -298,6 +304,8 @@ void response_interrupt(struct response *response)
         return;
     if (lane && !responses_lane_abandon(lane, responses_now(client)))
         client->told.abandoned_tokens += response->delta_bytes / BYTES_PER_TOKEN;
+    else if (lane)
+        responses_cancel(lane);
     response_end(response, RESPONSE_INTERRUPTED, STR("interrupted"), (struct str){0});
     responses_client_defer(client);
 }

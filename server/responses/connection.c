@@ -362,6 +362,7 @@ static void handle_silence(struct connection *connection, uint64_t now_ms)
 
 void responses_connection_spend_drain(struct connection *connection)
 {
+    responses_cancel_note_vain(connection);
     connection->drain_spent = true;
     connection->is_retiring = true;
     connection->client->is_unsettled = true;
@@ -562,6 +563,7 @@ static void on_closed(void *user, const struct transport_close *close)
     struct transport_close copy = *close;
     struct failure failure = failure_of_close(&copy);
     responses_client_enter(client);
+    responses_cancel_note_vain(connection);
     if (connection->kind == TRANSPORT_HTTP && !copy.was_open && copy.http_status == 0)
         responses_recover_unreached(client);
     if (connection->state == CONNECTION_CONNECTING) {

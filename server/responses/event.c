@@ -32,6 +32,8 @@ static const struct event_type types[] = {
     {STR_INIT("response.done"), EVENT_COMPLETED, 0}, /* some gateways' word for it */
     {STR_INIT("response.failed"), EVENT_FAILED, 0},
     {STR_INIT("response.incomplete"), EVENT_INCOMPLETE, 0},
+    {STR_INIT("response.cancelled"), EVENT_INCOMPLETE, 0}, /* of no protocol, but sent */
+    {STR_INIT("response.canceled"), EVENT_INCOMPLETE, 0},
     {STR_INIT("error"), EVENT_ERROR, 0},
     {STR_INIT("response.steer.accepted"), EVENT_STEER, 0},
     {STR_INIT("response.steer.pending"), EVENT_STEER, 0},

@@ -160,6 +160,7 @@ static void drain(struct lane *lane, uint64_t now_ms)
     take_response_off(lane);
     responses_lane_forget_chain(lane);
     lane->state = LANE_DRAINING;
+    lane->was_cancelled = false;
     lane->drain_since_ms = now_ms;
     lane->drained_bytes = 0;
     lane->connection->client->is_unsettled = true;

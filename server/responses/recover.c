@@ -209,12 +209,23 @@ static void send_full(struct response *response, const struct failure *failure)
     send_at_once(response, "the server no longer holds the conversation: sending it in full");
 }
 
+/* "… is not supported with this model": another one may well take it. */
+static bool refuse_for_model(struct response *response, const struct failure *failure,
+                             unsigned option)
+{
+    bool is_of_endpoint = (option & (OPTION_LANES | OPTION_GENERATE)) != 0;
+    bool is_about_model = str_find(failure->message, STR("model"), 0) != STR_NONE ||
+                          str_find(failure->code, STR("model"), 0) != STR_NONE;
+    return !is_of_endpoint && is_about_model &&
+           responses_refuse_for_model(response->client, option, response->request.request.model);
+}
+
 /* Each option can be dropped once, so this ends. */
 static void drop_and_send(struct response *response, const struct failure *failure)
 {
     struct responses *client = response->client;
     unsigned option = option_of(failure);
-    bool was_there = !(client->refused & option);
+    bool was_there = !(responses_refused(client, response->request.request.model) & option);
     if (option == 0 || response->result.items_done > 0 ||
         response->attempts >= client->deadlines.attempts + 16) {
         end_failed(response, failure, "");
@@ -224,7 +235,8 @@ static void drop_and_send(struct response *response, const struct failure *failu
         end_failed(response, failure, "");
         return;
     }
-    responses_drop_option(client, option);
+    if (!refuse_for_model(response, failure, option))
+        responses_drop_option(client, option);
     char what[160];
     struct str param = failure->param.len ? failure->param : failure->code;
     snprintf(what, sizeof(what), "the server does not take \"%.*s\": going on without it",
@@ -245,6 +257,8 @@ void responses_drop_option(struct responses *client, unsigned option)
         client->profile.additional_tools = false;
     if (option == OPTION_STEER)
         client->profile.steer = false;
+    if (option == OPTION_CANCEL)
+        client->cancels = false;
     client->is_unsettled = true;
 }
 

@@ -68,8 +68,8 @@ static void write_frame(const struct response *response, const struct lane *lane
         .first = first,
         .store = client->store,
         .additional_tools =
-            responses_profile_takes_tools_once(&client->profile, response->request.request.model),
-        .refused = client->refused,
+            responses_client_takes_tools_once(client, response->request.request.model),
+        .refused = responses_refused(client, response->request.request.model),
     };
     responses_request_write(&response->request.request, &shape, frame);
 }
@@ -91,8 +91,8 @@ enum status response_send(struct response *response, struct lane *lane)
     responses_lane_start(lane, response);
     response_set_state(response, RESPONSE_SENT);
     response->attempts++;
-    response->refused_when_sent = client->refused;
-    bool tools_once = responses_profile_takes_tools_once(&client->profile, request->model);
+    response->refused_when_sent = responses_refused(client, request->model);
+    bool tools_once = responses_client_takes_tools_once(client, request->model);
     response->sent_tools_hash = tools_once ? hash_bytes(request->tools) : 0;
     response->event_ms = connection->used_ms = responses_now(client);
     response->result.sent_ms = response->event_ms;
@@ -379,6 +379,8 @@ static void handle_incomplete(struct response *response, const struct event_type
         response_wait_for_steer(response, true);
         return;
     }
+    if (reason.len == 0) /* "cancelled", say, which is no reason of the protocol's */
+        reason = json_get_str(event->response, "status");
     responses_chain_lose_cache(response->chain);
     responses_lane_end(response->lane);
     response_end(response, RESPONSE_INCOMPLETE, STR("incomplete"),
@@ -414,7 +416,8 @@ static void handle_completed(struct response *response, const struct event_type 
                              const struct responses_event *event, struct str message)
 {
     struct str status = json_get_str(event->response, "status");
-    if (str_eq_c(status, "failed") || str_eq_c(status, "incomplete")) { /* gateways do that */
+    if (str_eq_c(status, "failed") || str_eq_c(status, "incomplete") ||
+        str_starts_with(status, STR("cancel"))) { /* gateways do that */
         (str_eq_c(status, "failed") ? handle_failed : handle_incomplete)(response, type, event,
                                                                          message);
         return;

@@ -15,6 +15,8 @@ enum {
     RESPONSE_ID_BYTES = 96,
     LANE_ENDED_COUNT = 4, /* ids of ended responses a lane remembers, for duplicates */
     LANE_NAME_BYTES = 8,
+    MODEL_BYTES = 64,        /* longer names of models are not remembered */
+    REFUSED_MODELS_COUNT = 16,
     SOCKETS_WITHOUT_LANES_COUNT = 4, /* one a running thread, one for short requests */
     DRAIN_TOKENS_COUNT = 2000,       /* an interrupted response may still produce this much */
     BYTES_PER_TOKEN = 4,             /* an estimate, where no usage was told */
@@ -79,7 +81,6 @@ struct failure {
 
 /* -- profile.c ------------------------------------------------------------------------------- */
 
-/* Tools are sent once in a chain, as an `additional_tools` item, and not with each request. */
 bool responses_profile_takes_tools_once(const struct responses_profile *profile, struct str model);
 
 /* -- learn.c --------------------------------------------------------------------------------- */
@@ -89,6 +90,11 @@ void responses_learn_begin(struct responses *client, const struct responses_lear
 bool responses_learn_tell(struct responses *client);
 /* The server asks for a pause: everybody who uses it shall know. */
 void responses_learn_pause(struct responses *client, const struct failure *failure, uint64_t ms);
+
+/* Options to leave out in what asks for the model. */
+unsigned responses_refused(const struct responses *client, struct str model);
+/* From now on, for one model; false if there is no room to remember that. */
+bool responses_refuse_for_model(struct responses *client, unsigned option, struct str model);
 
 /* -- item.c ---------------------------------------------------------------------------------- */
 
@@ -121,6 +127,7 @@ enum request_option {
     OPTION_REASONING_SUMMARY = 1 << 7,
     OPTION_ADDITIONAL_TOOLS = 1 << 8,
     OPTION_STEER = 1 << 9,
+    OPTION_CANCEL = 1 << 10,
 };
 /* 0 if `param` is not something that can be left out. */
 unsigned responses_option_find(struct str param);
@@ -157,6 +164,7 @@ struct lane {
     char ended[LANE_ENDED_COUNT][RESPONSE_ID_BYTES];
     unsigned ended_next;
     uint64_t used; /* the client's use count, for least recently used */
+    bool was_cancelled; /* while DRAINING: response.cancel has gone out */
     uint64_t drain_since_ms, drained_bytes;
     uint64_t before_bytes; /* of deltas before the interrupt */
 };
@@ -195,6 +203,7 @@ struct connection {
     enum connection_state state;
     bool is_named;         /* lanes with names */
     unsigned refusals_due; /* of lanes, to what was sent before they were given up */
+    unsigned cancels_due;  /* sent, and nothing known of them yet */
     bool is_retiring;      /* nothing new; closed when nothing is active */
     bool is_rotating;      /* is left when its successor is open */
     bool is_left;          /* its successor is there: only for turns that run; retires then */
@@ -342,6 +351,18 @@ void response_take_successor(struct response *response, const struct responses_e
 bool responses_steer_handle(struct connection *connection, const struct event_type *type,
                             const struct responses_event *event);
 
+/* -- cancel.c -------------------------------------------------------------------------------- */
+
+/* The lane drains and its response's id is known: asks the server to end it, where that works or may
+ * be tried. */
+void responses_cancel(struct lane *lane);
+/* An error that answers a cancel? */
+bool responses_cancel_handle(struct connection *connection, const struct responses_event *event);
+/* The end of what drained. */
+void responses_cancel_note_end(const struct lane *lane, const struct responses_event *event);
+/* What drains went on as if nothing had been said. */
+void responses_cancel_note_vain(struct connection *connection);
+
 /* -- schedule.c ------------------------------------------------------------------------------ */
 
 /* Places every queued response that can be placed. If `asked` cannot even be tried it is left as it
@@ -390,11 +411,18 @@ struct responses {
     bool is_freed, is_unsettled, has_rotated;
 
     unsigned refused;    /* enum request_option */
+    struct refused_model {
+        unsigned option;
+        char model[MODEL_BYTES];
+    } by_model[REFUSED_MODELS_COUNT];
+    unsigned by_model_count;
+    bool cancels;        /* response.cancel works */
     unsigned lane_limit; /* names the server lets us have */
     uint64_t life_ms;    /* of a connection; 0: unknown */
     struct {
-        unsigned refused;
+        unsigned refused, by_model_count;
         uint64_t life_ms;
+        bool cancels;
     } learned;         /* as last told */
     uint64_t pause_ms; /* to be told; 0: none */
     uint64_t order, uses;
@@ -419,6 +447,8 @@ void responses_client_bury(struct responses *client, void *memory);
 /* True where a stored response can be continued from anywhere. */
 bool responses_client_has_stored_ids(const struct responses *client);
 bool responses_client_uses_http(const struct responses *client);
+/* Tools are sent once in a chain, as an item, and not with each request. */
+bool responses_client_takes_tools_once(const struct responses *client, struct str model);
 
 bool responses_status_refresh(struct responses *client); /* true if it is to be told */
 void responses_status_detail(struct responses *client, const char *format, ...)

@@ -15,11 +15,13 @@ static void handle_draining(struct lane *lane, const struct responses_event *eve
 {
     if (event->is_terminal || event->is_error) {
         struct responses_usage usage = {0};
+        responses_cancel_note_end(lane, event);
         responses_usage_read(event->response, &usage);
         responses_lane_count_abandoned(lane, usage.output_tokens);
         responses_lane_end(lane);
         return;
     }
+    responses_cancel(lane); /* now that its id is known */
     lane->drained_bytes += event->delta.len;
     if (lane->drained_bytes > DRAIN_TOKENS_COUNT * BYTES_PER_TOKEN &&
         !lane->connection->drain_spent)
@@ -149,6 +151,8 @@ static void handle_event(struct connection *connection, const struct responses_e
         handle_connection_error(connection, event);
         return;
     }
+    if (event->is_error && responses_cancel_handle(connection, event))
+        return;
     if (connection->refusals_due > 0 && refuses_lanes(event)) {
         connection->refusals_due--;
         count_stray(connection);

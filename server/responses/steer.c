@@ -31,7 +31,8 @@ enum status responses_steer(struct response *response, const struct str *items, 
 {
     struct responses *client = response->client;
     struct connection *connection = response->lane ? response->lane->connection : NULL;
-    bool can = client->profile.steer && !(client->refused & OPTION_STEER);
+    bool can = client->profile.steer &&
+               !(responses_refused(client, response->request.request.model) & OPTION_STEER);
     if (!can || (connection && connection->kind != TRANSPORT_WEBSOCKET))
         return refuse(err, STATUS_UNSUPPORTED, "The endpoint does not steer running responses.");
     if (!connection || response->state != RESPONSE_RUNNING || !response->result.response_id[0] ||
@@ -114,9 +115,12 @@ static void handle_pending(struct response *response)
         end_now(response);
 }
 
+/* A server that knows the event and says no means the model; one that does not, itself. */
 static void handle_failed(struct response *response, struct str code)
 {
-    if (str_eq_c(code, "steering_not_supported"))
+    bool is_refusal = str_eq_c(code, "steering_not_supported");
+    if (is_refusal && !responses_refuse_for_model(response->client, OPTION_STEER,
+                                                  response->request.request.model))
         responses_drop_option(response->client, OPTION_STEER);
     response->steer.count = 0;
     tell(response, STEER_RETURNED);
@@ -162,9 +166,10 @@ bool responses_steer_handle(struct connection *connection, const struct event_ty
     }
     response->event_ms = connection->heard_ms;
     response->client->is_unsettled = true;
-    if (is_refusal)
-        handle_failed(response, STR("steering_not_supported"));
-    else if (str_eq_c(event->type, "response.steer.pending"))
+    if (is_refusal) {
+        responses_drop_option(response->client, OPTION_STEER);
+        handle_failed(response, event->error_code);
+    } else if (str_eq_c(event->type, "response.steer.pending"))
         handle_pending(response);
     else if (str_eq_c(event->type, "response.steer.failed"))
         handle_failed(response, json_str(json_at(event->value, "error", "code", NULL)));

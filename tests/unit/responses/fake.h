@@ -36,9 +36,9 @@ struct fake {
     unsigned rotations;
 };
 
-/* A fast set of deadlines: connect 100, answer 60, proof 250, http_stream 1000, http_quiet 2000, first_event 300, silence 200, pong 100, thinking 5000,
- * drain 1000, waits of 10, 20, 40, 80 (half of what
- * the jitter may add up to), attempts 3. */
+/* A fast set of deadlines: connect 100, answer 60, proof 250, http_stream 1000, http_quiet 2000,
+ * first_event 300, silence 200, pong 100, thinking 5000, drain 1000, waits of 10, 20, 40, 80 (half
+ * of what the jitter may add up to), attempts 3. */
 extern const struct responses_deadlines fake_deadlines;
 
 void fake_start(struct fake *fake, const char *profile, enum responses_transport_choice choice,

@@ -106,9 +106,64 @@ static void check_calls(const struct buf *input)
     cr_assert_eq(calls, outputs, "a call without output: %s", input->ptr);
 }
 
+/* Whose end has not been delivered. */
+static struct server_lane *find_running(struct server *server, struct fake_wire *wire,
+                                        struct str id)
+{
+    for (size_t i = 0; i < server->lanes.len; i++) {
+        struct server_lane *lane = server->lanes.ptr[i];
+        for (size_t j = 0; lane->wire == wire && j < server->events.len; j++)
+            if (server->events.ptr[j].wire == wire && str_eq_c(id, lane->response_id) &&
+                strstr(server->events.ptr[j].text, "response.completed") &&
+                strstr(server->events.ptr[j].text, lane->response_id))
+                return lane;
+    }
+    return NULL;
+}
+
+static void refuse_cancel(struct server *server, struct fake_wire *wire, const char *error)
+{
+    struct buf text = {0};
+    buf_append_fmt(&text, "{\"type\":\"error\",\"status\":400,\"error\":{%s}}", error);
+    vec_push(&server->events, ((struct server_event){wire, buf_take(&text)}));
+}
+
+static void handle_cancel(struct server *server, struct fake_wire *wire, const char *frame)
+{
+    struct str id = {0};
+    cr_assert_eq(json_raw_member(str_from(frame), "response_id", &id), STATUS_OK);
+    id = str_slice(id, 1, id.len - 1);
+    struct server_lane *lane = find_running(server, wire, id);
+    server->cancelled++;
+    if (server->cancels == CANCELS_ARE_REFUSED) {
+        refuse_cancel(server, wire,
+                      "\"type\":\"invalid_request_error\",\"param\":\"type\","
+                      "\"message\":\"Unknown event type 'response.cancel'.\"");
+    } else if (server->cancels == CANCELS_ARE_OBEYED && !lane) {
+        refuse_cancel(server, wire, "\"code\":\"response_not_active\"");
+    } else if (server->cancels == CANCELS_ARE_OBEYED) {
+        char name[32];
+        snprintf(name, sizeof(name), "\"stream_id\":\"%s\"", lane->name);
+        for (size_t i = server->events.len; i-- > 0;) {
+            struct server_event *event = &server->events.ptr[i];
+            if (event->wire != wire || (lane->name[0] && !strstr(event->text, name)))
+                continue;
+            mem_free(event->text);
+            vec_remove(&server->events, i);
+        }
+        snprintf(name, sizeof(name), STR_FMT, STR_ARG(id));
+        emit_response(server, lane, "response.cancelled", name);
+        lane->response_id[0] = '\0';
+    }
+}
+
 static void handle_frame(struct server *server, struct fake_wire *wire, const char *frame)
 {
     struct str previous = {0}, input, key, item;
+    if (strstr(frame, "\"response.cancel\"")) {
+        handle_cancel(server, wire, frame);
+        return;
+    }
     struct server_lane *lane = find_lane(server, wire, fake_lane_of(frame));
     bool is_full = json_raw_member(str_from(frame), "previous_response_id", &previous) < 0;
     cr_assert_eq(json_raw_member(str_from(frame), "input", &input), STATUS_OK);

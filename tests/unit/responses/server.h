@@ -16,8 +16,10 @@ struct server_lane {
     char response_id[32]; /* the latest, "" if evicted */
     struct buf input;     /* the conversation it stands for: items separated by newlines */
 };
+enum cancels { CANCELS_ARE_IGNORED, CANCELS_ARE_REFUSED, CANCELS_ARE_OBEYED, CANCELS_COUNT };
 struct server {
     struct fake *fake;
+    enum cancels cancels;
     VEC(struct server_lane *) lanes;
     VEC(struct server_event) events; /* not yet delivered, in order per wire */
     VEC(struct {
@@ -25,7 +27,7 @@ struct server {
         size_t read;
     })
     seen;
-    unsigned responses, full_inputs, continuations;
+    unsigned responses, full_inputs, continuations, cancelled;
 };
 void server_start(struct server *server, struct fake *fake);
 void server_stop(struct server *server);

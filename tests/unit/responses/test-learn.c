@@ -115,3 +115,98 @@ Test(responses_learn, a_pause_is_told_and_kept_by_others)
     cr_assert_eq(fake.wires.len, 1);
     stop(&fake, &caller);
 }
+
+/* -- By model -------------------------------------------------------------------------------- */
+
+static void ask_model(struct fake *fake, struct caller *caller, const char *model, const char *id)
+{
+    caller->request.model = str_from(model);
+    caller_say(caller, "again");
+    cr_assert(caller_create(caller));
+    fake_created(fake_last(fake), "l0", id);
+}
+
+Test(responses_learn, no_steering_is_about_the_model_that_was_asked)
+{
+    struct fake fake;
+    struct caller caller;
+    struct notes notes = {0}, second = {0};
+    start(&fake, &caller, &notes, NULL);
+    caller.request.model = STR("small");
+    cr_assert(caller_create(&caller));
+    struct fake_wire *wire = fake_wire(&fake, 0);
+    fake_accept(wire);
+    fake_created(wire, "l0", "r1");
+    cr_assert_eq(caller_steer(&caller, "{}"), STATUS_OK);
+    fake_event(wire, "{'type':'response.steer.failed','stream_id':'l0','steer':{"
+                     "'previous_response_id':'r1'},'error':{'code':'steering_not_supported'}}");
+    cr_assert_str_eq(notes.last.refused, "response.steer@small");
+    cr_assert_eq(caller_steer(&caller, "{}"), STATUS_UNSUPPORTED);
+    fake_completed(wire, "l0", "r1");
+    ask_model(&fake, &caller, "large", "r2");
+    cr_assert_eq(caller_steer(&caller, "{}"), STATUS_OK, "another model may well");
+    stop(&fake, &caller);
+
+    start(&fake, &caller, &second, &notes.last);
+    caller.request.model = STR("small");
+    cr_assert(caller_create(&caller));
+    fake_accept(fake_wire(&fake, 0));
+    fake_created(fake_wire(&fake, 0), "l0", "r1");
+    cr_assert_eq(caller_steer(&caller, "{}"), STATUS_UNSUPPORTED, "remembered");
+    fake_completed(fake_wire(&fake, 0), "l0", "r1");
+    ask_model(&fake, &caller, "large", "r2");
+    cr_assert_eq(caller_steer(&caller, "{}"), STATUS_OK);
+    stop(&fake, &caller);
+}
+
+Test(responses_learn, a_refusal_that_speaks_of_the_model_is_about_it)
+{
+    static const struct {
+        const char *error, *refused;
+    } cases[] = {
+        {"'param':'reasoning.summary','message':'Unsupported parameter.'", "reasoning.summary"},
+        {"'param':'reasoning.summary','message':'Not supported with this model.'",
+         "reasoning.summary@small"},
+        {"'param':'include','code':'unsupported_model','message':'no'", "include@small"},
+        {"'param':'context_management','message':'not for this model'", "context_management@small"},
+        {"'param':'context_management','message':'unknown parameter'", "context_management"},
+        {"'param':'input[0].type','message':'additional_tools: not for this model'",
+         "additional_tools@small"},
+        {"'param':'generate','message':'no model does that here'", "generate"},
+    };
+    for (size_t i = 0; i < array_count(cases); i++) {
+        struct fake fake;
+        struct caller caller;
+        struct notes notes = {0};
+        start(&fake, &caller, &notes, NULL);
+        caller.request.model = STR("small");
+        caller.request.effort = STR("low");
+        cr_assert(caller_create(&caller));
+        struct fake_wire *wire = fake_wire(&fake, 0);
+        fake_accept(wire);
+        fake_event(wire, "{'type':'error','stream_id':'l0','status':400,'error':{%s}}",
+                   cases[i].error);
+        cr_assert_str_eq(notes.last.refused, cases[i].refused);
+        cr_assert_eq(caller.retries, 1, "%zu: without it, at once", i);
+        fake_event(wire, "{'type':'error','stream_id':'l0','status':400,'error':{%s}}",
+                   cases[i].error);
+        cr_assert_eq(caller.retries, 1, "%zu: not for ever", i);
+        caller_assert_ended(&caller, RESPONSE_FAILED);
+        stop(&fake, &caller);
+    }
+}
+
+Test(responses_learn, a_name_that_cannot_be_kept_counts_for_all)
+{
+    struct fake fake;
+    struct caller caller;
+    struct notes notes = {0};
+    start(&fake, &caller, &notes, NULL);
+    caller.request.model = STR("a name with blanks");
+    cr_assert(caller_create(&caller));
+    fake_accept(fake_wire(&fake, 0));
+    fake_event(fake_wire(&fake, 0), "{'type':'error','stream_id':'l0','status':400,'error':{"
+                                    "'param':'include','message':'not with this model'}}");
+    cr_assert_str_eq(notes.last.refused, "include");
+    stop(&fake, &caller);
+}

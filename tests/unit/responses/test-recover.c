@@ -389,10 +389,10 @@ Test(responses_recover, a_stored_parent_outlives_an_interrupt)
     fake_settle(&s.fake);
     caller_say(&s.caller, "three");
     cr_assert(caller_create(&s.caller));
-    fake_assert_sent(s.wire, 2, "'previous_response_id':'r1'");
-    fake_assert_sent(s.wire, 2, "'stream_id':'l1'");
-    fake_assert_sent(s.wire, 2, "'input':[{'type':'message','role':'user','content':'two'}");
-    fake_assert_sent(s.wire, 2, "'text':'half'");
+    fake_assert_sent(s.wire, 3, "'previous_response_id':'r1'");
+    fake_assert_sent(s.wire, 3, "'stream_id':'l1'");
+    fake_assert_sent(s.wire, 3, "'input':[{'type':'message','role':'user','content':'two'}");
+    fake_assert_sent(s.wire, 3, "'text':'half'");
     scene_stop(&s);
 }
 
@@ -404,6 +404,7 @@ Test(responses_recover, completed_with_another_status)
         {"'status':'completed'", "started r; end completed"},
         {"'status':'incomplete','incomplete_details':{'reason':'content_filter'}",
          "started r; end incomplete incomplete"},
+        {"'status':'cancelled'", "started r; end incomplete incomplete"},
         {"'status':'failed','error':{'code':'invalid_prompt','message':'no'}",
          "started r; end failed invalid_prompt"},
     };

@@ -74,13 +74,14 @@ Test(responses_rollout, undisturbed)
 Test(responses_rollout, interrupted_at_every_event)
 {
     for (size_t p = 0; p < array_count(profiles); p++) {
-        for (size_t at = 0; at < EVENTS_OF_QUESTION; at++) {
+        for (size_t at = 0; at < EVENTS_OF_QUESTION * CANCELS_COUNT; at++) {
             struct world w;
             world_start(&w, profiles[p]);
+            w.server.cancels = at / EVENTS_OF_QUESTION;
             ask_and_expect(&w, "before");
             w.asker.stops = true;
             asker_ask(&w.asker, "interrupted");
-            cr_assert_eq(run(&w, at), at);
+            cr_assert_eq(run(&w, at % EVENTS_OF_QUESTION), at % EVENTS_OF_QUESTION);
             if (w.asker.response)
                 response_interrupt(w.asker.response);
             fake_settle(&w.fake);
@@ -218,11 +219,12 @@ Test(responses_rollout, a_bad_day)
 {
     enum { ASKERS = 6 };
     uint32_t seed = 7;
-    unsigned answers = 0;
+    unsigned answers = 0, cancelled = 0;
     for (int round = 0; round < 200; round++) {
         struct world w;
         struct asker askers[ASKERS];
         world_start(&w, profiles[round % 2]);
+        w.server.cancels = round / 2 % CANCELS_COUNT;
         for (int i = 0; i < ASKERS; i++) {
             asker_start(&askers[i], &w.fake);
             askers[i].may_fail = true; /* when the socket is lost three times in a row */
@@ -260,7 +262,9 @@ Test(responses_rollout, a_bad_day)
             answers += askers[i].answers;
             asker_finish(&askers[i]);
         }
+        cancelled += w.server.cancelled;
         world_stop(&w);
     }
     cr_assert_gt(answers, 1000);
+    cr_assert_gt(cancelled, 10);
 }
