@@ -1,11 +1,11 @@
-/* net: real sockets. WebSocket and HTTP/SSE clients, and a server for both, by libwebsockets on the
- * libuv loop, behind an interface that does not show either.
+/* net: real sockets. WebSocket and HTTP/SSE clients of our own, on libuv and OpenSSL, and a server for
+ * both by libwebsockets, behind an interface that shows none of them.
  *
- * Invariants: names are resolved by us, asynchronously, and libwebsockets is given numeric addresses;
- * plain ws:/http: goes to loopback alone; TLS is always verified against the exact host; redirects
- * are refused; the process's proxy variables are not read by the library. Every object ends in one
- * on_closed; a *_free may be called in any callback, and nothing is called afterwards.
- * Pitfalls of the library and what was done about each: docs/decisions/0003-libwebsockets.md. */
+ * Invariants: nothing blocks the loop, and no turn of it reads more than 64 KiB of one connection;
+ * plain ws:/http: goes to loopback alone; TLS is 1.2 or newer and always verified against the exact
+ * host; redirects are answers like others, never followed; every object ends in one on_closed; a
+ * *_free may be called in any callback, and nothing is called afterwards.
+ * Why our own: docs/decisions/0009-own-wire.md. The server's library: 0003-libwebsockets.md. */
 #ifndef LANEBRIDGE_NET_H
 #define LANEBRIDGE_NET_H
 
@@ -20,11 +20,12 @@ struct net_options {
     const char *client_key;
     uint64_t connect_ms;        /* deadline of resolve + connect + TLS + upgrade; 0: 10,000 */
 };
-/* Cheap: the library's context is made at the first connect or listen (TLS only when wss/https asks
- * for it: loading the system's store costs 25 ms and some MiB). */
+/* Cheap: the server's library is set up at the first listen, trust is read (in the pool) at the first
+ * wss or https. */
 struct net *net_new(struct loop *loop, const struct net_options *options, struct err *err);
-/* Needs all its objects freed; runs the loop until the library has let go, so not from within a
- * callback. For the end of the process: the library closes one of its descriptors twice here. */
+/* Needs all its objects freed; runs the loop until everything has let go, so not from within a
+ * callback. For the end of the process where there was a server: its library closes a descriptor twice
+ * here. */
 void net_free(struct net *net);
 
 /* -- URLs -------------------------------------------------------------------------------------------- */
@@ -50,13 +51,13 @@ struct net_target {
     const char *proxy;           /* "http://[user:password@]host:port" or "socks5h://…"; "none"; NULL:
                                     as https_proxy, all_proxy and no_proxy say */
     const char *unix_path;       /* if set: connect there instead; url still names host and path */
-    size_t max_message_bytes;    /* of a WebSocket message; 0: LIMIT_EVENT_BYTES */
+    size_t max_message_bytes;    /* of a WebSocket message, inflated; 0: LIMIT_EVENT_BYTES */
+    bool deflate;                /* offer permessage-deflate for a WebSocket's messages */
 };
 
 /* Why it ended. text says what happened and what to do; TLS failures carry the verifier's reason and
  * are STATUS_DENIED. close_code is the server's, or ours when we refused a message (1003, 1007, 1009);
- * 1005 is a close frame without a code, 0 no close frame (RST, EOF). Through the library 1012 to 1014
- * arrive as 1002. */
+ * 1005 is a close frame without a code, 0 no close frame (RST, EOF). */
 struct net_close {
     enum status status;
     bool was_open;
@@ -73,7 +74,7 @@ struct net_ws;
 struct net_ws_handlers {
     void (*on_open)(void *user);
     void (*on_message)(void *user, struct str text);    /* whole, valid UTF-8, within the cap */
-    void (*on_alive)(void *user);       /* a pong or a piece of a message; before its on_message */
+    void (*on_alive)(void *user);       /* something came, pongs too; before its messages, once a read */
     void (*on_closed)(void *user, const struct net_close *close);
 };
 /* Errors at once: bad headers. Everything else comes by on_closed. */
@@ -82,8 +83,8 @@ struct net_ws *net_ws_open(struct net *net, const struct net_target *target,
 /* Takes the bytes. STATUS_LIMIT above LIMIT_WS_QUEUE_BYTES waiting; may be called before on_open. */
 enum status net_ws_send(struct net_ws *ws, struct buf *message);
 void net_ws_ping(struct net_ws *ws);
-/* Sends a close frame if open (code 0: none) and drops the connection and what is queued; no
- * callback afterwards. */
+/* Sends a close frame if open (code 0: none) and drops what is queued; no callback afterwards. Behind
+ * the caller's back the frame leaves and the server's end is awaited, 2 s at most. */
 void net_ws_free(struct net_ws *ws, unsigned code, const char *reason);
 
 /* -- HTTP client: one exchange --------------------------------------------------------------------------- */
@@ -95,8 +96,9 @@ struct net_http_handlers {
     void (*on_closed)(void *user, const struct net_close *close);   /* STATUS_OK: body complete */
 };
 /* body: taken; NULL for none. content-type of a body is application/json unless given. connect_ms ends
- * with the request's head: how long the answer takes is the owner's to watch. Any HTTP status is an
- * answer and ends in STATUS_OK, redirects too. */
+ * when the request is on its way: how long the answer takes is the owner's to watch. Any HTTP status is
+ * an answer and ends in STATUS_OK, redirects too. A connection to the same target is used again for half
+ * a minute; one that turns out to be dead before a byte of the answer costs one more attempt. */
 struct net_http *net_http_open(struct net *net, const char *method, const struct net_target *target,
                                struct buf *body, const struct net_http_handlers *handlers, void *user,
                                struct err *err);

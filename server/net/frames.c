@@ -1,7 +1,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "net-internal.h"
+#include "server-internal.h"
 
 /* How much of a message's announced length is taken on trust before its bytes have come. */
 enum { PRESIZE_BYTES = 8 * 1024 * 1024, KEEP_BYTES = 256 * 1024 };

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "net-internal.h"
+#include "server-internal.h"
 
 struct net_hangup {
     uv_poll_t poll;

@@ -1,19 +1,22 @@
+/* One HTTP/1.1 exchange, on a connection that may have carried others before and may carry more. */
 #include <stdio.h>
 #include <string.h>
 
-#include "net-internal.h"
+#include "link-internal.h"
+
+enum { TURN_BYTES = 4 << 20 /* written at most before others have their turn */ };
 
 struct net_http {
     struct net_link link;
     char method[16];
-    struct buf body; /* LWS_PRE bytes of room, then the body */
+    struct buf body; /* of the request; kept until the answer begins if it may be asked again */
     size_t sent;
-    bool has_body, has_type;
-    bool framed; /* the answer says where it ends: an end before that is a loss */
-    bool reading, completed;
+    bool has_body;
+    bool reused;  /* the connection is not new: it may be dead already */
+    bool answers; /* a byte of the answer has come */
+    struct net_body answer;
     struct net_http_handlers handlers;
     void *user;
-    unsigned char *input; /* where the library decodes to */
 };
 
 static struct net_http *from_link(struct net_link *link)
@@ -21,146 +24,205 @@ static struct net_http *from_link(struct net_link *link)
     return container_of(link, struct net_http, link);
 }
 
-static int add_header(struct net_http *http, const char *name, const char *value,
-                      unsigned char **position, unsigned char *end)
-{
-    return lws_add_http_header_by_name(http->link.sock.wsi, (const unsigned char *)name,
-                                       (const unsigned char *)value, (int)strlen(value), position,
-                                       end);
-}
+/* -- The request */
 
-static int handle_request_headers(struct net_http *http, void *in, size_t len)
-{
-    unsigned char **position = in, *end = *position + len;
-    char length[32];
-    loop_timer_stop(http->link.deadline); /* how long the answer takes is not ours to say */
-    if (!http->has_body)
-        return 0;
-    snprintf(length, sizeof(length), "%zu", http->body.len - LWS_PRE);
-    if (add_header(http, "content-length:", length, position, end))
-        return -1;
-    if (!http->has_type && add_header(http, "content-type:", "application/json", position, end))
-        return -1;
-    if (http->body.len > LWS_PRE) {
-        lws_client_http_body_pending(http->link.sock.wsi, 1);
-        lws_callback_on_writable(http->link.sock.wsi);
-    }
-    return 0;
-}
-
-static int handle_writable(struct net_http *http)
-{
-    struct lws *wsi = http->link.sock.wsi;
-    size_t rest = http->has_body ? http->body.len - LWS_PRE - http->sent : 0;
-    if (rest == 0)
-        return 0;
-    size_t size = rest > NET_FRAGMENT_BYTES ? NET_FRAGMENT_BYTES : rest;
-    unsigned char *start = (unsigned char *)http->body.ptr + LWS_PRE + http->sent;
-    bool last = size == rest;
-    if (last)
-        lws_client_http_body_pending(wsi, 0);
-    if (lws_write(wsi, start, size, last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < (int)size)
-        return -1;
-    http->sent += size;
-    if (last)
-        buf_finish(&http->body), http->has_body = false;
-    else
-        lws_callback_on_writable(wsi);
-    return 0;
-}
-
-static int handle_head(struct net_http *http)
-{
-    struct lws *wsi = http->link.sock.wsi;
-    char type[256];
-    net_link_read_answer(&http->link);
-    lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
-    http->framed = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 ||
-                   lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
-    if (lws_hdr_copy(wsi, type, sizeof(type), WSI_TOKEN_HTTP_CONTENT_TYPE) <= 0)
-        type[0] = '\0';
-    net_link_set_open(&http->link);
-    http->handlers.on_head(http->user, http->link.close.http_status, str_from(type));
-    return 0;
-}
-
-static void end_complete(struct net_http *http)
-{
-    net_link_note(&http->link, STATUS_OK, "complete");
-    net_link_end(&http->link, 0);
-}
-
-static void end_lost(struct net_http *http)
-{
-    net_link_note(&http->link, STATUS_CLOSED,
-                  "the connection to %s was lost before the answer was complete",
-                  http->link.url.host);
-    net_link_end(&http->link, 0);
-}
-
-/* The library insists on being read from when it says so, or it asks again at once. It calls a body
- * in chunks complete also when the connection ends in the middle; that case is told from the other
- * by what the read returns. */
-static int handle_readable(struct net_http *http)
-{
-    char *start = (char *)http->input + LWS_PRE;
-    int size = NET_READ_BYTES;
-    http->reading = true;
-    bool failed = lws_http_client_read(http->link.sock.wsi, &start, &size) < 0;
-    http->reading = false;
-    if (http->completed && failed && http->framed)
-        end_lost(http);
-    else if (http->completed)
-        end_complete(http);
-    return failed ? -1 : 0;
-}
-
-static int handle_complete(struct net_http *http)
-{
-    http->completed = true;
-    if (!http->reading)
-        end_complete(http);
-    return 0;
-}
-
-static int handle_closed(struct net_http *http)
-{
-    if (http->link.state == LINK_OPEN && !http->framed)
-        end_complete(http);
-    else
-        end_lost(http);
-    return 0;
-}
-
-static int on_event(struct net_link *link, enum lws_callback_reasons reason, void *in, size_t len)
+static void on_start(struct net_link *link)
 {
     struct net_http *http = from_link(link);
-    switch ((int)reason) {
-    case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER:
-        return handle_request_headers(http, in, len);
-    case LWS_CALLBACK_CLIENT_HTTP_WRITEABLE:
-        return handle_writable(http);
-    case LWS_CALLBACK_ESTABLISHED_CLIENT_HTTP:
-        return handle_head(http);
-    case LWS_CALLBACK_RECEIVE_CLIENT_HTTP:
-        return handle_readable(http);
-    case LWS_CALLBACK_RECEIVE_CLIENT_HTTP_READ:
-        if (len)
-            http->handlers.on_body(http->user, (struct str){in, len});
-        return 0;
-    case LWS_CALLBACK_COMPLETED_CLIENT_HTTP:
-        return handle_complete(http);
-    case LWS_CALLBACK_CLOSED_CLIENT_HTTP:
-        return handle_closed(http);
-    default:
-        return 0;
+    struct net_stream *stream = net_idle_take(link->net, link);
+    http->reused = stream != NULL;
+    if (stream)
+        net_link_adopt(link, stream);
+    else
+        net_link_connect(link);
+}
+
+static bool wants_length(const struct net_http *http)
+{
+    return http->has_body || strcmp(http->method, "POST") == 0 ||
+           strcmp(http->method, "PUT") == 0 || strcmp(http->method, "PATCH") == 0;
+}
+
+static struct str next_piece(const struct net_http *http)
+{
+    return str_slice(buf_str(&http->body), http->sent, http->sent + NET_FRAME_BYTES);
+}
+
+static bool is_sent(const struct net_http *http)
+{
+    return http->sent == http->body.len && net_stream_unsent(http->link.stream) == 0;
+}
+
+static void write_body(struct net_http *http)
+{
+    struct net_stream *stream = http->link.stream;
+    size_t before = http->sent;
+    while (http->sent < http->body.len && net_stream_unsent(stream) == 0) {
+        struct str piece = next_piece(http);
+        if (http->sent - before > TURN_BYTES) {
+            net_stream_yield(stream);
+            return;
+        }
+        http->sent += piece.len;
+        net_stream_write(stream, piece, (struct str){0});
     }
 }
 
-static void prepare(struct net_link *link, struct lws_client_connect_info *info)
+static void on_connected(struct net_link *link)
 {
-    info->method = from_link(link)->method;
+    struct net_http *http = from_link(link);
+    struct buf head = {0};
+    net_link_append_request(link, http->method, &head);
+    if (wants_length(http))
+        buf_append_fmt(&head, "content-length: %zu\r\n", http->body.len);
+    if (http->has_body && !net_link_has_header(link, "content-type"))
+        buf_append_c(&head, "content-type: application/json\r\n");
+    buf_append_c(&head, "\r\n");
+    net_link_set_asking(link);
+    loop_timer_stop(link->deadline); /* how long the answer takes is not ours to say */
+    struct str piece = next_piece(http);
+    http->sent = piece.len;
+    net_stream_write(link->stream, buf_str(&head), piece);
+    explicit_bzero(head.ptr, head.len); /* it holds the key */
+    buf_finish(&head);
+    write_body(http);
 }
+
+static void on_drain(struct net_link *link)
+{
+    write_body(from_link(link));
+}
+
+/* -- The end */
+
+/* How long the server says that it keeps a connection; 0: it does not say. */
+static uint64_t kept_ms(const struct net_head *head)
+{
+    struct str rest = net_head_get(head, "keep-alive"), one;
+    uint64_t seconds;
+    while (str_next(&rest, ',', &one)) {
+        one = str_trim(one);
+        if (str_starts_with(one, STR("timeout=")) &&
+            str_to_uint64(str_skip(one, strlen("timeout=")), &seconds) && seconds < 3600)
+            return seconds > 1 ? (seconds - 1) * 1000 : 1;
+    }
+    return 0;
+}
+
+static bool may_be_kept(const struct net_http *http, struct str rest)
+{
+    const struct net_head *head = &http->link.head;
+    return !head->old && !net_head_has(head, "connection", "close") &&
+           http->answer.kind != BODY_TO_END && rest.len == 0 && is_sent(http);
+}
+
+static void end_complete(struct net_http *http, struct str rest)
+{
+    struct net_link *link = &http->link;
+    if (may_be_kept(http, rest))
+        net_idle_put(link->net, link, link->stream, kept_ms(&link->head));
+    else
+        net_stream_leave(link->stream);
+    link->stream = NULL;
+    net_link_note(link, STATUS_OK, "complete");
+    net_link_end(link);
+}
+
+static void end_bad(struct net_http *http, const char *problem)
+{
+    net_link_note(&http->link, STATUS_PROTOCOL, "%s does not speak HTTP as it should: %s",
+                  http->link.url.host, problem);
+    net_link_end(&http->link);
+}
+
+/* A connection that was kept may have been closed by the server while our request was on its way.
+ * Not a byte has come, so the request is made once more, on a new one. */
+static bool ask_again(struct net_http *http, const struct net_ending *ending)
+{
+    if (!http->reused || http->answers || ending->text[0])
+        return false;
+    http->reused = false;
+    http->sent = 0;
+    net_stream_free(http->link.stream);
+    http->link.stream = NULL;
+    net_link_connect(&http->link);
+    return true;
+}
+
+static void on_lost(struct net_link *link, const struct net_ending *ending)
+{
+    struct net_http *http = from_link(link);
+    if (ask_again(http, ending))
+        return;
+    if (link->state == LINK_OPEN && http->answer.kind == BODY_TO_END && ending->orderly) {
+        end_complete(http, (struct str){0});
+        return;
+    }
+    if (link->state == LINK_CONNECTING || ending->text[0])
+        net_link_note_lost(link, ending);
+    net_link_note(link, STATUS_CLOSED,
+                  "the connection to %s was lost before the answer was complete", link->url.host);
+    net_link_end(link);
+}
+
+/* -- The answer */
+
+/* False: it is not there yet, or all is over. */
+static bool read_head(struct net_http *http, struct str *bytes)
+{
+    struct net_link *link = &http->link;
+    const char *problem = NULL;
+    while (link->state == LINK_ASKING) {
+        if (net_link_read_head(link, bytes) != NET_HEAD_DONE)
+            return false;
+        if (link->head.status == 101) {
+            end_bad(http, "it changes to another protocol, which was not asked for");
+            return false;
+        }
+        if (link->head.status >= 200)
+            break;
+        net_head_clear(&link->head); /* "Continue", "Early Hints" */
+    }
+    if (!net_body_init(&http->answer, &link->head, strcmp(http->method, "HEAD") == 0, &problem)) {
+        end_bad(http, problem);
+        return false;
+    }
+    net_link_set_open(link);
+    http->handlers.on_head(http->user, link->head.status,
+                           net_head_get(&link->head, "content-type"));
+    return link->state == LINK_OPEN;
+}
+
+static void read_body(struct net_http *http, struct str bytes)
+{
+    struct str piece;
+    while (http->link.state == LINK_OPEN) {
+        switch (net_body_next(&http->answer, &bytes, &piece)) {
+        case NET_BODY_MORE:
+            return;
+        case NET_BODY_PIECE:
+            http->handlers.on_body(http->user, piece);
+            break;
+        case NET_BODY_END:
+            end_complete(http, bytes);
+            return;
+        case NET_BODY_BAD:
+            end_bad(http, "a chunk of its answer is none");
+            return;
+        }
+    }
+}
+
+static void on_bytes(struct net_link *link, struct str bytes)
+{
+    struct net_http *http = from_link(link);
+    http->answers = true;
+    if (link->state == LINK_ASKING && !read_head(http, &bytes))
+        return;
+    read_body(http, bytes);
+}
+
+/* -- Life */
 
 static void on_closed(struct net_link *link)
 {
@@ -173,27 +235,18 @@ static void release(struct net_link *link)
     struct net_http *http = from_link(link);
     net_link_finish(link);
     buf_finish(&http->body);
-    mem_free(http->input);
     mem_free(http);
 }
 
 static const struct net_link_ops ops = {
-    .kind = "HTTP",
-    .prepare = prepare,
-    .on_event = on_event,
+    .on_start = on_start,
+    .on_connected = on_connected,
+    .on_bytes = on_bytes,
+    .on_drain = on_drain,
+    .on_lost = on_lost,
     .on_closed = on_closed,
     .release = release,
 };
-
-static void take_body(struct net_http *http, struct buf *body)
-{
-    size_t len = body->len;
-    buf_reserve(body, LWS_PRE);
-    memmove(body->ptr + LWS_PRE, body->ptr, len);
-    body->len += LWS_PRE;
-    buf_move(&http->body, body);
-    http->has_body = true;
-}
 
 struct net_http *net_http_open(struct net *net, const char *method, const struct net_target *target,
                                struct buf *body, const struct net_http_handlers *handlers,
@@ -210,20 +263,16 @@ struct net_http *net_http_open(struct net *net, const char *method, const struct
         return NULL;
     }
     snprintf(http->method, sizeof(http->method), "%s", method);
-    for (size_t i = 0; i < target->header_count; i++) {
-        if (strcmp(target->headers[i].name, "content-type") == 0)
-            http->has_type = true;
-    }
+    http->has_body = body != NULL;
     if (body)
-        take_body(http, body);
+        buf_move(&http->body, body);
     http->handlers = *handlers;
     http->user = user;
-    http->input = mem_alloc(LWS_PRE + NET_READ_BYTES);
     return http;
 }
 
 void net_http_free(struct net_http *http)
 {
     if (http)
-        net_link_free(&http->link, 0, NULL);
+        net_link_free(&http->link);
 }

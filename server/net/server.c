@@ -114,7 +114,7 @@ struct net_server *net_server_new(struct net *net, const struct net_server_optio
                                   const struct net_server_handlers *handlers, void *user,
                                   struct err *err)
 {
-    struct lws_context *context = net_context(net, NET_PLAIN, err);
+    struct lws_context *context = net_context(net, err);
     if (!context)
         return NULL;
     struct net_server *server = mem_new(struct net_server);

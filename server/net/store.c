@@ -1,6 +1,5 @@
 /* Which authorities are trusted, and who we are: made in the pool, because reading a store of 140
- * certificates takes 30 ms, while the name is resolved and the connection made. The library is
- * given the finished SSL_CTX. */
+ * certificates takes 30 ms, while the name is resolved and the connection made. */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -11,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "net-internal.h"
+#include "stream-internal.h"
 
 /* Where systems keep their authorities, if OpenSSL's own places are empty (a build from elsewhere).
  */
@@ -149,12 +148,6 @@ static enum status add_identity(struct net_store_load *load, SSL_CTX *ctx)
     return STATUS_OK;
 }
 
-static void on_info(const SSL *ssl, int where, int value)
-{
-    if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && value >> 8 == SSL3_AL_FATAL)
-        net_on_alert(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)), ssl, value & 0xFF);
-}
-
 /* -- In the pool, and back */
 
 static void work(void *data)
@@ -166,13 +159,7 @@ static void work(void *data)
         err_set(&load->err, STATUS_IO, "OpenSSL could not be set up");
         return;
     }
-    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                              SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_app_data(ctx, load->net);
-    SSL_CTX_set_info_callback(ctx, on_info);
+    net_tls_prepare(ctx);
     SSL_CTX_set_default_passwd_cb(ctx, no_password);
     enum status status = add_authorities(load, SSL_CTX_get_cert_store(ctx));
     if (status == STATUS_OK)

@@ -2,7 +2,6 @@
 #include "peer.h"
 
 #include <arpa/inet.h>
-#include <libwebsockets.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -317,8 +316,9 @@ static const struct ending {
     {1008, "no key", STATUS_AUTH, 1008},
     {1009, "", STATUS_CLOSED, 1009},
     {1011, "server \x1b[31merror", STATUS_CLOSED, 1011},
-    /* libwebsockets before 4.3 knows no code above 1011 but 3000 on */
-    {1013, "try later", STATUS_CLOSED, LWS_LIBRARY_VERSION_NUMBER >= 4003000 ? 1013 : 1002},
+    {1012, "restart", STATUS_CLOSED, 1012},
+    {1013, "try later", STATUS_CLOSED, 1013},
+    {1014, "bad gateway", STATUS_CLOSED, 1014},
     {4001, "session", STATUS_CLOSED, 4001},
     {0, "", STATUS_OK, 1005},
 };
