@@ -13,6 +13,20 @@
 #include <lanebridge/net.h>
 
 struct endpoint;
+
+/* What the connection's cache saves. Without it, its work is done anew for the whole conversation at
+ * every step, as by a server that knows nothing: for measuring. */
+enum endpoint_saving {
+    ENDPOINT_TOKENS,         /* what was rendered is not rendered again */
+    ENDPOINT_VALIDATION,     /* what was checked is not checked again */
+    ENDPOINT_ROUTING,        /* who asks, and which model answers */
+    ENDPOINT_BOOKKEEPING,    /* written after the terminal event, not before it */
+    ENDPOINT_RESPONSE_CACHE, /* the last response of each lane is in memory */
+    ENDPOINT_SAVING_COUNT,
+};
+/* "tokens", "validation", … */
+const char *endpoint_saving_name(enum endpoint_saving saving);
+
 struct endpoint_options {
     const char *address;         /* NULL: 127.0.0.1; others need a token */
     unsigned port;               /* 0 picks one */
@@ -25,6 +39,9 @@ struct endpoint_options {
     bool without_additional_tools;   /* rejects tools as an input item */
     bool without_steering;       /* answers response.steer with steering_not_supported */
     uint64_t age_limit_ms;       /* 0: 60 minutes */
+    struct str vocab;            /* ranks, for counting tokens; empty: estimated by bytes */
+    const char *vocab_name;      /* for messages */
+    unsigned without;            /* bits: 1 << ENDPOINT_TOKENS and so on */
     /* Optional: every frame or body, for transcripts. */
     void (*on_traffic)(void *user, bool outgoing, struct str text);
     void *user;

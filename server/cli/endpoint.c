@@ -21,7 +21,7 @@ struct serving {
 };
 
 struct endpoint_arguments {
-    const char *listen, *engine, *token_file, *trace;
+    const char *listen, *engine, *token_file, *trace, *vocab, *without;
     int64_t age_limit;
     bool without_lanes, without_warm_up, without_additional_tools, without_steering, with_parent;
 };
@@ -121,6 +121,42 @@ static bool load_engine(const char *engine, struct buf *replay, struct endpoint_
     return true;
 }
 
+static bool load_vocab(const char *path, struct buf *vocab, struct endpoint_options *options)
+{
+    if (!path)
+        return true;
+    if (!read_file(path, vocab)) {
+        cli_complain("endpoint", "cannot read the vocabulary %s: %s", path, strerror(errno));
+        return false;
+    }
+    options->vocab_name = path;
+    options->vocab = buf_str(vocab);
+    if (vocab->len == 0)
+        cli_complain("endpoint", "the vocabulary %s is empty", path);
+    return vocab->len > 0;
+}
+
+/* "tokens,routing" */
+static bool parse_without(const char *text, struct endpoint_options *options)
+{
+    struct str rest = str_from(text), name;
+    while (text && str_next(&rest, ',', &name)) {
+        unsigned i = 0;
+        while (i < ENDPOINT_SAVING_COUNT &&
+               !str_eq_c(name, endpoint_saving_name((enum endpoint_saving)i)))
+            i++;
+        if (i == ENDPOINT_SAVING_COUNT) {
+            cli_complain("endpoint",
+                         "--without knows tokens, validation, routing, bookkeeping and "
+                         "response-cache, not \"" STR_FMT "\"",
+                         STR_ARG(name));
+            return false;
+        }
+        options->without |= 1u << i;
+    }
+    return true;
+}
+
 static void announce(const struct endpoint_options *options, unsigned port)
 {
     if (options->unix_path)
@@ -183,7 +219,7 @@ out:
 
 static int serve_with(const struct endpoint_arguments *args)
 {
-    struct buf address = {0}, replay = {0}, token = {0};
+    struct buf address = {0}, replay = {0}, token = {0}, vocab = {0};
     struct endpoint_options options = {.without_lanes = args->without_lanes,
                                        .without_warm_up = args->without_warm_up,
                                        .without_steering = args->without_steering,
@@ -196,7 +232,9 @@ static int serve_with(const struct endpoint_arguments *args)
     } else if (args->token_file && !read_file(args->token_file, &token)) {
         cli_complain("endpoint", "cannot read the token file %s: %s", args->token_file,
                      strerror(errno));
-    } else if (load_engine(args->engine, &replay, &options)) {
+    } else if (load_engine(args->engine, &replay, &options) &&
+               load_vocab(args->vocab, &vocab, &options) &&
+               parse_without(args->without, &options)) {
         if (args->token_file) {
             buf_truncate(&token, str_trim_end(buf_str(&token)).len);
             token.ptr[token.len] = '\0';
@@ -212,6 +250,7 @@ static int serve_with(const struct endpoint_arguments *args)
     }
     buf_finish(&address);
     buf_finish(&replay);
+    buf_finish(&vocab);
     buf_finish(&token);
     return code;
 }
@@ -224,6 +263,8 @@ int cli_endpoint(int argc, char **argv)
         {"--engine", CLI_TEXT, &args.engine},
         {"--token-file", CLI_TEXT, &args.token_file},
         {"--trace", CLI_TEXT, &args.trace},
+        {"--vocab", CLI_TEXT, &args.vocab},
+        {"--without", CLI_TEXT, &args.without},
         {"--age-limit", CLI_NUMBER, &args.age_limit},
         {"--without-lanes", CLI_FLAG, &args.without_lanes},
         {"--without-warm-up", CLI_FLAG, &args.without_warm_up},

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "endpoint-internal.h"
+#include "saves-internal.h"
 
 /* So many events are sent in one go before other lanes have their turn. */
 enum { BATCH_EVENTS = 32, UNREAD_WAIT_MS = 2, LEAVE_WAIT_MS = 1, HOLD_MS = 2000 };
@@ -35,32 +35,43 @@ static void wait_ms(struct answer *answer, uint64_t ms)
 /* -- Usage ----------------------------------------------------------------------------------------
  */
 
-static void weigh_request(struct answer *answer, const struct request *request,
-                          const struct record *parent)
+static int64_t told_or(int64_t told, size_t counted)
 {
-    answer->held_bytes = parent ? parent->bytes : 0;
-    answer->input_bytes = request->span[FIELD_INPUT].len;
-    answer->fixed_bytes = request->span[FIELD_INSTRUCTIONS].len + request->span[FIELD_TOOLS].len;
+    return told >= 0 ? told : (int64_t)counted;
 }
 
-static int64_t told_or(int64_t told, size_t bytes)
+static void add_output(struct record *record, const struct plan_item *item)
 {
-    return told >= 0 ? told : (int64_t)bytes / 4;
+    struct buf json = {0};
+    struct json_writer w;
+    json_writer_init(&w, &json);
+    item_write(&w, item, true);
+    record_add_output(record, buf_str(&json));
+    buf_finish(&json);
+}
+
+/* What was sent to its end becomes part of the conversation. */
+static void keep_output(struct answer *answer)
+{
+    if (answer->is_output_kept)
+        return;
+    answer->is_output_kept = true;
+    for (size_t i = 0; i < answer->plan.items.len; i++)
+        if (answer->plan.items.ptr[i].done)
+            add_output(answer->record, &answer->plan.items.ptr[i]);
+    saves_render_output(answer->saves, answer);
 }
 
 void answer_settle_usage(struct answer *answer)
 {
     const struct plan *plan = &answer->plan;
-    size_t reasoning = 0, output = plan_bytes(plan), held = answer->held_bytes;
-    for (size_t i = 0; i < plan->items.len; i++)
-        if (plan->items.ptr[i].kind == ITEM_REASONING || plan->items.ptr[i].kind == ITEM_THOUGHT)
-            reasoning += plan->items.ptr[i].text.len;
-    answer->record->bytes = held + answer->input_bytes + output;
+    keep_output(answer);
     answer->usage = (struct usage){
-        .input = told_or(plan->told.input, held + answer->fixed_bytes + answer->input_bytes),
-        .cached = told_or(plan->told.cached, held),
-        .output = told_or(plan->told.output, output),
-        .reasoning = told_or(plan->told.reasoning, reasoning),
+        .input = told_or(plan->told.input, answer->record->token_count - answer->output_tokens +
+                                               answer->fixed_tokens),
+        .cached = told_or(plan->told.cached, answer->held_tokens),
+        .output = told_or(plan->told.output, answer->output_tokens),
+        .reasoning = told_or(plan->told.reasoning, answer->reasoning_tokens),
     };
 }
 
@@ -88,16 +99,6 @@ static void give_back(struct answer *answer)
     answer->plan.taken = NULL;
 }
 
-static void add_output(struct record *record, const struct plan_item *item)
-{
-    struct buf json = {0};
-    struct json_writer w;
-    json_writer_init(&w, &json);
-    item_write(&w, item, true);
-    record_add_output(record, buf_str(&json));
-    buf_finish(&json);
-}
-
 /* Where the successor goes on, and which calls it must answer. */
 static void fill_record(struct answer *answer)
 {
@@ -107,7 +108,6 @@ static void fill_record(struct answer *answer)
         const struct plan_item *item = &answer->plan.items.ptr[i];
         if (!item->done)
             continue;
-        add_output(record, item);
         present |= (uint64_t)1 << item->index;
         if (item->call_id[0]) {
             struct pending_call call = {.is_custom = item->kind == ITEM_CUSTOM_CALL};
@@ -139,6 +139,7 @@ static void count_end(const struct answer *answer)
                 : answer->incomplete ? METRIC_RESPONSES_INCOMPLETE
                                      : METRIC_RESPONSES_COMPLETED,
                 1);
+    stages_note_ending(answer);
     metrics_add(metrics, METRIC_TOKENS_INPUT, (uint64_t)answer->usage.input);
     metrics_add(metrics, METRIC_TOKENS_CACHED, (uint64_t)answer->usage.cached);
     metrics_add(metrics, METRIC_TOKENS_OUTPUT, (uint64_t)answer->usage.output);
@@ -411,11 +412,17 @@ static enum status make_plan(struct answer *answer, const struct request *reques
 {
     struct endpoint *endpoint = answer->endpoint;
     struct intake intake;
-    enum status status = intake_read(&intake, request, endpoint, problem);
+    saves_route(answer->saves, answer, request);
+    enum status status = saves_validate(answer->saves, answer, request, problem);
+    if (status < 0)
+        return status;
+    status = intake_read(&intake, request, endpoint, problem);
     if (status == STATUS_OK)
         status = intake_check_calls(&intake, parent, problem);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         record_add_input(answer->record, request->span[FIELD_INPUT]);
+        saves_render(answer->saves, answer, request);
+    }
     if (status == STATUS_OK)
         status = endpoint->engine->plan(answer, request, &intake, parent, problem);
     intake_finish(&intake);
@@ -439,6 +446,7 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
     answer->ops = ops;
     answer->user = user;
     answer->store = request->store;
+    answer->saves = request->saves;
     plan_init(&answer->plan);
     answer->record =
         record_new(&endpoint->held, endpoint->replay ? endpoint->replay->labels.len : 0, parent);
@@ -451,11 +459,10 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
     memcpy(answer->record->id, answer->id, sizeof(answer->id));
     snprintf(answer->lane, sizeof(answer->lane), STR_FMT, STR_ARG(lane));
     answer->record->created_at = time_wall_ms() / 1000;
-    response_append_constant(&answer->constant, endpoint, request, answer->id,
-                             answer->record->created_at);
+    response_append_constant(&answer->constant, request, buf_str(&answer->saves->route),
+                             answer->id, answer->record->created_at);
     response_append_metadata(&answer->metadata, endpoint, request);
     keep_settings(answer->record, request);
-    weigh_request(answer, request, parent);
     apply_shape_fault(answer);
     answer->timer = loop_timer_new(endpoint->loop, on_timer, answer);
     return answer;
@@ -463,6 +470,7 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
 
 void answer_start(struct answer *answer)
 {
+    answer->engine_begun_ns = time_mono_ns();
     if (answer->endpoint->engine->start)
         answer->endpoint->engine->start(answer);
     set_state(answer, ANSWER_RUNNING);

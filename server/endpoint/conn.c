@@ -4,7 +4,7 @@
 
 #include <lanebridge/responses.h>
 
-#include "endpoint-internal.h"
+#include "saves-internal.h"
 
 struct lane {
     struct conn *conn;
@@ -21,6 +21,7 @@ struct waiting {
 
 struct conn {
     struct endpoint *endpoint;
+    struct saves saves;
     struct net_server_conn *socket;
     VEC(struct lane *) lanes; /* the first is the default lane */
     VEC(struct waiting) queue;
@@ -93,10 +94,12 @@ static void on_end(void *user, struct record *record)
 {
     struct lane *lane = user;
     struct conn *conn = lane->conn;
+    uint64_t begun = time_mono_ns();
     lane->latest = record_ref(record);
     if (record && lane->answer->store)
         store_add(&conn->endpoint->store, record);
     struct answer *answer = lane->answer;
+    stages_note_bookkeeping(&conn->saves, begun);
     lane->answer = NULL;
     conn->active--;
     if (answer->steers.len > 0)
@@ -161,6 +164,7 @@ static void start_from(struct lane *lane, struct request *request, struct record
     struct conn *conn = lane->conn;
     if (parent && parent->steers.len > 0)
         steer_prepend(request, &parent->steers);
+    request->saves = &conn->saves;
     struct answer *answer =
         answer_new(conn->endpoint, request, parent, lane->name, &ops, lane, problem);
     if (answer && parent)
@@ -197,8 +201,10 @@ static void start_request(struct lane *lane, struct request *request)
     record_ref(parent);
     start_from(lane, request, parent, &problem);
     record_unref(parent);
-    if (problem.status)
+    if (problem.status) {
         refuse(conn, lane->name, &problem);
+        stages_note_refusal(conn->endpoint, request->begun_ns);
+    }
 }
 
 static bool can_start(const struct conn *conn, const struct lane *lane)
@@ -437,6 +443,7 @@ struct conn *conn_new(struct endpoint *endpoint, struct net_server_conn *socket)
     struct conn *conn = mem_new(struct conn);
     conn->endpoint = endpoint;
     conn->socket = socket;
+    saves_init(&conn->saves, endpoint, true);
     conn->pump_timer = loop_timer_new(endpoint->loop, on_pump, conn);
     conn->age_timer = loop_timer_new(endpoint->loop, on_age, conn);
     loop_timer_start(conn->age_timer, endpoint->age_limit_ms, 0);
@@ -487,6 +494,7 @@ void conn_free(struct conn *conn)
         mem_free(lane);
     }
     vec_finish(&conn->lanes);
+    saves_finish(&conn->saves);
     loop_timer_free(conn->pump_timer);
     loop_timer_free(conn->age_timer);
     mem_free(conn);

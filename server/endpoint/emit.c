@@ -1,7 +1,7 @@
 /* The event stream of a response, one event at a time. */
 #include <assert.h>
 
-#include "endpoint-internal.h"
+#include "saves-internal.h"
 
 /* -- The head that all events share ---------------------------------------------------------------
  */
@@ -320,7 +320,10 @@ const char *emit_ending(struct answer *answer, struct buf *buf, enum plan_state 
         [PLAN_INCOMPLETE] = {"response.incomplete", "incomplete"},
         [PLAN_FAILED] = {"response.failed", "failed"},
     };
+    struct buf spent = {0};
+    stages_note_engine(answer);
     answer_settle_usage(answer);
+    stages_append(&spent, answer);
     struct response_state state = {
         .status = endings[how].status,
         .plan = &answer->plan,
@@ -330,9 +333,11 @@ const char *emit_ending(struct answer *answer, struct buf *buf, enum plan_state 
         .reason = how == PLAN_INCOMPLETE ? reason : NULL,
         .error_code = how == PLAN_FAILED ? code : NULL,
         .error_message = message,
+        .stages = buf_str(&spent),
         .completed_at = how == PLAN_COMPLETED ? time_wall_ms() / 1000 : 0,
     };
     emit_response(answer, buf, endings[how].type, &state);
+    buf_finish(&spent);
     return endings[how].type;
 }
 

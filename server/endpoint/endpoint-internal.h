@@ -19,6 +19,9 @@ enum problem_kind {
     PROBLEM_INVALID,
     PROBLEM_NOT_JSON,
     PROBLEM_TYPE,
+    PROBLEM_MISSING,
+    PROBLEM_VALUE,
+    PROBLEM_IMAGE,
     PROBLEM_UNKNOWN_PARAMETER,
     PROBLEM_UNSUPPORTED_PARAMETER,
     PROBLEM_STREAM_ID,
@@ -109,12 +112,15 @@ enum request_field {
     FIELD_FREQUENCY_PENALTY,
     REQUEST_FIELD_COUNT,
 };
+struct saves;
 struct request {
     struct str text;
     struct str span[REQUEST_FIELD_COUNT]; /* verbatim JSON within text; empty: absent or null */
     bool store, generate, stream;
     char *owned;       /* set once text had to be kept */
     struct buf joined; /* the input, when steering input went before it */
+    uint64_t begun_ns;
+    struct saves *saves; /* of its connection; outlives the answer */
 };
 const char *request_field_name(enum request_field field);
 /* Borrows text, until request_own. Errors: the problem. */
@@ -222,6 +228,7 @@ struct answer;
 struct engine {
     const char *about; /* said in every answer's metadata */
     const char *usage; /* where the count of tokens comes from */
+    bool counts;       /* by itself, also where there is a vocabulary */
     /* Refuses the request, or fills answer->plan and what answer->record remembers. The request is
      * gone afterwards. */
     enum status (*plan)(struct answer *answer, const struct request *request,
@@ -252,6 +259,9 @@ struct endpoint {
     struct store store;
     struct held held; /* by all records */
     struct metrics metrics;
+    struct tokenizer *tokenizer; /* NULL: tokens are estimated */
+    char *usage_name;            /* what tokens are */
+    unsigned without;            /* bits of enum endpoint_saving */
     uint64_t started_ms;
     struct problem refusal; /* of the upgrade that is refused just now */
     VEC(struct conn *) conns;
@@ -278,11 +288,12 @@ struct response_state {
     bool without_output;     /* the member is missing */
     const struct usage *usage;
     uint64_t completed_at; /* seconds */
+    struct str stages;     /* where the time went; empty: not yet */
     size_t pad_bytes;
 };
 /* Members that stay the same, written once, with a comma behind: of the object, of its metadata. */
-void response_append_constant(struct buf *buf, const struct endpoint *endpoint,
-                              const struct request *request, const char *id, uint64_t created_at);
+void response_append_constant(struct buf *buf, const struct request *request, struct str model,
+                              const char *id, uint64_t created_at);
 void response_append_metadata(struct buf *buf, const struct endpoint *endpoint,
                               const struct request *request);
 void response_append(struct buf *buf, struct str constant, struct str metadata,
@@ -334,7 +345,10 @@ struct answer {
     uint64_t hold_until_ms;
     struct buf constant, metadata; /* members of the response object that stay the same */
     struct steers steers;
-    size_t held_bytes, input_bytes, fixed_bytes; /* for the estimate of tokens */
+    struct saves *saves;
+    bool is_new_toolset, is_output_kept;
+    size_t fixed_tokens, held_tokens, output_tokens, reasoning_tokens;
+    uint64_t spent_ns[METRIC_STAGE_COUNT], engine_begun_ns;
     struct usage usage;
     bool sparse, twice, waited, failed, incomplete;
     unsigned close_code;

@@ -1,7 +1,7 @@
 /* The endpoint: what it is made with, and its life. */
 #include <string.h>
 
-#include "endpoint-internal.h"
+#include "saves-internal.h"
 
 enum { AGE_LIMIT_MS = 60 * 60 * 1000 };
 
@@ -69,6 +69,37 @@ static enum status load_replay(struct endpoint *endpoint, const struct endpoint_
     return STATUS_OK;
 }
 
+const char *endpoint_saving_name(enum endpoint_saving saving)
+{
+    static const char *const names[ENDPOINT_SAVING_COUNT] = {
+        [ENDPOINT_TOKENS] = "tokens",
+        [ENDPOINT_VALIDATION] = "validation",
+        [ENDPOINT_ROUTING] = "routing",
+        [ENDPOINT_BOOKKEEPING] = "bookkeeping",
+        [ENDPOINT_RESPONSE_CACHE] = "response-cache",
+    };
+    return names[saving];
+}
+
+static enum status load_vocab(struct endpoint *endpoint, const struct endpoint_options *options,
+                              struct err *err)
+{
+    struct err why = {0};
+    const char *name = options->vocab_name ? options->vocab_name : "the vocabulary";
+    if (options->vocab.len == 0)
+        return STATUS_OK;
+    endpoint->tokenizer = tokenizer_new(options->vocab, &why);
+    if (!endpoint->tokenizer)
+        return err_set(err, STATUS_INVALID, "%s is no vocabulary (lines of BASE64 RANK): %s", name,
+                       why.text);
+    struct buf text = {0};
+    buf_append_fmt(&text, "byte-pair tokens (%s, %zu), with this endpoint's own template",
+                   tokenizer_split_name(endpoint->tokenizer),
+                   tokenizer_token_count(endpoint->tokenizer));
+    endpoint->usage_name = buf_take(&text);
+    return STATUS_OK;
+}
+
 struct endpoint *endpoint_new(struct loop *loop, struct net *net,
                               const struct endpoint_options *options, struct err *err)
 {
@@ -93,7 +124,9 @@ struct endpoint *endpoint_new(struct loop *loop, struct net *net,
                                               .port = options->port,
                                               .unix_path = options->unix_path,
                                               .max_message_bytes = LIMIT_HTTP_BODY_BYTES};
-    if (load_replay(endpoint, options, err) == STATUS_OK)
+    endpoint->without = options->without;
+    if (load_replay(endpoint, options, err) == STATUS_OK &&
+        load_vocab(endpoint, options, err) == STATUS_OK)
         endpoint->server = net_server_new(net, &server, &handlers, endpoint, err);
     if (!endpoint->server) {
         endpoint_free(endpoint);
@@ -120,6 +153,8 @@ void endpoint_free(struct endpoint *endpoint)
     vec_finish(&endpoint->exchanges);
     store_finish(&endpoint->store);
     replay_free(endpoint->replay);
+    tokenizer_free(endpoint->tokenizer);
+    mem_free(endpoint->usage_name);
     mem_free(endpoint->token);
     mem_free(endpoint->address);
     mem_free(endpoint->replay_name);

@@ -1,14 +1,16 @@
 /* One POST /v1/responses: a stream of server-sent events, or one whole answer. */
-#include "endpoint-internal.h"
+#include "saves-internal.h"
 
 struct exchange {
     struct guest guest;
     struct endpoint *endpoint;
+    struct saves saves; /* of this request alone */
     struct net_server_request *http;
     struct answer *answer;
     bool stream, begun;
     bool replied;    /* an error was the answer */
     bool garbled;    /* a fault: the body is to be no JSON */
+    uint64_t begun_ns;
     struct buf last; /* without a stream: the last event that came */
 };
 
@@ -110,8 +112,10 @@ static void reply_whole(struct exchange *exchange)
 static void on_end(void *user, struct record *record)
 {
     struct exchange *exchange = user;
+    uint64_t begun = time_mono_ns();
     if (record && exchange->answer->store)
         store_add(&exchange->endpoint->store, record);
+    stages_note_bookkeeping(&exchange->saves, begun);
     if (exchange->begun) {
         write_event(exchange, NULL, STR("[DONE]"));
         net_request_end(exchange->http, false);
@@ -160,6 +164,7 @@ static struct answer *make_answer(struct exchange *exchange, struct str body,
             status = problem_set_parent(problem, previous);
     }
     exchange->stream = request.stream;
+    request.saves = &exchange->saves;
     if (status == STATUS_OK)
         answer = answer_new(exchange->endpoint, &request, parent, (struct str){0}, &ops, exchange,
                             problem);
@@ -183,11 +188,15 @@ void exchange_start(struct endpoint *endpoint, struct net_server_request *http, 
     exchange->guest.on_closed = on_closed;
     exchange->endpoint = endpoint;
     exchange->http = http;
+    exchange->begun_ns = time_mono_ns();
+    saves_init(&exchange->saves, endpoint, false);
     metrics_add(&endpoint->metrics, METRIC_REQUESTS_HTTP, 1);
     exchange->answer = make_answer(exchange, body, &problem);
     if (!exchange->answer) {
+        uint64_t begun = exchange->begun_ns;
         metrics_add(&endpoint->metrics, METRIC_REQUESTS_REFUSED, 1);
         problem_reply(http, &problem, NULL);
+        stages_note_refusal(endpoint, begun);
         exchange_free(exchange);
         return;
     }
@@ -199,6 +208,7 @@ void exchange_start(struct endpoint *endpoint, struct net_server_request *http, 
 void exchange_free(struct exchange *exchange)
 {
     answer_free(exchange->answer);
+    saves_finish(&exchange->saves);
     buf_finish(&exchange->last);
     mem_free(exchange);
 }

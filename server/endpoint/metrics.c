@@ -30,6 +30,16 @@ static const struct {
     [METRIC_TOKENS_INPUT] = {"tokens", "input"},
     [METRIC_TOKENS_CACHED] = {"tokens", "saved"},
     [METRIC_TOKENS_OUTPUT] = {"tokens", "output"},
+    [METRIC_TOKENS_RENDERED] = {"tokens", "rendered"},
+    [METRIC_TOKENS_KEPT] = {"tokens", "not_rendered_again"},
+    [METRIC_ITEMS_CHECKED] = {"items", "checked"},
+    [METRIC_ITEMS_SPARED] = {"items", "not_checked_again"},
+    [METRIC_IMAGES_DECODED] = {"images", "decoded"},
+    [METRIC_IMAGES_REUSED] = {"images", "reused"},
+    [METRIC_TOOLS_CHECKED] = {"tools", "checked"},
+    [METRIC_TOOLS_REUSED] = {"tools", "reused"},
+    [METRIC_ROUTES_RESOLVED] = {"routes", "resolved"},
+    [METRIC_ROUTES_REUSED] = {"routes", "reused"},
     [METRIC_STORE_WRITTEN] = {"store", "written"},
     [METRIC_STORE_BATCHES] = {"store", "batches"},
     [METRIC_STORE_FAILED] = {"store", "failed"},
@@ -39,6 +49,7 @@ static const char *const stages[METRIC_STAGE_COUNT] = {
     [METRIC_STAGE_VALIDATION] = "validation", [METRIC_STAGE_ROUTING] = "routing",
     [METRIC_STAGE_RENDER] = "render",         [METRIC_STAGE_ENGINE] = "engine",
     [METRIC_STAGE_STORE] = "store",           [METRIC_STAGE_BOOKKEEPING] = "bookkeeping",
+    [METRIC_STAGE_REFUSAL] = "refusal",
 };
 
 void metrics_spend(struct metrics *metrics, enum metric_stage stage, uint64_t ns)

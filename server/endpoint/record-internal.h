@@ -22,6 +22,8 @@
 #include <lanebridge/base.h>
 #include <lanebridge/json.h>
 
+#include "tokens-internal.h"
+
 enum { ENDPOINT_ID_BYTES = 96 };
 
 /* Text shared by the records of one conversation and its forks. */
@@ -77,6 +79,11 @@ struct record {
     size_t item_count;          /* of the whole conversation */
     struct shared *settings;    /* members of the request, each with a comma behind; see above */
     struct shared *response;    /* the response object, as its terminal event had it */
+    /* Of its own items, once they were rendered; the count is that of the whole conversation, images
+     * included. Without a vocabulary there is the count alone. */
+    struct token_list tokens;
+    size_t token_count;
+    bool is_rendered;
     size_t own_bytes;           /* what it counts for in `held` */
     /* Of the replay and the rules: */
     struct position next;
@@ -86,7 +93,6 @@ struct record {
     size_t label_count;
     struct shared *user;  /* of a warm-up: its last user message */
     struct shared *tools; /* tools that came as an input item */
-    size_t bytes;         /* of the conversation so far, for the estimate of tokens */
 };
 struct record *record_new(struct held *held, size_t label_count, struct record *parent);
 struct record *record_ref(struct record *record); /* NULL gives NULL */
@@ -96,6 +102,7 @@ void record_add_input(struct record *record, struct str input);
 void record_add_output(struct record *record, struct str item);
 void record_set_settings(struct record *record, struct str settings);
 void record_set_response(struct record *record, struct str response);
+void record_recount(struct record *record); /* its tokens have grown */
 /* Nobody can ask for it by its id any more. */
 void record_strip(struct record *record);
 

@@ -75,7 +75,7 @@ static void count(struct record *record)
         sizeof(*record) + record->label_count * sizeof(*record->outputs) + record->input.text.cap +
         record->output.text.cap +
         (record->input.spans.cap + record->output.spans.cap) * sizeof(struct item_span) +
-        length_of(record->settings) + length_of(record->response);
+        length_of(record->settings) + record->tokens.cap * sizeof(*record->tokens.ptr) + length_of(record->response);
     record->held->bytes += record->own_bytes;
 }
 
@@ -95,7 +95,6 @@ struct record *record_new(struct held *held, size_t label_count, struct record *
         record->depth = parent->depth + 1;
         record->item_count = parent->item_count;
         record->tools = shared_ref(parent->tools);
-        record->bytes = parent->bytes;
     }
     count(record);
     return record;
@@ -119,6 +118,7 @@ static void record_free(struct record *record)
     shared_unref(record->tools);
     shared_unref(record->settings);
     shared_unref(record->response);
+    vec_finish(&record->tokens);
     items_finish(&record->input);
     items_finish(&record->output);
     vec_finish(&record->pending);
@@ -186,6 +186,11 @@ void record_set_response(struct record *record, struct str response)
 {
     drop(&record->response);
     record->response = shared_new(response);
+    count(record);
+}
+
+void record_recount(struct record *record)
+{
     count(record);
 }
 

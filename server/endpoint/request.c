@@ -102,7 +102,7 @@ static enum status check(const struct request *request, struct problem *problem)
 
 enum status request_read(struct request *request, struct str text, struct problem *problem)
 {
-    *request = (struct request){.text = text};
+    *request = (struct request){.text = text, .begun_ns = time_mono_ns()};
     struct json_raw_iter iter = {.rest = text};
     struct str key, value;
     struct str start = str_trim(text);

@@ -65,20 +65,8 @@ static void write_tools(struct json_writer *w, struct str tools)
     json_write_end_array(w);
 }
 
-static void write_model(struct json_writer *w, const struct endpoint *endpoint,
-                        const struct request *request)
-{
-    struct buf name = {0};
-    if (endpoint->engine->append_model)
-        endpoint->engine->append_model(endpoint, request, &name);
-    else
-        buf_append_c(&name, endpoint_model(endpoint));
-    json_write_field_str(w, "model", buf_str(&name));
-    buf_finish(&name);
-}
-
-void response_append_constant(struct buf *buf, const struct endpoint *endpoint,
-                              const struct request *request, const char *id, uint64_t created_at)
+void response_append_constant(struct buf *buf, const struct request *request, struct str model,
+                              const char *id, uint64_t created_at)
 {
     static const struct addition text[] = {{"format", "{\"type\":\"text\"}"}};
     static const struct addition reasoning[] = {{"effort", "null"}, {"summary", "null"}};
@@ -87,7 +75,7 @@ void response_append_constant(struct buf *buf, const struct endpoint *endpoint,
     json_write_field_c(&w, "id", id);
     json_write_field_c(&w, "object", "response");
     json_write_field_int(&w, "created_at", (int64_t)created_at);
-    write_model(&w, endpoint, request);
+    json_write_field_str(&w, "model", model);
     json_write_field_bool(&w, "store", request->store);
     for (size_t i = 0; i < array_count(echoed); i++) {
         struct str span = {0};
@@ -116,7 +104,9 @@ void response_append_metadata(struct buf *buf, const struct endpoint *endpoint,
         buf_append_byte(buf, ',');
     }
     json_write_field_c(&w, "lanebridge_engine", endpoint->engine->about);
-    json_write_field_c(&w, "lanebridge_usage", endpoint->engine->usage);
+    json_write_field_c(&w, "lanebridge_usage",
+                       endpoint->tokenizer && !endpoint->engine->counts ? endpoint->usage_name
+                                                                       : endpoint->engine->usage);
 }
 
 /* -- Items ----------------------------------------------------------------------------------------
@@ -311,6 +301,8 @@ void response_append(struct buf *buf, struct str constant, struct str metadata,
     json_write_begin_object(&w);
     buf_append(buf, metadata);
     w.need_comma = true;
+    if (state->stages.len)
+        json_write_field_str(&w, "lanebridge_stages_us", state->stages);
     size_t so_far = buf->len - start;
     if (state->pad_bytes > so_far) {
         struct buf padding = {0};

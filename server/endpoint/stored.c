@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "endpoint-internal.h"
+#include "saves-internal.h"
 
 enum { PAGE_COUNT = 20, PAGE_MAX_COUNT = 100, ITEM_ID_BYTES = ENDPOINT_ID_BYTES + 32 };
 
@@ -295,7 +295,7 @@ void stored_count_tokens(struct endpoint *endpoint, struct net_server_request *h
     struct request request;
     struct problem problem;
     struct buf body = {0};
-    const struct record *parent = NULL;
+    struct record *parent = NULL;
     endpoint_note(endpoint, false, info->body);
     enum status status = request_read(&request, info->body, &problem);
     struct str previous = request_inner(&request, FIELD_PREVIOUS);
@@ -304,9 +304,10 @@ void stored_count_tokens(struct endpoint *endpoint, struct net_server_request *h
         if (!parent)
             status = problem_set_parent(&problem, previous);
     }
-    size_t bytes = (parent ? parent->bytes : 0) + request.span[FIELD_INPUT].len +
-                   request.span[FIELD_INSTRUCTIONS].len + request.span[FIELD_TOOLS].len;
-    buf_append_fmt(&body, "{\"object\":\"response.input_tokens\",\"input_tokens\":%zu}", bytes / 4);
+    size_t tokens = 0;
+    if (status == STATUS_OK)
+        status = saves_count(endpoint, &request, parent, &tokens, &problem);
+    buf_append_fmt(&body, "{\"object\":\"response.input_tokens\",\"input_tokens\":%zu}", tokens);
     if (status == STATUS_OK)
         reply_json(endpoint, http, buf_str(&body));
     else

@@ -80,6 +80,7 @@
 #define LIMIT_ENDPOINT_QUEUE_COUNT 256     /* requests waiting on one connection */
 #define LIMIT_ENDPOINT_STORED_COUNT 4096   /* responses kept by store:true; the oldest goes first */
 #define LIMIT_ENDPOINT_UNREAD_BYTES MIB    /* unsent events before an answer waits for its reader */
+#define LIMIT_ENDPOINT_IMAGES_COUNT 256    /* known by hash on one connection, 100 bytes each */
 #define LIMIT_VOCAB_BYTES (16 * MIB)       /* a rank file; that of 200,000 tokens is 3.6 MB */
 #define LIMIT_SPLIT_STEPS_COUNT 10000000   /* of one piece of text: a run of some MB costs one each */
 #define LIMIT_REPLAY_ITEMS_COUNT 64        /* items one step emits */

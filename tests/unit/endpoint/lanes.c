@@ -150,10 +150,12 @@ static const struct {
     {"\"input\":\"x\",\"tools\":{}", "invalid_type", "tools"},
     {"\"input\":\"x\",\"previous_response_id\":\"resp_no\"", "previous_response_not_found",
      "previous_response_id"},
-    {"\"input\":[{\"type\":\"function_call_output\",\"output\":\"x\"}]", "", "input[0].call_id"},
+    {"\"input\":[{\"type\":\"function_call_output\",\"output\":\"x\"}]", "missing_required_parameter",
+     "input[0].call_id"},
     {"\"input\":[{\"type\":\"function_call_output\",\"call_id\":\"call_no\",\"output\":\"x\"}]", "",
      "input"},
-    {"\"input\":[{\"type\":\"function_call\",\"call_id\":\"c\",\"name\":\"f\"}]", "", "input"},
+    {"\"input\":[{\"type\":\"function_call\",\"call_id\":\"c\",\"name\":\"f\",\"arguments\":\"\"}]",
+     "", "input"},
     {"\"input\":[", "invalid_json", ""},
 };
 
