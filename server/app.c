@@ -190,6 +190,7 @@ static enum status open_agent(struct app *app, struct err *err)
         return STATUS_IO;
     app->wire = wire_new(app->loop, app->net, app->config, &app->env);
     app->responses = new_responses(app);
+    wire_set_responses(app->wire, app->responses);
     return STATUS_OK;
 }
 

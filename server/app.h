@@ -21,6 +21,8 @@ struct wire *wire_new(struct loop *loop, struct net *net, const struct config *c
                       const struct config_env *env);
 void wire_free(struct wire *wire); /* all its transports must be closed */
 struct transport_env wire_env(struct wire *wire);
+/* Who knows what travels, for what may be compressed; borrowed. NULL: nothing is. */
+void wire_set_responses(struct wire *wire, const struct responses *responses);
 /* Host of endpoint.url, for the profile; "" when it is no URL. */
 void wire_endpoint_host(const struct config *config, struct buf *host);
 /* The key, once it was taken, for redaction; "" before. */

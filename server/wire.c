@@ -22,6 +22,7 @@ struct wire {
     struct net *net;
     const struct config *config;
     const struct config_env *env;
+    const struct responses *responses;
     struct buf key;
     struct replay_child *replay;
     struct links waiting;    /* for the replay endpoint to be ready */
@@ -216,12 +217,22 @@ static const struct net_http_handlers http_handlers = {
  * ------------------------------------------------------------------------------------------------
  */
 
+/* Where the same 6 KiB of tools go out with every request, over a network. Elsewhere there is little
+ * to gain, and what is compressed together says something about itself by its length. */
+static bool gains_by_deflate(const struct wire *wire, const struct net_url *url)
+{
+    return url->tls && wire->responses &&
+           responses_repeats_tools(wire->responses, str_from(wire->config->model));
+}
+
 static void start_ws(struct link *link)
 {
     struct target target;
     struct err err = {0};
-    if (init_target(&target, link->wire, link->kind, &err) == STATUS_OK)
+    if (init_target(&target, link->wire, link->kind, &err) == STATUS_OK) {
+        target.net.deflate = gains_by_deflate(link->wire, &target.net.url);
         link->ws = net_ws_open(link->wire->net, &target.net, &ws_handlers, link, &err);
+    }
     if (!link->ws)
         fail_later(link, err.status, err.text);
     target_finish(&target);
@@ -518,6 +529,11 @@ void wire_free(struct wire *wire)
         explicit_bzero(wire->key.ptr, wire->key.len);
     buf_finish(&wire->key);
     mem_free(wire);
+}
+
+void wire_set_responses(struct wire *wire, const struct responses *responses)
+{
+    wire->responses = responses;
 }
 
 struct transport_env wire_env(struct wire *wire)

@@ -104,6 +104,9 @@ struct responses *responses_new(const struct transport_env *env, const struct re
 /* Frees with everything in flight; no callbacks any more. Chains must be freed before. */
 void responses_free(struct responses *responses);
 void responses_get_status(const struct responses *responses, struct responses_status *ret_status);
+/* The tools travel with every request of this model, as far as is known: whoever opens connections
+ * may want to compress. */
+bool responses_repeats_tools(const struct responses *responses, struct str model);
 
 /* A chain is one conversation's lineage: which response the server holds for it, on which lane. */
 enum responses_priority { PRIORITY_TYPING, PRIORITY_ACTION, PRIORITY_TURN, PRIORITY_BACKGROUND };

@@ -24,6 +24,11 @@ bool responses_client_takes_tools_once(const struct responses *client, struct st
            !(responses_refused(client, model) & OPTION_ADDITIONAL_TOOLS);
 }
 
+bool responses_repeats_tools(const struct responses *responses, struct str model)
+{
+    return !responses_client_takes_tools_once(responses, model);
+}
+
 bool responses_copy_id(char *to, size_t size, struct str from)
 {
     bool fits = from.len < size;
