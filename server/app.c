@@ -106,7 +106,7 @@ static void append_environment(void *user, struct str root_path, struct buf *tex
 /* LANEBRIDGE_TEST_DEADLINES=first_event:500,backoff_first:10 makes waits shorter, in milliseconds,
  * so that sessions can play a dead endpoint in seconds. Never longer: we can only give up sooner.
  */
-static struct responses_deadlines shrunk_deadlines(void)
+struct responses_deadlines app_deadlines(void)
 {
     struct responses_deadlines deadlines = responses_deadlines_default;
     const struct {
@@ -149,7 +149,7 @@ static struct responses *new_responses(struct app *app)
     struct buf host = {0};
     wire_endpoint_host(app->config, &host);
     struct str profile = str_from(app->config->endpoint_profile);
-    struct responses_deadlines deadlines = shrunk_deadlines();
+    struct responses_deadlines deadlines = app_deadlines();
     struct responses_learned known;
     app->memory = memory_new(app->env.state_folder, app->config->endpoint_url);
     memory_get(app->memory, &known);

@@ -54,6 +54,12 @@ const char *replay_child_socket(const struct replay_child *child);
 bool replay_child_is_alive(const struct replay_child *child);
 void replay_child_free(struct replay_child *child);
 
+/* -- Deadlines
+ * ------------------------------------------------------------------------ */
+
+/* The usual ones, shortened by LANEBRIDGE_TEST_DEADLINES. */
+struct responses_deadlines app_deadlines(void);
+
 /* -- The program
  * ---------------------------------------------------------------------------------------- */
 

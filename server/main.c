@@ -22,10 +22,14 @@ static const char help[] =
     "      --age-limit SECONDS          how long a connection may live (default 3600)\n"
     "      --without-lanes, --without-warm-up, --without-steering, --without-additional-tools\n"
     "                                   refuses what other endpoints do not know\n"
+    "  doctor [--json]                  looks at settings, key, network, endpoint and sandbox, and "
+    "says\n"
+    "                                   what to do about what is wrong\n"
     "\n"
     "  --help, --version\n"
     "\n"
-    "exit codes of run: 0 completed, 1 failed, 2 usage, 3 something was denied, 130 interrupted\n"
+    "exit codes of run: 0 completed, 1 failed, 2 usage, 3 something was denied, 130 interrupted;\n"
+    "of doctor: 0 nothing fails, 1 something fails, 2 usage\n"
     "The key comes from the environment variable that endpoint.apiKeyEnv names (OPENAI_API_KEY).\n"
     "Settings: $XDG_CONFIG_HOME/lanebridge/config.json, or the file LANEBRIDGE_CONFIG names.\n";
 
@@ -36,6 +40,7 @@ static const struct {
     {"lsp", cli_lsp},
     {"run", cli_run},
     {"endpoint", cli_endpoint},
+    {"doctor", cli_doctor},
 };
 
 int main(int argc, char **argv)
@@ -58,8 +63,8 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 1, argv + 1);
     fprintf(stderr,
-            "lanebridge: there is no command \"%s\"; the commands are lsp, run and endpoint. See "
-            "lanebridge --help\n",
+            "lanebridge: there is no command \"%s\"; the commands are lsp, run, endpoint and "
+            "doctor. See lanebridge --help\n",
             argv[1]);
     return EXIT_USAGE;
 }

@@ -17,7 +17,8 @@ struct target {
 bool target_is_replay(const struct config *config);
 /* The key does not come from the environment but from endpoint.apiKeyCommand. */
 bool target_has_key_command(const struct config *config);
-/* key: used if there is one, else taken from the environment into it. replay_socket: where our own
+/* key: used if there is one, else taken from the environment into it; NULL: goes without (doctor
+ * looks at the way to a server also where no key is). replay_socket: where our own
  * endpoint listens, borrowed; for target_is_replay alone. */
 enum status target_init(struct target *target, const struct config *config, struct buf *key,
                         const char *replay_socket, enum transport_kind kind, struct err *err);

@@ -64,6 +64,8 @@ static void target_add_configured(struct target *target, const struct config *co
 static enum status target_add_key(struct target *target, const struct config *config,
                                   struct buf *key, struct err *err)
 {
+    if (!key)
+        return STATUS_OK;
     if (key->len == 0 && target_has_key_command(config))
         return STATUS_OK; /* a look at the settings: the command runs at the connect */
     if (key->len == 0) {

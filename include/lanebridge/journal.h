@@ -20,6 +20,19 @@ struct journal;
 struct journal *journal_open(struct str folder, uint64_t (*now_ms)(void), struct err *err);
 void journal_close(struct journal *journal);
 
+/* A look from outside, which changes nothing: neither migrates nor sets anything aside. */
+struct journal_facts {
+    bool exists, damaged;
+    bool whole;               /* read to its end; false: there was no time for that */
+    int version, our_version; /* of its schema */
+    uint64_t bytes;
+    uint64_t threads;
+};
+/* Reads for max_ms at most. Errors: STATUS_IO and others when it cannot be opened or read; a
+ * damaged one is no error but `damaged`, with the sentence in err. */
+enum status journal_look(struct str folder, uint64_t max_ms, struct journal_facts *ret_facts,
+                         struct err *err);
+
 /* -- Threads ---------------------------------------------------------------------------------------------- */
 struct journal_thread {
     char id[ID_BYTES];

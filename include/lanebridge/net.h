@@ -68,6 +68,18 @@ struct net_close {
     char text[512];
 };
 
+/* Which way a connection to `url` would take, for people. */
+struct net_proxy_facts {
+    bool used, is_socks, has_user;
+    char host[256];      /* without brackets */
+    unsigned port;
+    char why[160];       /* "https_proxy is set", "no_proxy excepts the host"; never a value */
+};
+/* setting: as net_target.proxy. Errors: STATUS_INVALID: the setting or variable is no proxy; it is
+ * named, and its value never shown. */
+enum status net_proxy_describe(const struct net_url *url, const char *setting,
+                               struct net_proxy_facts *ret_facts, struct err *err);
+
 /* -- WebSocket client ---------------------------------------------------------------------------------- */
 
 struct net_ws;

@@ -81,6 +81,8 @@ enum policy_tier { TIER_UNKNOWN, TIER_BUBBLEWRAP, TIER_EXTERNAL, TIER_NONE };
 /* Runs the self-test (blocking, about 10 ms; call it in work), remembered afterwards. On TIER_NONE `err`
  * says why and what to do ("install bubblewrap", "user namespaces are forbidden here: …"). */
 enum policy_tier policy_sandbox_test(struct policy *policy, struct err *err);
+/* The bubblewrap that the test found, or NULL. */
+const char *policy_sandbox_program(const struct policy *policy);
 enum policy_tier policy_sandbox_tier(const struct policy *policy);     /* TIER_UNKNOWN before the test */
 
 /* A file whose text on the screen differs from the disk: bound read-only from `fd` (a memfd, at 0). */

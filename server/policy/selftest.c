@@ -194,6 +194,11 @@ enum policy_tier policy_sandbox_test(struct policy *policy, struct err *err)
     return tier;
 }
 
+const char *policy_sandbox_program(const struct policy *policy)
+{
+    return policy->bwrap;
+}
+
 /* What was tested holds for the setting it was tested with: a workspace may have tightened it. */
 enum policy_tier policy_sandbox_tier(const struct policy *policy)
 {

@@ -2,7 +2,7 @@
 _lanebridge() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
     if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W "lsp run endpoint --help --version" -- "$current"))
+        COMPREPLY=($(compgen -W "lsp run endpoint doctor --help --version" -- "$current"))
         return
     fi
     case $previous in
@@ -12,6 +12,7 @@ _lanebridge() {
     esac
     case ${COMP_WORDS[1]} in
         lsp) COMPREPLY=($(compgen -W "--stdio" -- "$current")) ;;
+        doctor) COMPREPLY=($(compgen -W "--json" -- "$current")) ;;
         run) COMPREPLY=($(compgen -W "-C --json --yes-to-commands" -- "$current")) ;;
         endpoint) COMPREPLY=($(compgen -W "--listen --engine --token-file --trace --age-limit --without-lanes --without-warm-up --without-steering --without-additional-tools" -- "$current")) ;;
     esac
