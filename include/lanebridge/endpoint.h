@@ -27,6 +27,10 @@ enum endpoint_saving {
 /* "tokens", "validation", … */
 const char *endpoint_saving_name(enum endpoint_saving saving);
 
+/* 0: the default of limits.h. */
+struct endpoint_limits {
+    uint64_t store_bytes;        /* of the store's file; the oldest responses go first */
+};
 struct endpoint_options {
     const char *address;         /* NULL: 127.0.0.1; others need a token */
     unsigned port;               /* 0 picks one */
@@ -42,6 +46,8 @@ struct endpoint_options {
     struct str vocab;            /* ranks, for counting tokens; empty: estimated by bytes */
     const char *vocab_name;      /* for messages */
     unsigned without;            /* bits: 1 << ENDPOINT_TOKENS and so on */
+    const char *store_path;      /* SQLite; NULL: stored responses live in memory, as long as this */
+    struct endpoint_limits limits;
     /* Optional: every frame or body, for transcripts. */
     void (*on_traffic)(void *user, bool outgoing, struct str text);
     void *user;

@@ -21,7 +21,7 @@ struct serving {
 };
 
 struct endpoint_arguments {
-    const char *listen, *engine, *token_file, *trace, *vocab, *without;
+    const char *listen, *engine, *token_file, *trace, *vocab, *without, *store;
     int64_t age_limit;
     bool without_lanes, without_warm_up, without_additional_tools, without_steering, with_parent;
 };
@@ -224,6 +224,7 @@ static int serve_with(const struct endpoint_arguments *args)
                                        .without_warm_up = args->without_warm_up,
                                        .without_steering = args->without_steering,
                                        .without_additional_tools = args->without_additional_tools,
+                                       .store_path = args->store,
                                        .age_limit_ms = (uint64_t)args->age_limit * 1000};
     int code = EXIT_USAGE;
     if (!parse_listen(args->listen, &address, &options)) {
@@ -265,6 +266,7 @@ int cli_endpoint(int argc, char **argv)
         {"--trace", CLI_TEXT, &args.trace},
         {"--vocab", CLI_TEXT, &args.vocab},
         {"--without", CLI_TEXT, &args.without},
+        {"--store", CLI_TEXT, &args.store},
         {"--age-limit", CLI_NUMBER, &args.age_limit},
         {"--without-lanes", CLI_FLAG, &args.without_lanes},
         {"--without-warm-up", CLI_FLAG, &args.without_warm_up},

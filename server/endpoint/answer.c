@@ -16,7 +16,9 @@ static const bool moves[ANSWER_OVER + 1][ANSWER_OVER + 1] = {
                         [ANSWER_STARVED] = true,
                         [ANSWER_STALLED] = true,
                         [ANSWER_LEAVING] = true,
+                        [ANSWER_SAVING] = true,
                         [ANSWER_OVER] = true},
+    [ANSWER_SAVING] = {[ANSWER_RUNNING] = true},
     [ANSWER_STARVED] = {[ANSWER_RUNNING] = true},
 };
 
@@ -145,14 +147,37 @@ static void count_end(const struct answer *answer)
     metrics_add(metrics, METRIC_TOKENS_OUTPUT, (uint64_t)answer->usage.output);
 }
 
+static const char *status_of(const struct answer *answer)
+{
+    return answer->failed ? "failed" : answer->incomplete ? "incomplete" : "completed";
+}
+
+/* After the client was told the end: nobody waits for it. */
+static void keep_the_books(const struct answer *answer)
+{
+    struct kept_usage usage = {.status = status_of(answer),
+                               .transport = answer->ops->transport,
+                               .input = answer->usage.input,
+                               .cached = answer->usage.cached,
+                               .output = answer->usage.output,
+                               .reasoning = answer->usage.reasoning,
+                               .ms = (int64_t)((time_mono_ns() - answer->started_ns) / 1000000)};
+    if (!answer->endpoint->store.keeper)
+        return;
+    memcpy(usage.response_id, answer->id, sizeof(usage.response_id));
+    snprintf(usage.model, sizeof(usage.model), "%s", endpoint_model(answer->endpoint));
+    keeper_note_usage(answer->endpoint->store.keeper, &usage);
+}
+
 static void end(struct answer *answer, bool can_continue)
 {
     set_state(answer, ANSWER_OVER);
     stop_engine(answer);
     give_back(answer);
-    if (can_continue)
-        fill_record(answer);
     count_end(answer);
+    uint64_t begun = time_mono_ns();
+    keep_the_books(answer);
+    stages_note_bookkeeping(answer->saves, begun);
     answer->ops->on_end(answer->user, can_continue ? answer->record : NULL);
 }
 
@@ -165,6 +190,51 @@ static void send(struct answer *answer, const char *type, struct buf *json)
     answer->ops->on_event(answer->user, type, json);
 }
 
+static void run(struct answer *answer);
+
+/* What could not be stored did not complete: whoever relies on it later would not find it. */
+static void tell_unsaved(struct answer *answer)
+{
+    answer->failed = true;
+    answer->record->is_failed = true;
+    buf_finish(&answer->terminal);
+    answer->terminal_type =
+        emit_ending(answer, &answer->terminal, PLAN_FAILED, NULL, "server_error",
+                    "The response could not be stored: see the disk of this endpoint's store.");
+}
+
+static void on_saved(void *user, bool saved)
+{
+    struct answer *answer = user;
+    answer->saving = NULL;
+    set_state(answer, ANSWER_RUNNING);
+    if (!saved)
+        tell_unsaved(answer);
+    send(answer, answer->terminal_type, &answer->terminal);
+    run(answer);
+}
+
+/* The terminal event: what it says is stored must be, so it waits for the file. False: it does. */
+static bool conclude(struct answer *answer, const char *type, struct buf *json)
+{
+    bool first = !answer->concluded;
+    answer->concluded = true;
+    if (first) {
+        answer->record->is_failed = answer->failed;
+        fill_record(answer);
+    }
+    if (first && answer->store)
+        answer->saving = store_put(&answer->endpoint->store, answer->record, on_saved, answer);
+    if (!answer->saving) {
+        send(answer, type, json);
+        return true;
+    }
+    buf_move(&answer->terminal, json);
+    answer->terminal_type = type;
+    set_state(answer, ANSWER_SAVING);
+    return false;
+}
+
 static bool end_with(struct answer *answer, enum plan_state how, const char *reason,
                      const char *code, const char *message)
 {
@@ -173,8 +243,8 @@ static bool end_with(struct answer *answer, enum plan_state how, const char *rea
     answer->failed = how == PLAN_FAILED;
     answer->incomplete = !answer->failed;
     answer->phase = PHASE_OVER;
-    send(answer, type, &json);
-    end(answer, !answer->failed);
+    if (conclude(answer, type, &json))
+        end(answer, !answer->failed);
     return false;
 }
 
@@ -368,6 +438,14 @@ static bool goes_on(struct answer *answer)
     return false;
 }
 
+/* The event that was made just now ends the response; it may be followed by its double. */
+static bool is_last(struct answer *answer)
+{
+    bool last = answer->phase == PHASE_OVER || answer->phase == PHASE_AGAIN;
+    answer->failed |= last && answer->plan.state == PLAN_FAILED;
+    return last;
+}
+
 static void run(struct answer *answer)
 {
     for (unsigned i = 0; i < BATCH_EVENTS; i++) {
@@ -376,7 +454,10 @@ static void run(struct answer *answer)
         struct buf json = {0};
         const char *type = emit_next(answer, &json);
         answer->waited = false;
-        send(answer, type, &json);
+        if (!is_last(answer))
+            send(answer, type, &json);
+        else if (!conclude(answer, type, &json))
+            return;
     }
     bool unread = answer->ops->queued(answer->user) > LIMIT_ENDPOINT_UNREAD_BYTES;
     wait_ms(answer, unread ? UNREAD_WAIT_MS : 0);
@@ -443,6 +524,7 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
 {
     struct answer *answer = mem_new(struct answer);
     answer->endpoint = endpoint;
+    answer->started_ns = time_mono_ns();
     answer->ops = ops;
     answer->user = user;
     answer->store = request->store;

@@ -94,12 +94,8 @@ static void on_end(void *user, struct record *record)
 {
     struct lane *lane = user;
     struct conn *conn = lane->conn;
-    uint64_t begun = time_mono_ns();
     lane->latest = record_ref(record);
-    if (record && lane->answer->store)
-        store_add(&conn->endpoint->store, record);
     struct answer *answer = lane->answer;
-    stages_note_bookkeeping(&conn->saves, begun);
     lane->answer = NULL;
     conn->active--;
     if (answer->steers.len > 0)
@@ -109,7 +105,8 @@ static void on_end(void *user, struct record *record)
         loop_timer_start(conn->pump_timer, 0, 0);
 }
 
-static const struct answer_ops ops = {.on_event = on_event,
+static const struct answer_ops ops = {.transport = "websocket",
+                                      .on_event = on_event,
                                       .on_error = on_error,
                                       .queued = queued,
                                       .on_leave = on_leave,
@@ -131,7 +128,7 @@ static struct lane *find_cached(const struct conn *conn, struct str id)
 static struct record *find_parent(const struct conn *conn, struct str id)
 {
     const struct lane *lane = find_cached(conn, id);
-    return lane ? lane->latest : store_find(&conn->endpoint->store, id);
+    return lane ? lane->latest : store_find_parent(&conn->endpoint->store, id);
 }
 
 /* The same, for a request that goes on from it. */

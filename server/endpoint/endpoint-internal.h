@@ -8,6 +8,7 @@
 #include <lanebridge/endpoint.h>
 #include <lanebridge/json.h>
 
+#include "keeper-internal.h"
 #include "metrics-internal.h"
 #include "record-internal.h"
 #include "replay-internal.h"
@@ -133,15 +134,32 @@ struct str request_inner(const struct request *request, enum request_field field
 /* -- cache.c: what can be continued from by everybody; a record is record-internal.h's -----------
  */
 
-/* Responses of store:true, of all connections; bounded, in memory. */
+/* Responses of store:true, of all connections. Without a file they live as long as the process and
+ * the oldest go first; with one, memory has those that were used last. */
+typedef void store_saved_fn(void *user, bool saved);
+struct saving;
 struct store {
+    struct held *held;
+    struct keeper *keeper; /* NULL: memory alone */
+    size_t label_count;
+    void (*restore)(void *user, struct record *record); /* fills what the file does not have */
+    void *user;
     struct map by_id;
-    VEC(struct record *) records; /* the oldest first */
+    struct record *oldest, *newest; /* by last use */
 };
-void store_add(struct store *store, struct record *record);
-struct record *store_find(const struct store *store, struct str id);
-void store_remove(struct store *store, struct str id);
+void store_init(struct store *store, struct held *held, struct keeper *keeper,
+                void (*restore)(void *user, struct record *record), void *user);
 void store_finish(struct store *store);
+/* NULL: it is stored. Else it will be, or not, when on_saved comes; cancelled, nobody waits. */
+struct saving *store_put(struct store *store, struct record *record, store_saved_fn *on_saved,
+                         void *user);
+void store_cancel(struct saving *saving);
+struct record *store_find(struct store *store, struct str id);        /* borrowed */
+struct record *store_find_parent(struct store *store, struct str id); /* one to go on from */
+/* *ret_job NULL: it is gone; else it will be when on_done comes. */
+void store_remove(struct store *store, struct str id, keeper_done_fn *on_done, void *user,
+                  struct keeper_job **ret_job);
+bool store_shed(struct store *store); /* the oldest from memory; false: there is none */
 
 /* -- intake.c: what a request's input holds ------------------------------------------------------
  */
@@ -164,7 +182,12 @@ struct intake {
 };
 enum status intake_read(struct intake *intake, const struct request *request,
                         const struct endpoint *endpoint, struct problem *problem);
+/* One item of it. */
+enum status intake_take_item(struct intake *intake, struct str span, size_t index,
+                             const struct endpoint *endpoint, struct problem *problem);
 void intake_finish(struct intake *intake);
+/* A call that the client answers? */
+bool intake_is_call(struct str item, struct pending_call *ret_call);
 /* Every output answers a call, every call is answered. */
 enum status intake_check_calls(const struct intake *intake, const struct record *parent,
                                struct problem *problem);
@@ -266,10 +289,16 @@ struct endpoint {
     struct problem refusal; /* of the upgrade that is refused just now */
     VEC(struct conn *) conns;
     VEC(struct exchange *) exchanges;
+    VEC(struct removal *) removals;
 };
 void endpoint_note(struct endpoint *endpoint, bool outgoing, struct str text);
 const char *endpoint_model(const struct endpoint *endpoint);
 
+/* Keeps the outputs that the script speaks of. */
+void play_remember_outputs(const struct endpoint *endpoint, const struct intake *intake,
+                           struct record *record);
+/* restore.c: what a record from the store's file lacks; user: the endpoint. */
+void endpoint_restore(void *user, struct record *record);
 /* expect.c: does the request meet the step? */
 enum status expect_check(const struct endpoint *endpoint, const struct replay_step *step,
                          struct str user, const struct record *record, struct problem *problem);
@@ -308,6 +337,7 @@ enum answer_state {
     ANSWER_RUNNING,
     ANSWER_STARVED,
     ANSWER_STALLED,
+    ANSWER_SAVING,
     ANSWER_LEAVING,
     ANSWER_OVER,
 };
@@ -320,6 +350,7 @@ enum answer_phase {
     PHASE_OVER,
 };
 struct answer_ops {
+    const char *transport; /* for the ledger */
     /* One event, taken. type is NULL for what is no event. */
     void (*on_event)(void *user, const char *type, struct buf *json);
     /* Ends the response instead of a terminal event. */
@@ -341,8 +372,12 @@ struct answer {
     struct plan plan;
     void *work; /* the engine's */
     struct record *record;
+    struct saving *saving; /* its response is on its way to the file */
+    struct buf terminal;   /* until it is there: the event that says so */
+    const char *terminal_type;
+    bool concluded;
     bool store, stopped, patient; /* patient: nobody reads before the end */
-    uint64_t hold_until_ms;
+    uint64_t hold_until_ms, started_ns;
     struct buf constant, metadata; /* members of the response object that stay the same */
     struct steers steers;
     struct saves *saves;
@@ -450,6 +485,7 @@ void stored_get(struct endpoint *endpoint, struct net_server_request *request,
                 const struct net_request_info *info, struct str id);
 void stored_delete(struct endpoint *endpoint, struct net_server_request *request,
                    const struct net_request_info *info, struct str id);
+void stored_forget_removals(struct endpoint *endpoint);
 void stored_list_items(struct endpoint *endpoint, struct net_server_request *request,
                        const struct net_request_info *info, struct str id);
 void stored_count_tokens(struct endpoint *endpoint, struct net_server_request *request,

@@ -43,6 +43,11 @@ static const struct net_server_handlers handlers = {
 /* -- Life -----------------------------------------------------------------------------------------
  */
 
+static uint64_t or_default(uint64_t value, uint64_t fallback)
+{
+    return value ? value : fallback;
+}
+
 static enum status check_options(const struct endpoint_options *options, struct err *err)
 {
     const char *address = options->address ? options->address : "127.0.0.1";
@@ -100,6 +105,22 @@ static enum status load_vocab(struct endpoint *endpoint, const struct endpoint_o
     return STATUS_OK;
 }
 
+static enum status open_store(struct endpoint *endpoint, const struct endpoint_options *options,
+                              struct err *err)
+{
+    struct keeper *keeper = NULL;
+    if (options->store_path) {
+        keeper = keeper_new(endpoint->loop, options->store_path,
+                            or_default(options->limits.store_bytes, LIMIT_ENDPOINT_FILE_BYTES),
+                            &endpoint->metrics, err);
+        if (!keeper)
+            return STATUS_IO;
+    }
+    store_init(&endpoint->store, &endpoint->held, keeper, endpoint_restore, endpoint);
+    endpoint->store.label_count = endpoint->replay ? endpoint->replay->labels.len : 0;
+    return STATUS_OK;
+}
+
 struct endpoint *endpoint_new(struct loop *loop, struct net *net,
                               const struct endpoint_options *options, struct err *err)
 {
@@ -126,7 +147,8 @@ struct endpoint *endpoint_new(struct loop *loop, struct net *net,
                                               .max_message_bytes = LIMIT_HTTP_BODY_BYTES};
     endpoint->without = options->without;
     if (load_replay(endpoint, options, err) == STATUS_OK &&
-        load_vocab(endpoint, options, err) == STATUS_OK)
+        load_vocab(endpoint, options, err) == STATUS_OK &&
+        open_store(endpoint, options, err) == STATUS_OK)
         endpoint->server = net_server_new(net, &server, &handlers, endpoint, err);
     if (!endpoint->server) {
         endpoint_free(endpoint);
@@ -151,6 +173,7 @@ void endpoint_free(struct endpoint *endpoint)
     while (endpoint->exchanges.len > 0)
         exchange_free(vec_pop(&endpoint->exchanges));
     vec_finish(&endpoint->exchanges);
+    stored_forget_removals(endpoint);
     store_finish(&endpoint->store);
     replay_free(endpoint->replay);
     tokenizer_free(endpoint->tokenizer);

@@ -112,10 +112,6 @@ static void reply_whole(struct exchange *exchange)
 static void on_end(void *user, struct record *record)
 {
     struct exchange *exchange = user;
-    uint64_t begun = time_mono_ns();
-    if (record && exchange->answer->store)
-        store_add(&exchange->endpoint->store, record);
-    stages_note_bookkeeping(&exchange->saves, begun);
     if (exchange->begun) {
         write_event(exchange, NULL, STR("[DONE]"));
         net_request_end(exchange->http, false);
@@ -125,7 +121,8 @@ static void on_end(void *user, struct record *record)
     discard(exchange);
 }
 
-static const struct answer_ops ops = {.on_event = on_event,
+static const struct answer_ops ops = {.transport = "http",
+                                      .on_event = on_event,
                                       .on_error = on_error,
                                       .queued = queued,
                                       .on_leave = on_leave,
@@ -157,7 +154,7 @@ static struct answer *make_answer(struct exchange *exchange, struct str body,
     if (status == STATUS_OK)
         status = check(&request, problem);
     if (status == STATUS_OK && previous.len) {
-        parent = store_find(&exchange->endpoint->store, previous);
+        parent = store_find_parent(&exchange->endpoint->store, previous);
         metrics_add(&exchange->endpoint->metrics,
                     parent ? METRIC_CACHE_STORED_HITS : METRIC_CACHE_MISSES, 1);
         if (!parent)

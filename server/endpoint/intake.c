@@ -122,7 +122,7 @@ static enum status take_tools(struct intake *intake, const struct item_view *vie
     return STATUS_OK;
 }
 
-static enum status take_item(struct intake *intake, struct str span, size_t index,
+enum status intake_take_item(struct intake *intake, struct str span, size_t index,
                              const struct endpoint *endpoint, struct problem *problem)
 {
     const char *fingerprint = endpoint->fingerprint;
@@ -171,8 +171,19 @@ enum status intake_read(struct intake *intake, const struct request *request,
     struct str key, item;
     enum status status = STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && json_raw_next(&iter, &key, &item); i++)
-        status = take_item(intake, item, i, endpoint, problem);
+        status = intake_take_item(intake, item, i, endpoint, problem);
     return status;
+}
+
+bool intake_is_call(struct str item, struct pending_call *ret_call)
+{
+    struct item_view view;
+    if (!view_item(item, &view) || !is_client_call(view.type) ||
+        view.call_id.len >= sizeof(ret_call->call_id))
+        return false;
+    ret_call->is_custom = str_eq_c(view.type, "custom_tool_call");
+    snprintf(ret_call->call_id, sizeof(ret_call->call_id), STR_FMT, STR_ARG(view.call_id));
+    return true;
 }
 
 void intake_finish(struct intake *intake)

@@ -77,8 +77,8 @@ static int label_of_call(const struct endpoint *endpoint, struct str call_id)
 }
 
 /* Only outputs that the script speaks of are kept; of a label called twice the last. */
-static void remember_outputs(const struct endpoint *endpoint, const struct intake *intake,
-                             struct record *record)
+void play_remember_outputs(const struct endpoint *endpoint, const struct intake *intake,
+                           struct record *record)
 {
     for (size_t i = 0; i < intake->outputs.len; i++) {
         const struct intake_output *output = &intake->outputs.ptr[i];
@@ -224,7 +224,7 @@ static enum status replay_plan(struct answer *answer, const struct request *requ
     struct str said = buf_str(&user);
     if (intake->user.len == 0 && parent && parent->user)
         said = parent->user->text;
-    remember_outputs(endpoint, intake, record);
+    play_remember_outputs(endpoint, intake, record);
     record->next = position_of(endpoint, intake, parent);
     plan->pace.chunk = 40;
     enum status status = STATUS_OK;

@@ -73,18 +73,21 @@ struct record {
     char id[ENDPOINT_ID_BYTES];
     uint64_t created_at; /* seconds */
     struct record *parent;
-    unsigned depth;             /* how many ancestors it has */
-    bool is_stored;             /* the store finds it */
-    struct items input, output; /* its own */
-    size_t item_count;          /* of the whole conversation */
-    struct shared *settings;    /* members of the request, each with a comma behind; see above */
-    struct shared *response;    /* the response object, as its terminal event had it */
+    unsigned depth;               /* how many ancestors it has */
+    bool is_stored;               /* the store finds it in memory */
+    bool is_kept;                 /* the store's file has it, or is about to */
+    bool is_failed;               /* can be asked for, but not continued from */
+    struct record *newer, *older; /* of those that the store has in memory */
+    struct items input, output;   /* its own */
+    size_t item_count;            /* of the whole conversation */
+    struct shared *settings;      /* members of the request, each with a comma behind; see above */
+    struct shared *response;      /* the response object, as its terminal event had it */
     /* Of its own items, once they were rendered; the count is that of the whole conversation, images
      * included. Without a vocabulary there is the count alone. */
     struct token_list tokens;
     size_t token_count;
     bool is_rendered;
-    size_t own_bytes;           /* what it counts for in `held` */
+    size_t own_bytes; /* what it counts for in `held` */
     /* Of the replay and the rules: */
     struct position next;
     VEC(struct pending_call) pending; /* calls that a continuation must answer */
@@ -100,6 +103,7 @@ void record_unref(struct record *record);
 /* An `input`: a JSON array, or a string, which becomes a user message. Empty: nothing. */
 void record_add_input(struct record *record, struct str input);
 void record_add_output(struct record *record, struct str item);
+void record_add_outputs(struct record *record, struct str array);
 void record_set_settings(struct record *record, struct str settings);
 void record_set_response(struct record *record, struct str response);
 void record_recount(struct record *record); /* its tokens have grown */

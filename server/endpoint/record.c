@@ -141,13 +141,13 @@ void record_unref(struct record *record)
 /* -- Filling --------------------------------------------------------------------------------------
  */
 
-static void add_input_array(struct record *record, struct str input)
+static void add_array(struct record *record, struct items *items, struct str array)
 {
-    struct json_raw_iter iter = {.rest = input};
+    struct json_raw_iter iter = {.rest = array};
     struct str key, item;
-    buf_reserve(&record->input.text, input.len);
+    buf_reserve(&items->text, array.len);
     while (json_raw_next(&iter, &key, &item)) {
-        items_push(&record->input, item);
+        items_push(items, item);
         record->item_count++;
     }
 }
@@ -155,7 +155,7 @@ static void add_input_array(struct record *record, struct str input)
 void record_add_input(struct record *record, struct str input)
 {
     if (input.len > 0 && input.ptr[0] == '[') {
-        add_input_array(record, input);
+        add_array(record, &record->input, input);
     } else if (input.len > 0) {
         struct buf item = {0};
         buf_append_c(&item, "{\"type\":\"message\",\"role\":\"user\",\"content\":");
@@ -172,6 +172,12 @@ void record_add_output(struct record *record, struct str item)
 {
     items_push(&record->output, item);
     record->item_count++;
+    count(record);
+}
+
+void record_add_outputs(struct record *record, struct str array)
+{
+    add_array(record, &record->output, array);
     count(record);
 }
 

@@ -87,22 +87,80 @@ void stored_get(struct endpoint *endpoint, struct net_server_request *request,
         problem_reply(request, &problem, NULL);
 }
 
+struct removal {
+    struct guest guest;
+    struct endpoint *endpoint;
+    struct net_server_request *http;
+    struct keeper_job *job;
+    char id[ENDPOINT_ID_BYTES];
+};
+
+static void reply_deleted(struct endpoint *endpoint, struct net_server_request *http, struct str id)
+{
+    struct buf body = {0};
+    buf_append_fmt(&body, "{\"id\":\"" STR_FMT "\",\"object\":\"response\",\"deleted\":true}",
+                   STR_ARG(id));
+    reply_json(endpoint, http, buf_str(&body));
+    buf_finish(&body);
+}
+
+static void removal_free(struct removal *removal)
+{
+    struct endpoint *endpoint = removal->endpoint;
+    for (size_t i = 0; i < endpoint->removals.len; i++)
+        if (endpoint->removals.ptr[i] == removal)
+            vec_remove(&endpoint->removals, i--);
+    if (removal->job)
+        keeper_forget(removal->job);
+    mem_free(removal);
+}
+
+static void on_removed(void *user, enum status status)
+{
+    struct removal *removal = user;
+    removal->job = NULL;
+    if (status == STATUS_OK) {
+        reply_deleted(removal->endpoint, removal->http, str_from(removal->id));
+    } else {
+        struct problem problem;
+        problem_set(&problem, PROBLEM_NOT_STORED, NULL, "The response could not be deleted.");
+        problem_reply(removal->http, &problem, NULL);
+    }
+    removal_free(removal);
+}
+
+static void on_closed(struct guest *guest)
+{
+    removal_free(container_of(guest, struct removal, guest));
+}
+
+void stored_forget_removals(struct endpoint *endpoint)
+{
+    while (endpoint->removals.len > 0)
+        removal_free(vec_last(&endpoint->removals));
+    vec_finish(&endpoint->removals);
+}
+
+/* It is told as done when it is. */
 void stored_delete(struct endpoint *endpoint, struct net_server_request *request,
                    const struct net_request_info *info, struct str id)
 {
     struct problem problem;
-    struct buf body = {0};
     if (!find(endpoint, id, &problem)) {
         problem_reply(request, &problem, NULL);
         return;
     }
-    buf_append_fmt(&body, "{\"id\":\"" STR_FMT "\",\"object\":\"response\",\"deleted\":true}",
-                   STR_ARG(id));
+    struct removal *removal = mem_new(struct removal);
+    *removal =
+        (struct removal){.guest.on_closed = on_closed, .endpoint = endpoint, .http = request};
+    snprintf(removal->id, sizeof(removal->id), STR_FMT, STR_ARG(id));
     for (size_t i = 0; i < endpoint->conns.len; i++)
-        conn_forget(endpoint->conns.ptr[i], id);
-    store_remove(&endpoint->store, id);
-    reply_json(endpoint, request, buf_str(&body));
-    buf_finish(&body);
+        conn_forget(endpoint->conns.ptr[i], str_from(removal->id));
+    vec_push(&endpoint->removals, removal);
+    net_request_set_user(request, &removal->guest);
+    store_remove(&endpoint->store, str_from(removal->id), on_removed, removal, &removal->job);
+    if (!removal->job)
+        on_removed(removal, STATUS_OK);
 }
 
 /* -- Input items ----------------------------------------------------------------------------------
@@ -300,7 +358,7 @@ void stored_count_tokens(struct endpoint *endpoint, struct net_server_request *h
     enum status status = request_read(&request, info->body, &problem);
     struct str previous = request_inner(&request, FIELD_PREVIOUS);
     if (status == STATUS_OK && previous.len) {
-        parent = store_find(&endpoint->store, previous);
+        parent = store_find_parent(&endpoint->store, previous);
         if (!parent)
             status = problem_set_parent(&problem, previous);
     }

@@ -78,7 +78,8 @@
 /* Local endpoint */
 #define LIMIT_ENDPOINT_CONNS_COUNT 256     /* WebSockets at once: every editor window of one user */
 #define LIMIT_ENDPOINT_QUEUE_COUNT 256     /* requests waiting on one connection */
-#define LIMIT_ENDPOINT_STORED_COUNT 4096   /* responses kept by store:true; the oldest goes first */
+#define LIMIT_ENDPOINT_STORED_COUNT 4096   /* stored responses in memory; the oldest goes first */
+#define LIMIT_ENDPOINT_FILE_BYTES (1024 * MIB) /* of the store's file; the oldest go first */
 #define LIMIT_ENDPOINT_UNREAD_BYTES MIB    /* unsent events before an answer waits for its reader */
 #define LIMIT_ENDPOINT_IMAGES_COUNT 256    /* known by hash on one connection, 100 bytes each */
 #define LIMIT_VOCAB_BYTES (16 * MIB)       /* a rank file; that of 200,000 tokens is 3.6 MB */
