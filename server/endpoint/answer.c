@@ -541,8 +541,8 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
     memcpy(answer->record->id, answer->id, sizeof(answer->id));
     snprintf(answer->lane, sizeof(answer->lane), STR_FMT, STR_ARG(lane));
     answer->record->created_at = time_wall_ms() / 1000;
-    response_append_constant(&answer->constant, request, buf_str(&answer->saves->route),
-                             answer->id, answer->record->created_at);
+    response_append_constant(&answer->constant, request, buf_str(&answer->saves->route), answer->id,
+                             answer->record->created_at);
     response_append_metadata(&answer->metadata, endpoint, request);
     keep_settings(answer->record, request);
     apply_shape_fault(answer);

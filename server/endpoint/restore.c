@@ -51,6 +51,5 @@ void endpoint_restore(void *user, struct record *record)
     if (endpoint->replay)
         restore_place(endpoint, &intake, record);
     restore_calls(record);
-    record->bytes += record->input.text.len + record->output.text.len;
     intake_finish(&intake);
 }
