@@ -8,6 +8,11 @@ uint64_t responses_now(const struct responses *client)
     return client->env.now_ms(client->env.user);
 }
 
+uint64_t responses_client_slept_ms(const struct responses *client)
+{
+    return client->env.slept_ms ? client->env.slept_ms(client->env.user) : 0;
+}
+
 bool responses_client_has_stored_ids(const struct responses *client)
 {
     return client->store && client->profile.stored_ids;

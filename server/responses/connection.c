@@ -1,9 +1,6 @@
 /* One connection: opened, watched, its messages brought to the lane they belong to, closed. */
 #include "responses-internal.h"
 
-#define MINUTE_MS ((uint64_t)60 * 1000)
-#define LIFE_LEAST_MS ((uint64_t)1000) /* an endpoint that closes sooner is broken, not strict */
-
 static const struct transport_handlers transport_handlers;
 
 unsigned responses_connection_active(const struct connection *connection)
@@ -24,11 +21,6 @@ unsigned responses_connection_busy(const struct connection *connection)
 
 /* -- Opening and closing --------------------------------------------------------------------- */
 
-static uint64_t slept_ms(const struct responses *client)
-{
-    return client->env.slept_ms ? client->env.slept_ms(client->env.user) : 0;
-}
-
 struct connection *responses_connection_open(struct responses *client, enum transport_kind kind,
                                              struct err *err)
 {
@@ -47,7 +39,7 @@ struct connection *responses_connection_open(struct responses *client, enum tran
         connection->lanes[i].connection = connection;
     connection->opened_ms = connection->heard_ms = connection->used_ms = responses_now(client);
     connection->begun_ms = connection->opened_ms;
-    connection->slept_open_ms = slept_ms(client);
+    connection->slept_open_ms = responses_client_slept_ms(client);
     connection->transport =
         client->env.open(client->env.user, kind, &transport_handlers, connection, err);
     if (!connection->transport) {
@@ -145,48 +137,6 @@ static uint64_t min_of(uint64_t a, uint64_t b)
 
 /* -- Time ------------------------------------------------------------------------------------ */
 
-/* How long before the end to be gone: long enough for a turn's step that runs to end. */
-static uint64_t margin_of(uint64_t life_ms)
-{
-    uint64_t margin = life_ms / 12;
-    return margin < MINUTE_MS && life_ms >= 2 * MINUTE_MS ? MINUTE_MS : margin;
-}
-
-/* The server counts the time that we have slept, our clock does not. */
-static uint64_t aged_by(const struct connection *connection, uint64_t age_ms)
-{
-    uint64_t slept = slept_ms(connection->client) - connection->slept_open_ms;
-    return connection->opened_ms + (age_ms > slept ? age_ms - slept : 0);
-}
-
-static uint64_t rotation_due(const struct connection *connection)
-{
-    uint64_t life = connection->client->life_ms;
-    if (life == 0 || connection->kind != TRANSPORT_WEBSOCKET)
-        return NEVER;
-    return aged_by(connection, life - margin_of(life));
-}
-
-/* When also a turn that runs gets nothing more on it. */
-static uint64_t leave_due(const struct connection *connection)
-{
-    uint64_t life = connection->client->life_ms;
-    return connection->is_left ? aged_by(connection, life - margin_of(life) / 4) : NEVER;
-}
-
-void responses_connection_learn_life(const struct connection *connection)
-{
-    struct responses *client = connection->client;
-    uint64_t age = responses_now(client) - connection->opened_ms;
-    if (age >= LIFE_LEAST_MS && (client->life_ms == 0 || age < client->life_ms))
-        client->life_ms = age;
-}
-
-bool responses_connection_is_aged(const struct connection *connection, uint64_t now_ms)
-{
-    return now_ms >= rotation_due(connection);
-}
-
 /* Nothing has come since the upgrade, no event and no pong: something on the way may have answered
  * for a server that never hears us. */
 static bool is_unproven(const struct connection *connection)
@@ -240,46 +190,6 @@ static uint64_t drain_due(const struct connection *connection)
     return due;
 }
 
-/* NEVER for a connection that is idle: it is left to close. */
-static uint64_t rotate_at(const struct connection *connection)
-{
-    uint64_t due = rotation_due(connection);
-    bool is_used = connection->wanted_ms && connection->wanted_ms + ROTATE_USED_MS >= due;
-    bool can = connection->is_named && !connection->is_retiring && !connection->is_rotating &&
-               !connection->is_left;
-    if (due == NEVER || !can || !is_used)
-        return NEVER;
-    uint64_t earliest = connection->client->connect_not_before_ms;
-    return due > earliest ? due : earliest;
-}
-
-static void leave_chains(struct connection *connection)
-{
-    uint64_t now = responses_now(connection->client);
-    for (unsigned i = 0; i < connection->lane_count; i++) {
-        struct responses_chain *chain = connection->lanes[i].chain;
-        if (chain && chain->hold.is_cached && chain->used_ms &&
-            chain->used_ms + ROTATE_USED_MS >= now)
-            chain->is_left_behind = true;
-    }
-}
-
-static void leave_old(struct connection *successor)
-{
-    struct responses *client = successor->client;
-    for (size_t i = 0; i < client->connections.len; i++) {
-        struct connection *connection = client->connections.ptr[i];
-        if (!connection->is_rotating || connection == successor)
-            continue;
-        connection->is_rotating = false;
-        connection->is_left = true;
-        if (connection->wanted_ms > successor->wanted_ms)
-            successor->wanted_ms = connection->wanted_ms;
-        leave_chains(connection);
-        client->has_rotated = true;
-    }
-}
-
 /* A turn waits for it that could as well go over HTTP. */
 static bool is_urgent(const struct connection *connection)
 {
@@ -306,8 +216,8 @@ uint64_t responses_connection_deadline(const struct connection *connection)
     if (connection->state == CONNECTION_CONNECTING)
         return connect_due(connection);
     uint64_t due = min_of(silence_due(connection), drain_due(connection));
-    due = min_of(due, connection->is_retiring ? NEVER : leave_due(connection));
-    return min_of(due, rotate_at(connection));
+    due = min_of(due, connection->is_retiring ? NEVER : responses_rotate_leave_due(connection));
+    return min_of(due, responses_rotate_due(connection));
 }
 
 static void handle_connect_failure(struct connection *connection, const struct failure *failure)
@@ -326,7 +236,7 @@ static void ask(struct connection *connection, uint64_t now_ms)
 bool responses_connection_is_doubted(struct connection *connection)
 {
     struct responses *client = connection->client;
-    uint64_t now = responses_now(client), slept = slept_ms(client);
+    uint64_t now = responses_now(client), slept = responses_client_slept_ms(client);
     bool has_slept = slept > client->slept_ms + WAKE_MS;
     client->slept_ms = slept;
     for (size_t i = 0; has_slept && i < client->connections.len; i++)
@@ -385,11 +295,11 @@ void responses_connection_tick(struct connection *connection, uint64_t now_ms)
     }
     if (drain_due(connection) <= now_ms)
         responses_connection_spend_drain(connection);
-    if (rotate_at(connection) <= now_ms) {
-        connection->is_rotating = true;
-        responses_connection_open(connection->client, TRANSPORT_WEBSOCKET, NULL);
-    }
-    if (leave_due(connection) <= now_ms)
+    if (responses_rotate_due(connection) <= now_ms)
+        responses_rotate(connection);
+    if (connection->dead)
+        return;
+    if (responses_rotate_leave_due(connection) <= now_ms)
         connection->is_retiring = true;
     if (silence_due(connection) <= now_ms)
         handle_silence(connection, now_ms);
@@ -436,7 +346,7 @@ static void on_open(void *user)
         ask(connection, connection->opened_ms);
     else
         note_stands(connection);
-    leave_old(connection);
+    responses_rotate_done(connection);
     client->is_unsettled = true;
     responses_client_leave(client);
 }

@@ -309,8 +309,11 @@ static bool keep_predecessor(const struct connection *connection)
     const struct responses *client = connection->client;
     for (size_t i = 0; i < client->connections.len; i++) {
         struct connection *other = client->connections.ptr[i];
-        if (other == connection || !other->is_named || other->is_retiring || other->is_left ||
-            other->state != CONNECTION_OPEN)
+        bool is_own =
+            connection->is_named || (other->is_rotating && other->chain == connection->chain &&
+                                     other->is_short == connection->is_short);
+        if (other == connection || other->is_named != connection->is_named || !is_own ||
+            other->is_retiring || other->is_left || other->state != CONNECTION_OPEN)
             continue;
         other->is_rotating = false;
         return true;
@@ -463,7 +466,7 @@ void responses_recover_connection_error(struct connection *connection,
     } else if (action == ACTION_NEW_CONNECTION) {
         connection->is_retiring = true;
         connection->client->is_unsettled = true;
-        responses_connection_learn_life(connection);
+        responses_rotate_learn_life(connection);
         struct response *response;
         while ((response = take_unbegun(connection)))
             go_elsewhere(response, failure); /* not for ever: an endpoint may always say so */

@@ -83,10 +83,14 @@ enum status response_send(struct response *response, struct lane *lane)
     struct buf frame = {0};
     write_frame(response, lane, first, &frame);
     size_t length = frame.len;
+    if (length > LIMIT_LANE_QUEUE_BYTES) {
+        buf_finish(&frame);
+        return STATUS_LIMIT;
+    }
     enum status status = connection->transport->ops->send(connection->transport, &frame);
     buf_finish(&frame);
     if (status < 0)
-        return status;
+        return status == STATUS_LIMIT ? STATUS_CONFLICT : status;
 
     responses_lane_start(lane, response);
     response_set_state(response, RESPONSE_SENT);
@@ -121,6 +125,8 @@ void response_send_again(struct response *response, uint64_t not_before_ms)
     response->sequence = -1;
     response->had_started = response->had_output = response->is_counting = false;
     response->is_in_text = false;
+    response->events = 0;
+    response->received = 0;
     response->steer.count = 0;
     response->not_before_ms = not_before_ms;
     response_set_state(response, waits ? RESPONSE_BACKOFF : RESPONSE_QUEUED);
@@ -138,6 +144,18 @@ void response_end(struct response *response, enum responses_end end, struct str 
     response->result.ended_ms = responses_now(response->client);
     responses_copy_id(response->result.code, sizeof(response->result.code), code);
     responses_copy_text(response->result.text, sizeof(response->result.text), text);
+}
+
+static bool is_streaming(const struct response *response)
+{
+    return response->had_output &&
+           responses_now(response->client) < response->event_ms + STREAMING_MS &&
+           STREAMING_MS < response->client->deadlines.thinking;
+}
+
+bool response_is_streaming(const struct response *response)
+{
+    return response->state == RESPONSE_RUNNING && is_streaming(response);
 }
 
 /* Over HTTP comments come from whoever has the request, and count. */
@@ -167,7 +185,8 @@ uint64_t response_deadline(const struct response *response)
     case RESPONSE_STEERED:
         return response->event_ms + deadlines->first_event;
     case RESPONSE_RUNNING:
-        return response->event_ms + deadlines->thinking;
+        return is_streaming(response) ? response->event_ms + STREAMING_MS
+                                      : response->event_ms + deadlines->thinking;
     default:
         return NEVER;
     }
@@ -239,6 +258,7 @@ static bool note_started(struct response *response, const struct responses_event
 
 static void note_output(struct response *response)
 {
+    response->client->is_unsettled |= response->client->told.state != RESPONSES_STREAMING;
     if (response->had_output)
         return;
     response->had_output = true;
@@ -474,11 +494,33 @@ static handle_fn *const handlers[] = {
     [EVENT_INCOMPLETE] = handle_incomplete, [EVENT_ERROR] = handle_error,
 };
 
+/* A lane that floods is not read any more. What it still sends is drained, and its connection gets
+ * nothing new; who runs there beside it goes on. */
+static void give_up_flood(struct response *response)
+{
+    struct connection *connection = response->lane->connection;
+    struct lane *lane = response->lane;
+    if (responses_lane_abandon(lane, connection->heard_ms)) {
+        response->delta_bytes = 0; /* counted with what drains */
+        responses_cancel(lane);
+        responses_connection_spend_drain(connection);
+    }
+    response_end(response, RESPONSE_FAILED, STR("flooded"),
+                 STR("The server sent more for this answer than is taken for one (256 MiB, or a "
+                     "million events). Ask for it in smaller steps."));
+}
+
 void response_handle_event(struct response *response, const struct event_type *type,
                            const struct responses_event *event, struct str message)
 {
     response->event_ms = response->lane->connection->heard_ms;
     response->result.bytes_received += message.len;
+    response->received += message.len;
+    if (++response->events > LIMIT_RESPONSE_EVENTS_COUNT ||
+        response->received > LIMIT_RESPONSE_BYTES) {
+        give_up_flood(response);
+        return;
+    }
     response->is_in_text = false;
     if (response->state == RESPONSE_STEERED && !event->is_error) {
         response_take_successor(response, event);

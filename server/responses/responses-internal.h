@@ -15,7 +15,7 @@ enum {
     RESPONSE_ID_BYTES = 96,
     LANE_ENDED_COUNT = 4, /* ids of ended responses a lane remembers, for duplicates */
     LANE_NAME_BYTES = 8,
-    MODEL_BYTES = 64,        /* longer names of models are not remembered */
+    MODEL_BYTES = 64, /* longer names of models are not remembered */
     REFUSED_MODELS_COUNT = 16,
     SOCKETS_WITHOUT_LANES_COUNT = 4, /* one a running thread, one for short requests */
     DRAIN_TOKENS_COUNT = 2000,       /* an interrupted response may still produce this much */
@@ -23,8 +23,10 @@ enum {
     CLOSES_COUNT = 2,                /* closes before the first event, before HTTP is tried */
     CHAINS_COUNT = 4096,
 };
-#define WAKE_MS ((uint64_t)1000)     /* a machine that slept for longer doubts its connections */
-#define STREAMING_MS ((uint64_t)2000) /* without an event for longer it thinks, it does not stream */
+#define WAKE_MS ((uint64_t)1000)      /* a machine that slept for longer doubts its connections */
+#define QUEUE_WAIT_MS ((uint64_t)100) /* a full send queue is looked at again after this */
+#define STREAMING_MS                                                                               \
+    ((uint64_t)2000) /* without an event for longer it thinks, it does not stream */
 #define ROTATE_USED_MS ((uint64_t)600 * 1000) /* a connection idle for longer is left to close */
 #define RETRY_AFTER_MAX_MS                                                                         \
     ((uint64_t)600 * 1000) /* a server that asks for more is told to the user */
@@ -163,7 +165,7 @@ struct lane {
     char response_id[RESPONSE_ID_BYTES]; /* of what runs or drains; empty until told */
     char ended[LANE_ENDED_COUNT][RESPONSE_ID_BYTES];
     unsigned ended_next;
-    uint64_t used; /* the client's use count, for least recently used */
+    uint64_t used;      /* the client's use count, for least recently used */
     bool was_cancelled; /* while DRAINING: response.cancel has gone out */
     uint64_t drain_since_ms, drained_bytes;
     uint64_t before_bytes; /* of deltas before the interrupt */
@@ -206,6 +208,7 @@ struct connection {
     unsigned cancels_due;  /* sent, and nothing known of them yet */
     bool is_retiring;      /* nothing new; closed when nothing is active */
     bool is_rotating;      /* is left when its successor is open */
+    bool has_no_successor; /* there was no room for one: replaced when it is used next */
     bool is_left;          /* its successor is there: only for turns that run; retires then */
     bool is_short;         /* without lanes: for typing and code actions */
     bool drain_spent;      /* what drains is not waited for any more */
@@ -220,7 +223,7 @@ struct connection {
     uint64_t opened_ms, heard_ms, ping_ms, used_ms;
     uint64_t begun_ms;      /* when it began to connect */
     uint64_t slept_open_ms; /* what the machine had slept when it was opened */
-    uint64_t wanted_ms; /* used for more than a warm-up; 0: never */
+    uint64_t wanted_ms;     /* used for more than a warm-up; 0: never */
     unsigned lane_count;
     struct lane lanes[];
 };
@@ -234,21 +237,32 @@ void responses_connection_lose(struct connection *connection, const struct failu
 /* Closes what has nothing left to do. */
 void responses_connection_sweep(struct responses *client);
 void responses_connection_close_idle(struct connection *connection);
-/* The server said that it has lived long enough: the next one is replaced before that. */
-void responses_connection_learn_life(const struct connection *connection);
-/* Old enough to be replaced before the server closes it. */
-bool responses_connection_is_aged(const struct connection *connection, uint64_t now_ms);
 uint64_t responses_connection_deadline(const struct connection *connection);
 void responses_connection_tick(struct connection *connection, uint64_t now_ms);
 
-/* Before a request goes out: a connection that was idle is asked whether it lives. True until it has
- * answered; what could not be sent again has to wait for that. */
+/* Before a request goes out: a connection that was idle is asked whether it lives. True until it
+ * has answered; what could not be sent again has to wait for that. */
 bool responses_connection_is_doubted(struct connection *connection);
 /* A probe of the socket, beside what goes over HTTP. */
 void responses_connection_probe(struct responses *client);
 
 /* What drains is not waited for any more: the connection takes nothing new and closes. */
 void responses_connection_spend_drain(struct connection *connection);
+
+/* -- rotate.c -------------------------------------------------------------------------------- */
+
+/* The server said that it has lived long enough: the next one is replaced before that. */
+void responses_rotate_learn_life(const struct connection *connection);
+/* Old enough to be replaced before the server closes it. */
+bool responses_rotate_is_aged(const struct connection *connection, uint64_t now_ms);
+/* When its successor is to be opened. NEVER for a connection that is idle: it is left to close. */
+uint64_t responses_rotate_due(const struct connection *connection);
+/* When also a turn that runs gets nothing more on it. */
+uint64_t responses_rotate_leave_due(const struct connection *connection);
+/* Opens the successor, if there is room for one. May close the connection. */
+void responses_rotate(struct connection *connection);
+/* The successor is open: who is between turns goes over to it. */
+void responses_rotate_done(struct connection *successor);
 
 /* -- route.c --------------------------------------------------------------------------------- */
 
@@ -303,7 +317,9 @@ struct response {
     bool must_be_forgotten;     /* the chain was reset meanwhile */
     unsigned refused_when_sent; /* enum request_option left out of the last attempt */
     bool had_started, had_output, is_counting;
-    bool is_in_text;            /* the last event was a delta: silence now is unusual */
+    bool is_in_text; /* the last event was a delta: silence now is unusual */
+    unsigned events; /* of this attempt, and their bytes */
+    uint64_t received;
     struct request_copy request;
     struct responses_handlers handlers;
     void *user;
@@ -339,6 +355,8 @@ void response_end(struct response *response, enum responses_end end, struct str 
 void response_handle_event(struct response *response, const struct event_type *type,
                            const struct responses_event *event, struct str message);
 uint64_t response_deadline(const struct response *response);
+/* Its output came a moment ago. */
+bool response_is_streaming(const struct response *response);
 void response_tick(struct response *response, uint64_t now_ms);
 
 /* -- steer.c --------------------------------------------------------------------------------- */
@@ -353,8 +371,8 @@ bool responses_steer_handle(struct connection *connection, const struct event_ty
 
 /* -- cancel.c -------------------------------------------------------------------------------- */
 
-/* The lane drains and its response's id is known: asks the server to end it, where that works or may
- * be tried. */
+/* The lane drains and its response's id is known: asks the server to end it, where that works or
+ * may be tried. */
 void responses_cancel(struct lane *lane);
 /* An error that answers a cancel? */
 bool responses_cancel_handle(struct connection *connection, const struct responses_event *event);
@@ -368,6 +386,8 @@ void responses_cancel_note_vain(struct connection *connection);
 /* Places every queued response that can be placed. If `asked` cannot even be tried it is left as it
  * is and its status returned with `err`; others in that case end as FAILED. */
 enum status responses_schedule(struct responses *client, struct response *asked, struct err *err);
+/* The least recently used socket that nobody waits for: idle, else only draining; or NULL. */
+struct connection *responses_schedule_find_spare(const struct responses *client);
 
 /* -- recover.c ------------------------------------------------------------------------------- */
 
@@ -410,7 +430,7 @@ struct responses {
     unsigned depth;    /* of enter */
     bool is_freed, is_unsettled, has_rotated;
 
-    unsigned refused;    /* enum request_option */
+    unsigned refused; /* enum request_option */
     struct refused_model {
         unsigned option;
         char model[MODEL_BYTES];
@@ -436,6 +456,8 @@ struct responses {
     struct buf scratch, slim;     /* of one message */
 };
 uint64_t responses_now(const struct responses *client);
+/* For how long this machine has slept, which now does not count. */
+uint64_t responses_client_slept_ms(const struct responses *client);
 /* Around everything the outside calls by callback. Leave settles: places what waits, closes what is
  * done, calls back, arms the timer. */
 void responses_client_enter(struct responses *client);

@@ -29,6 +29,11 @@ static void send_on(struct response *response, struct lane *lane)
     enum status status = response_send(response, lane);
     if (status == STATUS_OK)
         return;
+    if (status == STATUS_CONFLICT) { /* others' bytes are still on their way out */
+        response->not_before_ms = responses_now(response->client) + QUEUE_WAIT_MS;
+        response_set_state(response, RESPONSE_BACKOFF);
+        return;
+    }
     if (status == STATUS_LIMIT) {
         response_end(response, RESPONSE_FAILED, STR("too_large"),
                      STR("The request is larger than what may wait to be sent. Start a new thread "
@@ -83,7 +88,7 @@ static enum status place_http(struct response *response, struct err *err)
 /* Too old to begin something on, unless its successor is on the way. */
 static bool is_worn_out(const struct connection *connection)
 {
-    return responses_connection_is_aged(connection, responses_now(connection->client)) &&
+    return responses_rotate_is_aged(connection, responses_now(connection->client)) &&
            !connection->is_rotating && responses_connection_active(connection) == 0;
 }
 
@@ -93,7 +98,8 @@ static struct connection *find_shared(struct responses *client)
     struct connection *best = NULL;
     for (size_t i = 0; i < client->connections.len; i++) {
         struct connection *connection = client->connections.ptr[i];
-        if (!connection->is_named || connection->is_retiring || connection->is_left)
+        if (!connection->is_named || connection->is_retiring || connection->is_left ||
+            connection->is_probe)
             continue;
         if (is_worn_out(connection)) {
             connection->is_retiring = true;
@@ -107,15 +113,18 @@ static struct connection *find_shared(struct responses *client)
 }
 
 /* A turn that runs ends where it began, although a successor is there. */
-static struct connection *find_own(const struct response *response)
+static bool stays_on(const struct response *response, const struct lane *lane)
 {
     const struct responses_chain *chain = response->chain;
-    const struct lane *lane = chain->lane;
-    bool stays = chain->in_turn && lane && lane->state == LANE_FREE && lane->connection->is_left &&
-                 !lane->connection->is_retiring;
-    return stays && responses_chain_covered(chain, &response->request.request, lane) > 0
-               ? lane->connection
-               : NULL;
+    bool can = chain->in_turn && chain->lane == lane && lane->state == LANE_FREE &&
+               lane->connection->is_left && !lane->connection->is_retiring;
+    return can && responses_chain_covered(chain, &response->request.request, lane) > 0;
+}
+
+static struct connection *find_own(const struct response *response)
+{
+    const struct lane *lane = response->chain->lane;
+    return lane && stays_on(response, lane) ? lane->connection : NULL;
 }
 
 /* Interrupted responses (of fast typing, say) must not keep the living waiting. */
@@ -150,7 +159,10 @@ static enum status place_on_lane(struct response *response, struct err *err)
 
 static bool is_its_socket(const struct connection *connection, const struct response *response)
 {
-    if (connection->kind != TRANSPORT_WEBSOCKET || connection->is_named || connection->is_retiring)
+    if (connection->kind != TRANSPORT_WEBSOCKET || connection->is_named ||
+        connection->is_retiring || connection->is_probe)
+        return false;
+    if (connection->is_left && !stays_on(response, connection->lanes))
         return false;
     if (is_short(response))
         return connection->is_short;
@@ -158,9 +170,12 @@ static bool is_its_socket(const struct connection *connection, const struct resp
     return !connection->is_short && (connection->chain == response->chain || is_nobodys);
 }
 
-/* How ready a socket is: an own and free one, one that is coming, one that is taken. */
+/* How ready a socket is: where its turn began, an own and free one, one that is coming, one that is
+ * taken. */
 static int readiness(const struct connection *connection, const struct response *response)
 {
+    if (connection->is_left)
+        return 4;
     if (connection->lanes[0].state == LANE_DRAINING)
         return -1;
     if (connection->lanes[0].state == LANE_BUSY)
@@ -184,8 +199,7 @@ static struct connection *find_socket(const struct responses *client,
     return best;
 }
 
-/* The least recently used socket that nobody waits for: idle, else only draining. */
-static struct connection *find_spare(const struct responses *client)
+struct connection *responses_schedule_find_spare(const struct responses *client)
 {
     struct connection *best = NULL;
     bool best_drains = false;
@@ -209,7 +223,7 @@ static enum status open_socket(struct response *response, struct err *err)
     if (!may_connect(client))
         return STATUS_OK;
     if (count_connections(client, TRANSPORT_WEBSOCKET) >= SOCKETS_WITHOUT_LANES_COUNT) {
-        struct connection *spare = find_spare(client);
+        struct connection *spare = responses_schedule_find_spare(client);
         if (!spare)
             return STATUS_OK;
         responses_connection_close_idle(spare);
@@ -226,7 +240,7 @@ static enum status place_on_socket(struct response *response, struct err *err)
 {
     struct responses *client = response->client;
     struct connection *connection = find_socket(client, response);
-    if (connection && is_worn_out(connection)) {
+    if (connection && !connection->is_left && is_worn_out(connection)) {
         connection->is_retiring = true;
         connection = NULL;
     }

@@ -51,7 +51,7 @@ static void count_responses(const struct responses *client, struct census *censu
         census->sent += response->state == RESPONSE_SENT;
         census->running +=
             response->state == RESPONSE_RUNNING || response->state == RESPONSE_STEERED;
-        census->streaming += response->state == RESPONSE_RUNNING && response->had_output;
+        census->streaming += response_is_streaming(response);
     }
 }
 

@@ -22,6 +22,9 @@
 #define LIMIT_HTTP_HEADER_BYTES (64 * KIB)
 #define LIMIT_HTTP_BODY_BYTES (64 * MIB)   /* a full history in one POST */
 #define LIMIT_WS_QUEUE_BYTES (64 * MIB)    /* frames waiting to be written */
+#define LIMIT_LANE_QUEUE_BYTES (32 * MIB)  /* one lane's request: half of the queue is left to others */
+#define LIMIT_RESPONSE_BYTES (256 * MIB)   /* all events of one response: twice the largest event */
+#define LIMIT_RESPONSE_EVENTS_COUNT 1000000 /* ten times what the longest answers have */
 #define LIMIT_LANE_NAMES_COUNT 32          /* per connection, over its whole life (the protocol's) */
 #define LIMIT_LANES_ACTIVE_COUNT 16        /* concurrent responses per connection (the protocol's) */
 

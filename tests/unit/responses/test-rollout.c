@@ -43,6 +43,45 @@ static size_t run(struct world *world, size_t limit)
     return count;
 }
 
+/* The status, held against what can be seen from outside. */
+static void check_status(struct world *world, const struct asker *askers, size_t count)
+{
+    struct responses_status status = fake_status(&world->fake);
+    size_t asked = 0, open = fake_open_count(&world->fake);
+    for (size_t i = 0; i < count; i++)
+        asked += askers[i].response != NULL;
+    const char *state = responses_state_name(status.state);
+    struct str states = buf_str(&world->fake.states);
+    size_t blank = str_rfind_byte(states, ' ');
+    struct str told = blank == STR_NONE ? states : str_skip(states, blank + 1);
+    cr_assert(states.len == 0 || str_eq_c(told, state), "told " STR_FMT ", it is %s", STR_ARG(told),
+              state);
+    cr_assert_eq(status.sockets, open, "%s", state);
+    switch (status.state) {
+    case RESPONSES_IDLE:
+        cr_assert(asked == 0 && open == 0);
+        break;
+    case RESPONSES_CONNECTING:
+    case RESPONSES_WAITING:
+    case RESPONSES_THINKING:
+    case RESPONSES_STREAMING:
+        cr_assert_gt(asked, 0, "%s", state);
+        break;
+    case RESPONSES_READY:
+    case RESPONSES_DRAINING:
+    case RESPONSES_ROTATING:
+        cr_assert(asked == 0 && open > 0, "%s: %zu asked", state, asked);
+        break;
+    case RESPONSES_HTTP:
+        cr_assert_eq(status.transport, TRANSPORT_HTTP);
+        break;
+    case RESPONSES_OFFLINE:
+        break;
+    }
+    cr_assert(status.state == RESPONSES_DRAINING || asked > 0 || status.lanes_active == 0 ||
+              status.state == RESPONSES_HTTP);
+}
+
 static void ask_and_expect(struct world *world, const char *question)
 {
     unsigned before = world->asker.answers;
@@ -219,7 +258,7 @@ Test(responses_rollout, a_bad_day)
 {
     enum { ASKERS = 6 };
     uint32_t seed = 7;
-    unsigned answers = 0, cancelled = 0;
+    unsigned answers = 0, cancelled = 0, seen = 0;
     for (int round = 0; round < 200; round++) {
         struct world w;
         struct asker askers[ASKERS];
@@ -255,8 +294,13 @@ Test(responses_rollout, a_bad_day)
             server_deliver(&w.server, 0);
             if (what == 3)
                 fake_advance(&w.fake, 30);
+            fake_settle(&w.fake);
+            check_status(&w, askers, ASKERS);
+            seen |= 1u << fake_status(&w.fake).state;
         }
         run(&w, 10000);
+        fake_settle(&w.fake);
+        check_status(&w, askers, ASKERS);
         for (int i = 0; i < ASKERS; i++) {
             cr_assert(askers[i].is_idle, "asker %d hangs in round %d", i, round);
             answers += askers[i].answers;
@@ -267,4 +311,8 @@ Test(responses_rollout, a_bad_day)
     }
     cr_assert_gt(answers, 1000);
     cr_assert_gt(cancelled, 10);
+    static const enum responses_state states[] = {RESPONSES_WAITING, RESPONSES_THINKING,
+                                                  RESPONSES_STREAMING};
+    for (size_t i = 0; i < array_count(states); i++)
+        cr_assert(seen & 1u << states[i], "never %s", responses_state_name(states[i]));
 }
