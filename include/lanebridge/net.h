@@ -68,7 +68,33 @@ struct net_close {
     char text[512];
 };
 
-/* Which way a connection to `url` would take, for people. */
+/* -- Explaining -------------------------------------------------------------------------------------- */
+
+/* Everything under this heading is for who explains connections to people. */
+
+/* What a connection met on its way. Texts are empty, numbers 0, for what it did not come to. */
+enum { NET_CHAIN_COUNT = 6 };    /* certificates shown; chains are seldom longer than 4 */
+struct net_certificate {
+    char subject[128], issuer[128];
+    int64_t from_s, until_s;     /* since 1970 */
+};
+struct net_way {
+    bool connected;              /* through the proxy, where there is one */
+    bool secured;                /* TLS is up, and the certificate good */
+    char address[64];            /* of the other end of the socket: "192.0.2.1", a proxy's as well */
+    char protocol[16], cipher[48];
+    struct net_certificate chain[NET_CHAIN_COUNT];    /* the server's own first */
+    size_t chain_count;
+    int http_status;             /* the answer's, never a proxy's */
+    char server[96], via[96], request_id[128], date[48];    /* its headers */
+};
+/* From now on each new connection of a client writes into it, and begins with clearing it; NULL: no
+ * longer. Borrowed. */
+void net_set_way(struct net *net, struct net_way *way);
+/* Which authorities are trusted, as a list of where they come from. */
+void net_trust_describe(const struct net *net, struct buf *text);
+
+/* Which way a connection to `url` would take. */
 struct net_proxy_facts {
     bool used, is_socks, has_user;
     char host[256];      /* without brackets */

@@ -73,6 +73,7 @@ struct doctor {
     struct replay_child *replay;
 
     struct buf key;
+    struct net_way way; /* the first connection's, which the lines of the way are about */
     struct net_url url; /* of replay: what its socket stands for */
     struct net_proxy_facts proxy;
     const struct responses_profile *profile;
@@ -138,6 +139,8 @@ bool doctor_target(struct doctor *doctor, struct target *target, enum transport_
                    struct doctor_line *line);
 /* Opens unless it is open; false: socket.close says why. */
 bool doctor_socket_open(struct doctor *doctor, struct doctor_line *line);
+/* The first time, watching the way. False: it could not even be tried; the line says why. */
+bool doctor_socket_try(struct doctor *doctor, struct net_way *way, struct doctor_line *line);
 void doctor_socket_close(struct doctor *doctor);
 /* Sends a frame and waits for what decides. The frame is taken. */
 const struct doctor_answer *doctor_socket_ask(struct doctor *doctor, struct buf *frame,

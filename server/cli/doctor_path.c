@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "doctor-internal.h"
 
+enum { CERTIFICATE_SOON_S = 14 * 24 * 3600, CLOCK_OFF_S = 300 };
 enum { ADDRESSES_COUNT = 4, KEY_COMMAND_MS = 35000 /* it has 30 s, and then says so */ };
 
 static bool is_replay(const struct doctor *doctor)
@@ -277,45 +279,104 @@ void doctor_check_dns(struct doctor *doctor, struct doctor_line *line)
 
 /* -- Connection, TLS, upgrade: one attempt, told on three lines -- */
 
-static bool proxy_refused(const struct doctor *doctor)
-{
-    return doctor->proxy.used && strstr(doctor->socket.close.text, "proxy");
-}
-
-static bool answered(const struct doctor *doctor)
-{
-    const struct doctor_socket *socket = &doctor->socket;
-    return socket->opened || (socket->close.http_status != 0 && !proxy_refused(doctor));
-}
-
 void doctor_check_connect(struct doctor *doctor, struct doctor_line *line)
 {
+    const struct net_way *way = &doctor->way;
     uint64_t began = doctor_elapsed_ms(doctor);
-    bool open = doctor_socket_open(doctor, line);
-    if (line->outcome == DOCTOR_FAIL)
+    bool tried = doctor_socket_try(doctor, &doctor->way, line);
+    if (!tried)
         return;
-    const struct net_close *close = &doctor->socket.close;
     json_write_field_c(&line->w, "host", doctor->url.host);
     json_write_field_int(&line->w, "port", doctor->url.port);
-    if (open || answered(doctor) || (close->status == STATUS_DENIED && !proxy_refused(doctor)))
-        doctor_ok(line, "%s port %u in %llu ms",
-                  is_replay(doctor) ? "the recording's endpoint," : doctor->url.host,
-                  doctor->url.port, (unsigned long long)(doctor_elapsed_ms(doctor) - began));
-    else
-        doctor_tell_error(line, DOCTOR_FAIL, close->text,
+    json_write_field_c(&line->w, "address", way->address);
+    if (!way->connected)
+        doctor_tell_error(line, DOCTOR_FAIL, doctor->socket.close.text,
                           "check that the endpoint runs, endpoint.url, the network and the proxy");
+    else if (is_replay(doctor))
+        doctor_ok(line, "the recording's own endpoint, on a socket of this machine");
+    else
+        doctor_ok(line, "%s port %u%s%s, open in %llu ms", doctor->url.host, doctor->url.port,
+                  doctor->proxy.used ? " by the proxy " : " at ", way->address,
+                  (unsigned long long)(doctor_elapsed_ms(doctor) - began));
+}
+
+static void append_day(struct buf *text, int64_t seconds)
+{
+    struct tm date;
+    time_t at = (time_t)seconds;
+    char day[32] = "";
+    if (gmtime_r(&at, &date))
+        strftime(day, sizeof(day), "%Y-%m-%d", &date);
+    buf_append_c(text, day);
+}
+
+static void write_chain(struct json_writer *w, const struct net_way *way)
+{
+    json_write_key(w, "chain");
+    json_write_begin_array(w);
+    for (size_t i = 0; i < way->chain_count; i++) {
+        const struct net_certificate *one = &way->chain[i];
+        struct buf from = {0}, until = {0};
+        append_day(&from, one->from_s);
+        append_day(&until, one->until_s);
+        json_write_begin_object(w);
+        json_write_field_c(w, "subject", one->subject);
+        json_write_field_c(w, "issuer", one->issuer);
+        json_write_field_str(w, "from", buf_str(&from));
+        json_write_field_str(w, "until", buf_str(&until));
+        json_write_end_object(w);
+        buf_finish(&from);
+        buf_finish(&until);
+    }
+    json_write_end_array(w);
+}
+
+/* "api.example.com, until 2027-01-01, from CA One, from Root Two" */
+static void append_chain(struct buf *text, const struct net_way *way)
+{
+    buf_append_fmt(text, "the certificate is %s, valid until ",
+                   way->chain[0].subject[0] ? way->chain[0].subject : "without a name");
+    append_day(text, way->chain[0].until_s);
+    for (size_t i = 0; i < way->chain_count; i++)
+        if (i == 0 || strcmp(way->chain[i].issuer, way->chain[i - 1].issuer) != 0)
+            buf_append_fmt(text, ", issued by %s", way->chain[i].issuer);
+}
+
+static void look_at_expiry(struct doctor_line *line, const struct net_way *way)
+{
+    int64_t left_s = way->chain[0].until_s - (int64_t)(time_wall_ms() / 1000);
+    if (way->secured && left_s < CERTIFICATE_SOON_S)
+        doctor_warn(line, "have it renewed: connections fail from then on",
+                    "the certificate ends in %lld hours", (long long)(left_s / 3600));
 }
 
 void doctor_check_tls(struct doctor *doctor, struct doctor_line *line)
 {
+    const struct net_way *way = &doctor->way;
+    struct buf chain = {0}, trust = {0};
     json_write_field_bool(&line->w, "used", doctor->url.tls);
-    if (!doctor->url.tls)
+    if (!doctor->url.tls) {
         doctor_ok(line, "none: the endpoint is on this machine");
-    else if (answered(doctor))
-        doctor_ok(line, "the certificate is good");
+        return;
+    }
+    net_trust_describe(doctor->net, &trust);
+    write_chain(&line->w, way);
+    json_write_field_str(&line->w, "trust", buf_str(&trust));
+    if (way->secured)
+        json_write_field_c(&line->w, "protocol", way->protocol);
+    if (way->secured)
+        doctor_ok(line, "%s %s", way->protocol, way->cipher);
     else
         doctor_tell_error(line, DOCTOR_FAIL, doctor->socket.close.text,
                           "see endpoint.caFile, and the clock");
+    if (way->chain_count > 0) {
+        append_chain(&chain, way);
+        doctor_ok(line, "%s", chain.ptr);
+        look_at_expiry(line, way);
+    }
+    doctor_ok(line, "trusted: %s", trust.ptr);
+    buf_finish(&chain);
+    buf_finish(&trust);
 }
 
 /* "the server refused the key; … (HTTP 401, request R)": the status comes first here. */
@@ -323,6 +384,10 @@ static void append_refusal(struct buf *text, const struct net_close *close)
 {
     struct str said = str_from(close->text);
     size_t end = str_find(said, STR(" (HTTP "), 0);
+    if (close->http_status == 0) {
+        buf_append(text, said);
+        return;
+    }
     buf_append_fmt(text, "HTTP %d", close->http_status);
     if (close->retry_after_ms >= 0)
         buf_append_fmt(text, ", retry after %.1f s", (double)close->retry_after_ms / 1000);
@@ -349,16 +414,52 @@ static void tell_refusal(struct doctor_line *line, const struct net_close *close
     buf_finish(&text);
 }
 
+static void write_headers(struct json_writer *w, const struct net_way *way)
+{
+    json_write_key(w, "headers");
+    json_write_begin_object(w);
+    json_write_field_c(w, "server", way->server);
+    json_write_field_c(w, "via", way->via);
+    json_write_field_c(w, "x-request-id", way->request_id);
+    json_write_field_c(w, "date", way->date);
+    json_write_end_object(w);
+}
+
+static void tell_headers(struct doctor_line *line, const struct net_way *way)
+{
+    const char *const headers[][2] = {
+        {"server", way->server}, {"via", way->via}, {"x-request-id", way->request_id}};
+    for (size_t i = 0; i < array_count(headers); i++)
+        if (headers[i][1][0])
+            doctor_ok(line, "%s: %s", headers[i][0], headers[i][1]);
+}
+
+/* A clock that is wrong makes certificates fail, and waits wrong. */
+static void look_at_clock(struct doctor_line *line, const struct net_way *way)
+{
+    struct tm date = {0};
+    if (!strptime(way->date, "%a, %d %b %Y %H:%M:%S GMT", &date))
+        return;
+    int64_t off_s = (int64_t)(time_wall_ms() / 1000) - (int64_t)timegm(&date);
+    if (off_s > CLOCK_OFF_S || off_s < -CLOCK_OFF_S)
+        doctor_warn(line, "set this machine's clock", "the server's clock is %lld minutes %s",
+                    (long long)(off_s > 0 ? off_s / 60 : -off_s / 60),
+                    off_s > 0 ? "behind ours" : "before ours");
+}
+
 void doctor_check_upgrade(struct doctor *doctor, struct doctor_line *line)
 {
     bool wanted = doctor->config->endpoint_transport != TRANSPORT_CHOICE_HTTP;
+    write_headers(&line->w, &doctor->way);
     if (!doctor->socket.opened) {
         tell_refusal(line, &doctor->socket.close, wanted);
-        return;
+    } else {
+        json_write_field_int(&line->w, "status", 101);
+        doctor_ok(line, "101, a WebSocket%s",
+                  wanted ? "" : "; endpoint.transport is \"http\", so it is not used");
     }
-    json_write_field_int(&line->w, "status", 101);
-    doctor_ok(line, "101, a WebSocket%s",
-              wanted ? "" : "; endpoint.transport is \"http\", so it is not used");
+    tell_headers(line, &doctor->way);
+    look_at_clock(line, &doctor->way);
 }
 
 /* -- HTTP: a request that is no JSON costs nothing, and is refused by who understands it -- */

@@ -203,6 +203,16 @@ bool doctor_socket_open(struct doctor *doctor, struct doctor_line *line)
     return socket->opened && !socket->closed;
 }
 
+bool doctor_socket_try(struct doctor *doctor, struct net_way *way, struct doctor_line *line)
+{
+    if (!need_net(doctor, line))
+        return false;
+    net_set_way(doctor->net, way);
+    doctor_socket_open(doctor, line);
+    net_set_way(doctor->net, NULL);
+    return line->outcome != DOCTOR_FAIL;
+}
+
 const struct doctor_answer *doctor_socket_ask(struct doctor *doctor, struct buf *frame,
                                               bool until_started)
 {

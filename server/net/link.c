@@ -179,8 +179,10 @@ enum net_head_result net_link_read_head(struct net_link *link, struct str *bytes
 {
     const char *problem;
     enum net_head_result result = net_head_push(&link->head, bytes, &problem);
-    if (result == NET_HEAD_DONE)
+    if (result == NET_HEAD_DONE) {
+        net_way_answered(link->net, &link->head);
         read_fields(link);
+    }
     if (result == NET_HEAD_BAD) {
         net_link_note(link, STATUS_IO,
                       "%s port %u does not speak as it should: %s; is the URL right?",

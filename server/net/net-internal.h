@@ -55,6 +55,7 @@ struct net {
     VEC(struct net_stream *) leaving; /* given up by their owners, saying their last words */
     VEC(struct net_idle *) idle;      /* kept for the next HTTP exchange */
     struct net_library *library;      /* the server's half; NULL before the first server */
+    struct net_way *way;              /* the owner's; NULL: nobody wants to know */
     size_t resolve_count;             /* still in the pool, cancelled ones too */
     size_t release_count;             /* freed clients whose memory goes when the loop turns */
     size_t object_count;              /* clients and servers not freed yet */
@@ -68,6 +69,14 @@ void net_store_finish(struct net *net);
 void net_random(struct net *net, unsigned char *ret_bytes, size_t len);
 /* Ends its connections, waiting a little for last words, and lets go of it. */
 void net_library_free(struct net *net);
+
+/* -- What a connection met: describe.c. Each does nothing where nobody wants to know. */
+
+struct net_head;
+void net_way_begin(struct net *net);
+void net_way_connected(struct net *net, int fd);
+void net_way_shaken(struct net *net, const SSL *ssl, bool good);
+void net_way_answered(struct net *net, const struct net_head *head);
 
 /* -- Names */
 

@@ -369,6 +369,7 @@ static void shake(struct net_stream *stream)
     stream->wants_write = result == TLS_WANTS_WRITE;
     switch (result) {
     case TLS_DONE:
+        net_way_shaken(stream->net, stream->tls.ssl, true);
         set_open(stream);
         break;
     case TLS_WANTS_READ:
@@ -379,6 +380,7 @@ static void shake(struct net_stream *stream)
         }
         __attribute__((fallthrough));
     default:
+        net_way_shaken(stream->net, stream->tls.ssl, false);
         net_tls_explain_failure(&stream->tls);
         end_stream(stream);
     }
@@ -436,6 +438,7 @@ static void on_path(void *user, int fd, const struct err *problem, int http_stat
     stream->path = NULL;
     stream->fd = fd;
     if (!problem) {
+        net_way_connected(stream->net, fd);
         start_if_found(stream);
         return;
     }
@@ -477,6 +480,7 @@ static void start_unix(struct net_stream *stream)
 {
     stream->fd = connect_unix(stream->unix_path);
     if (stream->fd >= 0) {
+        net_way_connected(stream->net, stream->fd);
         start_if_found(stream);
         return;
     }
@@ -506,6 +510,7 @@ struct net_stream *net_stream_open(struct net *net, const struct net_url *url,
                                    struct err *err)
 {
     struct net_stream *stream = mem_new(struct net_stream);
+    net_way_begin(net);
     *stream = (struct net_stream){.net = net, .url = *url, .handlers = *handlers, .user = user};
     stream->fd = -1;
     stream->later = loop_timer_new(net->loop, on_later, stream);
