@@ -192,9 +192,10 @@ bool net_body_init(struct net_body *body, const struct net_head *head, bool aske
         return true;
     }
     if (coding.len) {
-        *ret_problem = "the answer has a transfer coding other than chunked";
+        bool good = str_eq_nocase(coding, STR("chunked")) && !head->old;
         body->kind = BODY_CHUNKED;
-        return str_eq_nocase(coding, STR("chunked")) && !head->old;
+        *ret_problem = good ? NULL : "the answer has a transfer coding other than chunked";
+        return good;
     }
     if (!read_length(head, &has_length, &length)) {
         *ret_problem = "the answer has a content-length that is none";
