@@ -80,7 +80,7 @@ void peer_reset(struct peer *peer)
 /* -- WebSocket
  * ---------------------------------------------------------------------------------------- */
 
-bool peer_accept_upgrade(struct peer *peer)
+bool peer_take_upgrade(struct peer *peer, struct buf *answer)
 {
     char accept[64], key[128];
     unsigned char hash[20];
@@ -92,12 +92,20 @@ bool peer_accept_upgrade(struct peer *peer)
     strcat(key, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
     SHA1((unsigned char *)key, strlen(key), hash);
     EVP_EncodeBlock((unsigned char *)accept, hash, sizeof(hash));
-    char answer[256];
-    snprintf(answer, sizeof(answer),
-             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-             "Sec-WebSocket-Accept: %s\r\n\r\n",
-             accept);
-    return peer_puts(peer, answer);
+    buf_append_fmt(
+        answer,
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Accept: %s\r\n%s\r\n",
+        accept, peer->extra ? peer->extra : "");
+    return true;
+}
+
+bool peer_accept_upgrade(struct peer *peer)
+{
+    struct buf answer = {0};
+    bool good = peer_take_upgrade(peer, &answer) && peer_write(peer, answer.ptr, answer.len);
+    buf_finish(&answer);
+    return good;
 }
 
 bool peer_ask_upgrade(struct peer *peer)

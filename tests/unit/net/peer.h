@@ -13,9 +13,10 @@ struct ssl_ctx_st;
 
 struct peer {
     void (*script)(struct peer *peer);
-    size_t piece;     /* bytes a write, 0: all at once */
-    bool six;         /* listens on ::1 */
-    const char *text; /* for the script */
+    size_t piece;      /* bytes a write, 0: all at once */
+    bool six;          /* listens on ::1 */
+    const char *text;  /* for the script */
+    const char *extra; /* headers of the answer to an upgrade */
     size_t number;
     /* What the script saw. */
     struct buf request, seen;
@@ -46,11 +47,12 @@ const char *peer_url(const struct peer *peer, const char *scheme, const char *ho
 bool peer_read(struct peer *peer, void *out, size_t len);
 bool peer_write(struct peer *peer, const void *bytes, size_t len);
 bool peer_puts(struct peer *peer, const char *text);
-bool peer_read_head(struct peer *peer);      /* into request, up to the empty line */
-size_t peer_read_rest(struct peer *peer);    /* into seen, up to the end */
-void peer_reset(struct peer *peer);          /* RST */
-bool peer_accept_upgrade(struct peer *peer); /* as a server */
-bool peer_ask_upgrade(struct peer *peer);    /* as a client */
+bool peer_read_head(struct peer *peer);   /* into request, up to the empty line */
+size_t peer_read_rest(struct peer *peer); /* into seen, up to the end */
+void peer_reset(struct peer *peer);       /* RST */
+bool peer_take_upgrade(struct peer *peer, struct buf *answer); /* as a server; answer: to be sent */
+bool peer_accept_upgrade(struct peer *peer);                   /* and sent */
+bool peer_ask_upgrade(struct peer *peer);                      /* as a client */
 bool peer_frame(struct peer *peer, unsigned first_byte, const void *bytes, size_t len);
 /* Reads frames up to a whole message (into seen), a close (close_code) or the end (false). */
 bool peer_read_message(struct peer *peer);
