@@ -37,6 +37,10 @@ struct endpoint_options {
     const char *unix_path;       /* instead of address and port */
     struct str replay;           /* text of a replay file; empty: built-in rules */
     const char *replay_name;     /* for messages */
+    const char *upstream_url;    /* instead of a replay: an OpenAI-compatible server, http(s)://… */
+    const char *upstream_key;    /* its bearer token; NULL: none */
+    const char *upstream_model;  /* asked for whatever the client names; NULL: the client's */
+    const char *upstream_api;    /* "responses", "chat", "auto"; NULL: auto */
     const char *token;           /* NULL: none needed (loopback) */
     bool without_lanes;          /* rejects stream_id as endpoints without lanes do */
     bool without_warm_up;        /* rejects generate */

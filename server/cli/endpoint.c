@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ struct serving {
 
 struct endpoint_arguments {
     const char *listen, *engine, *token_file, *trace, *vocab, *without, *store;
+    const char *upstream_key_env, *upstream_model, *upstream_api;
     int64_t age_limit;
     bool without_lanes, without_warm_up, without_additional_tools, without_steering, with_parent;
 };
@@ -98,13 +100,32 @@ static bool parse_listen(const char *text, struct buf *address, struct endpoint_
     return host.len > 0;
 }
 
-/* "replay" or "replay:FILE". */
-static bool load_engine(const char *engine, struct buf *replay, struct endpoint_options *options)
+static bool load_upstream(const struct endpoint_arguments *args, struct endpoint_options *options)
 {
+    options->upstream_url = args->engine + strlen("upstream:");
+    options->upstream_model = args->upstream_model;
+    options->upstream_api = args->upstream_api;
+    if (!args->upstream_key_env)
+        return true;
+    options->upstream_key = getenv(args->upstream_key_env);
+    if (!options->upstream_key || !options->upstream_key[0])
+        cli_complain("endpoint", "--upstream-key-env: the variable %s is not set",
+                     args->upstream_key_env);
+    return options->upstream_key && options->upstream_key[0];
+}
+
+/* "replay", "replay:FILE" or "upstream:URL". */
+static bool load_engine(const struct endpoint_arguments *args, struct buf *replay,
+                        struct endpoint_options *options)
+{
+    const char *engine = args->engine;
     if (strcmp(engine, "replay") == 0)
         return true;
+    if (strncmp(engine, "upstream:", 9) == 0)
+        return load_upstream(args, options);
     if (strncmp(engine, "replay:", 7) != 0) {
-        cli_complain("endpoint", "there is no engine \"%s\"; use replay or replay:FILE", engine);
+        cli_complain("endpoint",
+                     "there is no engine \"%s\"; use replay, replay:FILE or upstream:URL", engine);
         return false;
     }
     options->replay_name = engine + 7;
@@ -233,7 +254,7 @@ static int serve_with(const struct endpoint_arguments *args)
     } else if (args->token_file && !read_file(args->token_file, &token)) {
         cli_complain("endpoint", "cannot read the token file %s: %s", args->token_file,
                      strerror(errno));
-    } else if (load_engine(args->engine, &replay, &options) &&
+    } else if (load_engine(args, &replay, &options) &&
                load_vocab(args->vocab, &vocab, &options) &&
                parse_without(args->without, &options)) {
         if (args->token_file) {
@@ -262,6 +283,9 @@ int cli_endpoint(int argc, char **argv)
     const struct cli_option options[] = {
         {"--listen", CLI_TEXT, &args.listen},
         {"--engine", CLI_TEXT, &args.engine},
+        {"--upstream-key-env", CLI_TEXT, &args.upstream_key_env},
+        {"--upstream-model", CLI_TEXT, &args.upstream_model},
+        {"--upstream-api", CLI_TEXT, &args.upstream_api},
         {"--token-file", CLI_TEXT, &args.token_file},
         {"--trace", CLI_TEXT, &args.trace},
         {"--vocab", CLI_TEXT, &args.vocab},

@@ -209,6 +209,8 @@ struct plan_item {
     struct buf owned;  /* holds text when it was made for this plan */
     struct buf naming; /* holds name when it was made for this plan */
     struct str name, phase, body;
+    struct buf space; /* of a call: the namespace of its tool; empty: none */
+    struct buf whole; /* holds body when it was made for this plan; then the item is sent as it is */
     char id[ENDPOINT_ID_BYTES], call_id[ENDPOINT_ID_BYTES];
     unsigned index; /* in the step's emit */
 };
@@ -236,10 +238,13 @@ struct plan_item *plan_add(struct plan *plan, enum item_kind kind);
 size_t plan_open(struct plan *plan, enum item_kind kind, struct str name);
 void plan_append(struct plan *plan, size_t item, struct str text);
 void plan_close(struct plan *plan, size_t item);
+void plan_replace(struct plan *plan, size_t item, struct str text);
+void plan_set_body(struct plan *plan, size_t item, struct str body);
+void plan_set_space(struct plan *plan, size_t item, struct str space);
 /* How it ended; no items come any more. */
 void plan_complete(struct plan *plan);
-void plan_break_off(struct plan *plan,
-                    const char *reason); /* incomplete; closes what is open, cut */
+/* Incomplete: what is open is closed, cut; but a call that is open is not made. */
+void plan_break_off(struct plan *plan, const char *reason);
 void plan_fail(struct plan *plan, const struct problem *problem);
 size_t plan_bytes(const struct plan *plan);
 
@@ -264,15 +269,18 @@ struct engine {
     /* Optional: appends the name of the model that answers; else endpoint_model. */
     void (*append_model)(const struct endpoint *endpoint, const struct request *request,
                          struct buf *name);
+    /* Optional: the models there are, as JSON objects with commas between. */
+    void (*append_models)(const struct endpoint *endpoint, struct buf *list);
 };
-extern const struct engine engine_replay, engine_rules;
+extern const struct engine engine_replay, engine_rules, engine_upstream;
 
 struct endpoint {
     struct loop *loop;
     struct net *net;
     struct net_server *server;
     const struct engine *engine;
-    struct replay *replay; /* NULL: not this engine */
+    struct replay *replay;     /* NULL: not this engine */
+    struct upstream *upstream; /* NULL: not this engine */
     const char *fingerprint;
     char *token, *address, *replay_name;
     bool without_lanes, without_warm_up, without_additional_tools, without_steering, is_unix;

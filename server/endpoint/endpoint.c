@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "saves-internal.h"
+#include "upstream-internal.h"
 
 enum { AGE_LIMIT_MS = 60 * 60 * 1000 };
 
@@ -59,11 +60,17 @@ static enum status check_options(const struct endpoint_options *options, struct 
     return STATUS_OK;
 }
 
-static enum status load_replay(struct endpoint *endpoint, const struct endpoint_options *options,
+static enum status load_engine(struct endpoint *endpoint, const struct endpoint_options *options,
                                struct err *err)
 {
     endpoint->fingerprint = "rules0";
     endpoint->engine = &engine_rules;
+    if (options->upstream_url) {
+        endpoint->engine = &engine_upstream;
+        endpoint->fingerprint = UPSTREAM_FINGERPRINT;
+        endpoint->upstream = upstream_new(endpoint, options, err);
+        return endpoint->upstream ? STATUS_OK : STATUS_INVALID;
+    }
     if (options->replay.len == 0)
         return STATUS_OK;
     endpoint->replay = replay_parse(options->replay, endpoint->replay_name, err);
@@ -146,7 +153,7 @@ struct endpoint *endpoint_new(struct loop *loop, struct net *net,
                                               .unix_path = options->unix_path,
                                               .max_message_bytes = LIMIT_HTTP_BODY_BYTES};
     endpoint->without = options->without;
-    if (load_replay(endpoint, options, err) == STATUS_OK &&
+    if (load_engine(endpoint, options, err) == STATUS_OK &&
         load_vocab(endpoint, options, err) == STATUS_OK &&
         open_store(endpoint, options, err) == STATUS_OK)
         endpoint->server = net_server_new(net, &server, &handlers, endpoint, err);
@@ -178,6 +185,7 @@ void endpoint_free(struct endpoint *endpoint)
     replay_free(endpoint->replay);
     tokenizer_free(endpoint->tokenizer);
     mem_free(endpoint->usage_name);
+    upstream_free(endpoint->upstream);
     mem_free(endpoint->token);
     mem_free(endpoint->address);
     mem_free(endpoint->replay_name);

@@ -14,6 +14,8 @@ void plan_finish(struct plan *plan)
     for (size_t i = 0; i < plan->items.len; i++) {
         buf_finish(&plan->items.ptr[i].owned);
         buf_finish(&plan->items.ptr[i].naming);
+        buf_finish(&plan->items.ptr[i].space);
+        buf_finish(&plan->items.ptr[i].whole);
     }
     vec_finish(&plan->items);
 }
@@ -42,9 +44,29 @@ void plan_append(struct plan *plan, size_t index, struct str text)
     item->text = buf_str(&item->owned);
 }
 
+void plan_replace(struct plan *plan, size_t index, struct str text)
+{
+    struct plan_item *item = &plan->items.ptr[index];
+    buf_clear(&item->owned);
+    buf_append(&item->owned, text);
+    item->text = buf_str(&item->owned);
+}
+
+void plan_set_body(struct plan *plan, size_t index, struct str body)
+{
+    struct plan_item *item = &plan->items.ptr[index];
+    buf_append(&item->whole, body);
+    item->body = buf_str(&item->whole);
+}
+
 void plan_close(struct plan *plan, size_t index)
 {
     plan->items.ptr[index].open = false;
+}
+
+void plan_set_space(struct plan *plan, size_t index, struct str space)
+{
+    buf_append(&plan->items.ptr[index].space, space);
 }
 
 void plan_complete(struct plan *plan)
@@ -61,7 +83,10 @@ void plan_break_off(struct plan *plan, const char *reason)
     snprintf(plan->reason, sizeof(plan->reason), "%s", reason);
     for (size_t i = 0; i < plan->items.len; i++) {
         struct plan_item *item = &plan->items.ptr[i];
-        item->cut |= item->open;
+        bool is_call = item->kind == ITEM_FUNCTION_CALL || item->kind == ITEM_CUSTOM_CALL;
+        if (!item->open || is_call)
+            continue;
+        item->cut = true;
         item->open = false;
     }
     plan->state = PLAN_INCOMPLETE;

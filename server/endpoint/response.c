@@ -179,6 +179,8 @@ static void write_call(struct json_writer *w, const struct plan_item *item, bool
     json_write_field_str(w, custom ? "input" : "arguments", done ? item->text : STR(""));
     json_write_field_c(w, "call_id", item->call_id);
     json_write_field_str(w, "name", item->name);
+    if (item->space.len > 0)
+        json_write_field_str(w, "namespace", buf_str(&item->space));
 }
 
 /* The script's own object; ids are ours unless it has some. */
@@ -201,7 +203,7 @@ void item_write(struct json_writer *w, const struct plan_item *item, bool done)
 {
     json_write_begin_object(w);
     json_write_field_c(w, "id", item->id);
-    switch (item->kind) {
+    switch (done && item->whole.len > 0 ? ITEM_OTHER : item->kind) {
     case ITEM_MESSAGE:
         write_message(w, item, done);
         break;

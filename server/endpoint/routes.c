@@ -3,6 +3,16 @@
 
 #include "endpoint-internal.h"
 
+static void write_own_model(struct json_writer *w, const struct endpoint *endpoint)
+{
+    json_write_begin_object(w);
+    json_write_field_c(w, "id", endpoint_model(endpoint));
+    json_write_field_c(w, "object", "model");
+    json_write_field_int(w, "created", 0);
+    json_write_field_c(w, "owned_by", "lanebridge");
+    json_write_end_object(w);
+}
+
 static void handle_models(struct endpoint *endpoint, struct net_server_request *request,
                           const struct net_request_info *info, struct str id)
 {
@@ -13,12 +23,10 @@ static void handle_models(struct endpoint *endpoint, struct net_server_request *
     json_write_field_c(&w, "object", "list");
     json_write_key(&w, "data");
     json_write_begin_array(&w);
-    json_write_begin_object(&w);
-    json_write_field_c(&w, "id", endpoint_model(endpoint));
-    json_write_field_c(&w, "object", "model");
-    json_write_field_int(&w, "created", 0);
-    json_write_field_c(&w, "owned_by", "lanebridge");
-    json_write_end_object(&w);
+    if (endpoint->engine->append_models)
+        endpoint->engine->append_models(endpoint, &body);
+    else
+        write_own_model(&w, endpoint);
     json_write_end_array(&w);
     json_write_end_object(&w);
     endpoint_note(endpoint, true, buf_str(&body));

@@ -87,6 +87,11 @@
 #define LIMIT_ENDPOINT_IMAGES_COUNT 256    /* known by hash on one connection, 100 bytes each */
 #define LIMIT_VOCAB_BYTES (16 * MIB)       /* a rank file; that of 200,000 tokens is 3.6 MB */
 #define LIMIT_SPLIT_STEPS_COUNT 10000000   /* of one piece of text: a run of some MB costs one each */
+#define LIMIT_UPSTREAM_OUTPUT_BYTES (64 * MIB) /* of one answer, with the JSON around each token */
+#define LIMIT_UPSTREAM_CALLS_COUNT 256     /* tool calls in one answer */
+#define LIMIT_UPSTREAM_ERROR_BYTES MIB     /* of a body that is no stream */
+#define LIMIT_UPSTREAM_SLOTS_COUNT 256     /* of llama.cpp, that lanes are kept on */
+#define LIMIT_UPSTREAM_SILENT_MS (15 * 60 * 1000) /* a long prompt on a slow machine, without a byte */
 #define LIMIT_REPLAY_ITEMS_COUNT 64        /* items one step emits */
 #define LIMIT_REPLAY_REPEAT_COUNT 1000000
 
