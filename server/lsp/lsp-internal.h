@@ -50,6 +50,7 @@ struct lsp_server {
     VEC(struct trust_question *) trusts;
     VEC(struct turn_view *) turns; /* running ones, for progress */
     VEC(struct transcript *) transcripts;
+    uint64_t transcript_ms;             /* when one of them was written to disk */
     VEC(struct pending_delta *) deltas; /* rich layer, coalesced */
     struct loop_timer *delta_timer;
 };
@@ -180,7 +181,7 @@ struct turn_wish {
     const struct json_value *range;
     const char *instruction; /* put before the prompt: "Explain this." … or NULL */
     bool show_transcript;
-    bool is_rich;                /* the answer's shape: {turn:{id}} */
+    bool is_rich; /* the answer's shape: {turn:{id}} */
 };
 void turn_request(struct lsp_server *server, const struct jsonrpc_message *message,
                   const struct turn_wish *wish);

@@ -30,30 +30,44 @@ static void delta_free(struct pending_delta *delta)
     mem_free(delta);
 }
 
+static void send_delta(struct lsp_server *server, struct pending_delta *delta)
+{
+    struct buf params = {0};
+    struct json_writer w;
+    json_writer_init(&w, &params);
+    json_write_begin_object(&w);
+    write_ids(&w, delta->thread_id, delta->turn_id, delta->item_id.ptr);
+    json_write_field_c(&w, "type", agent_item_type_name(delta->type));
+    json_write_field_str(&w, "delta", buf_str(&delta->text));
+    json_write_end_object(&w);
+    jsonrpc_notify(server->peer, "lanebridge/item/delta", buf_str(&params));
+    buf_finish(&params);
+    buf_clear(&delta->text);
+}
+
 static void flush_deltas(struct lsp_server *server)
 {
-    for (size_t i = 0; i < server->deltas.len; i++) {
-        struct pending_delta *delta = server->deltas.ptr[i];
-        struct buf params = {0};
-        struct json_writer w;
-        json_writer_init(&w, &params);
-        json_write_begin_object(&w);
-        write_ids(&w, delta->thread_id, delta->turn_id, delta->item_id.ptr);
-        json_write_field_c(&w, "type", agent_item_type_name(delta->type));
-        json_write_field_str(&w, "delta", buf_str(&delta->text));
-        json_write_end_object(&w);
-        jsonrpc_notify(server->peer, "lanebridge/item/delta", buf_str(&params));
-        buf_finish(&params);
-        delta_free(delta);
-    }
-    vec_clear(&server->deltas);
+    for (size_t i = 0; i < server->deltas.len; i++)
+        if (server->deltas.ptr[i]->text.len > 0)
+            send_delta(server, server->deltas.ptr[i]);
 }
 
+/* What had nothing to say since the last time is forgotten: its next words go out at once again. */
 static void on_delta_time(void *user)
 {
-    flush_deltas(user);
+    struct lsp_server *server = user;
+    for (size_t i = server->deltas.len; i-- > 0;) {
+        if (server->deltas.ptr[i]->text.len > 0)
+            continue;
+        delta_free(server->deltas.ptr[i]);
+        vec_remove(&server->deltas, i);
+    }
+    flush_deltas(server);
+    if (server->deltas.len > 0)
+        loop_timer_start(server->delta_timer, DELTA_MS, 0);
 }
 
+/* The first words of an item go out at once, what follows is gathered. */
 static void push_delta(struct lsp_server *server, const struct agent_event *event)
 {
     struct pending_delta *delta = NULL;
@@ -61,7 +75,8 @@ static void push_delta(struct lsp_server *server, const struct agent_event *even
         if (str_eq_c(buf_str(&server->deltas.ptr[i]->item_id), event->item_id) &&
             strcmp(server->deltas.ptr[i]->thread_id, event->thread_id) == 0)
             delta = server->deltas.ptr[i];
-    if (!delta) {
+    bool is_new = !delta;
+    if (is_new) {
         delta = mem_new(struct pending_delta);
         memcpy(delta->thread_id, event->thread_id, strnlen(event->thread_id, ID_BYTES - 1));
         memcpy(delta->turn_id, event->turn_id, strnlen(event->turn_id, ID_BYTES - 1));
@@ -72,9 +87,9 @@ static void push_delta(struct lsp_server *server, const struct agent_event *even
     buf_append(&delta->text, event->text);
     if (!server->delta_timer)
         server->delta_timer = loop_timer_new(server->env.loop, on_delta_time, server);
-    if (delta->text.len > DELTA_BYTES)
+    if (is_new || delta->text.len > DELTA_BYTES)
         flush_deltas(server);
-    else if (!loop_timer_is_active(server->delta_timer))
+    if (!loop_timer_is_active(server->delta_timer))
         loop_timer_start(server->delta_timer, DELTA_MS, 0);
 }
 

@@ -11,6 +11,8 @@
 
 enum {
     FLUSH_MS = 100,
+    DISK_MS = 2000,     /* while a turn runs and nobody has it open: a write is milliseconds */
+    DISK_APART_MS = 20, /* and other things have their turn between two of them */
     RETRIES_MAX = 5,
     SETTLE_MS = 1500, /* some editors tell a change half a second after their answer */
 };
@@ -25,9 +27,10 @@ struct transcript {
     size_t written; /* of the log, on disk */
     size_t shown;   /* of the log, in the editor's buffer */
     size_t sent;    /* bytes of the insertion under way or to be verified, 0: none */
-    bool in_flight, is_open;
+    bool in_flight, is_open, is_at_rest; /* at rest: no turn adds to it */
     unsigned retries, refusals;
     uint64_t answered_ms, sent_revision; /* of the insertion to be verified */
+    uint64_t disk_ms;                    /* when it was written to disk last */
     struct buf item_id;                  /* the message whose deltas are being written */
     size_t item_bytes;
     struct loop_timer *timer;
@@ -96,6 +99,8 @@ static void read_whole(const char *path, struct buf *bytes)
 static void write_to_disk(struct transcript *transcript)
 {
     struct buf text = {0}, temporary = {0}, old = {0};
+    transcript->disk_ms = transcript->server->transcript_ms =
+        loop_now_ms(transcript->server->env.loop);
     read_whole(transcript->path, &old);
     struct str below = str_skip(buf_str(&old), heading_offset(buf_str(&old)));
     buf_append(&text, buf_str(&transcript->log));
@@ -232,6 +237,17 @@ static void show_in_buffer(struct transcript *transcript, const struct document 
     send_edit(transcript, document, heading, heading, rest, on_inserted);
 }
 
+static void write_when_due(struct transcript *transcript)
+{
+    uint64_t now = loop_now_ms(transcript->server->env.loop);
+    if (now < transcript->server->transcript_ms + DISK_APART_MS)
+        loop_timer_start(transcript->timer, DISK_APART_MS, 0);
+    else if (transcript->is_at_rest || now >= transcript->disk_ms + DISK_MS)
+        write_to_disk(transcript);
+    else
+        flush_later(transcript);
+}
+
 static void on_flush(void *user)
 {
     struct transcript *transcript = user;
@@ -243,7 +259,7 @@ static void on_flush(void *user)
     }
     transcript->is_open = false;
     if (transcript->written < transcript->log.len)
-        write_to_disk(transcript);
+        write_when_due(transcript);
 }
 
 /* -- The object
@@ -431,5 +447,6 @@ void transcript_on_event(struct lsp_server *server, const struct agent_event *ev
         write_item(transcript, event);
     else if (event->status == TURN_INTERRUPTED)
         buf_append_c(&transcript->log, "*Interrupted.*\n\n");
+    transcript->is_at_rest = !is_item;
     flush_later(transcript);
 }

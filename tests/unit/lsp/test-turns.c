@@ -253,26 +253,32 @@ Test(turns, a_report_is_cut_at_a_character)
     editor_finish(&e);
 }
 
-Test(turns, deltas_are_joined_and_never_pass_another_item)
+static void assert_next_delta(struct editor *e, const char *thread, const char *item,
+                              const char *text)
+{
+    struct editor_message *delta = editor_wait(e, "lanebridge/item/delta");
+    cr_assert(str_eq_c(json_get_str(delta->params, "threadId"), thread));
+    cr_assert(str_eq_c(json_get_str(delta->params, "itemId"), item));
+    cr_assert(str_eq_c(json_get_str(delta->params, "delta"), text), STR_FMT " instead of %s",
+              STR_ARG(json_get_str(delta->params, "delta")), text);
+}
+
+Test(turns, first_words_go_at_once_and_what_follows_is_joined_and_never_passes_another_item)
 {
     struct editor e;
     with_agent(&e, rich);
     for (int i = 0; i < 20; i++)
         emit(&e, AGENT_ITEM_DELTA, "m1", "ab");
     emit(&e, AGENT_ITEM_DELTA, "m2", "other");
+    emit(&e, AGENT_ITEM_DELTA, "m2", " words");
     struct agent_event elsewhere = event_of(AGENT_ITEM_DELTA, "m1", "ELSE");
     elsewhere.thread_id = "thread-y";
     threads_on_event(e.server, &elsewhere);
-    cr_assert_eq(editor_count(&e, "lanebridge/item/delta"), 0);
-    struct editor_message *delta = editor_wait(&e, "lanebridge/item/delta");
-    cr_assert(
-        str_eq_c(json_get_str(delta->params, "delta"), "abababababababababababababababababababab"));
-    cr_assert(str_eq_c(json_get_str(delta->params, "threadId"), "thread-x"));
-    delta = editor_wait(&e, "lanebridge/item/delta");
-    cr_assert(str_eq_c(json_get_str(delta->params, "itemId"), "m2"));
-    delta = editor_wait(&e, "lanebridge/item/delta");
-    cr_assert(str_eq_c(json_get_str(delta->params, "delta"), "ELSE"));
-    cr_assert(str_eq_c(json_get_str(delta->params, "threadId"), "thread-y"));
+    assert_next_delta(&e, "thread-x", "m1", "ab");
+    assert_next_delta(&e, "thread-x", "m1", "ababababababababababababababababababab");
+    assert_next_delta(&e, "thread-x", "m2", "other");
+    assert_next_delta(&e, "thread-x", "m2", " words");
+    assert_next_delta(&e, "thread-y", "m1", "ELSE");
 
     emit(&e, AGENT_ITEM_DELTA, "m1", "late");
     emit(&e, AGENT_ITEM_COMPLETED, "m1", "all");
