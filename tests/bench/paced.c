@@ -211,7 +211,7 @@ static size_t look_through(struct play *play, const char *text, size_t len, uint
     }
     for (at = text; (at = memchr(at, '#', (size_t)(end - at))); at++) {
         char *stop;
-        if (end - at > 12 && (at[1] == 's' || at[1] == 'l')) {
+        if (at[1] == 's' || at[1] == 'l') { /* a NUL stands behind the text */
             unsigned long number = strtoul(at + 2, &stop, 10);
             if (*stop == '#')
                 see_mark(play, at[1], number, now);
