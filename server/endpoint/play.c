@@ -177,6 +177,17 @@ static struct position position_of(const struct endpoint *endpoint, const struct
     return (struct position){0};
 }
 
+/* The user has asked something else than what the script was about (after an interrupt, say). */
+static void let_take_over(const struct endpoint *endpoint, const struct intake *intake,
+                          struct str user, struct position *position)
+{
+    for (size_t i = 0; intake->ends_with_user && i < endpoint->replay->rollouts.len; i++) {
+        const struct replay_rollout *rollout = &endpoint->replay->rollouts.ptr[i];
+        if (rollout->takes_over && matcher_accepts(&rollout->match, user))
+            *position = (struct position){.known = true, .rollout = (unsigned)i};
+    }
+}
+
 static void fill_plan(struct endpoint *endpoint, struct replay_step *step,
                       const struct record *record, struct plan *plan)
 {
@@ -226,6 +237,7 @@ static enum status replay_plan(struct answer *answer, const struct request *requ
         said = parent->user->text;
     play_remember_outputs(endpoint, intake, record);
     record->next = position_of(endpoint, intake, parent);
+    let_take_over(endpoint, intake, said, &record->next);
     plan->pace.chunk = 40;
     enum status status = STATUS_OK;
     if (request->generate)

@@ -83,6 +83,7 @@ struct replay_rollout {
     VEC(struct replay_step) steps;
     unsigned length; /* steps with their repeats */
     bool used;
+    bool takes_over; /* from the one that is played, when the user asks what it matches */
 };
 struct replay {
     char fingerprint[8];

@@ -232,10 +232,12 @@ static enum status read_step(struct reader *r, const struct json_value *line)
 struct rollout_fields {
     struct str rollout;
     const struct json_value *match;
+    bool takes_over;
 };
 static const struct json_field rollout_fields[] = {
     {"rollout", JSON_FIELD_STR, JSON_REQUIRED, offsetof(struct rollout_fields, rollout)},
     {"match", JSON_FIELD_OBJECT, JSON_OPTIONAL, offsetof(struct rollout_fields, match)},
+    {"takes_over", JSON_FIELD_BOOL, JSON_OPTIONAL, offsetof(struct rollout_fields, takes_over)},
 };
 
 static enum status read_rollout(struct reader *r, const struct json_value *line)
@@ -245,6 +247,9 @@ static enum status read_rollout(struct reader *r, const struct json_value *line)
         return STATUS_INVALID;
     struct replay_rollout *rollout = add_rollout(r);
     rollout->name = got.rollout;
+    rollout->takes_over = got.takes_over;
+    if (got.takes_over && !got.match)
+        return reader_fail(r, "a rollout that takes over needs a \"match\"");
     return got.match ? reader_matcher(r, "match", false, got.match, &rollout->match) : STATUS_OK;
 }
 

@@ -27,7 +27,14 @@ struct play {
     struct client *client;
     enum stage stage;
     unsigned failures;
-    bool second_was_answered, has_ended;
+    bool second_was_answered, has_ended, was_missed;
+    struct loop_timer *watch; /* for what the proxy holds back */
+    bool was_interrupted, asked_again;
+    uint64_t interrupted_ns, ready_ns;
+    char thread[96];
+    char turn[96];             /* that runs */
+    struct proxy_counts first; /* at the end of the first turn */
+    struct buf wrong;          /* what was said in the second turn and is no answer */
     struct buf judged, why;
     VEC(char *) wire; /* notifications, for the report */
 };
@@ -151,6 +158,51 @@ static void on_ready(void *user)
     prompt(play, rollout_prompt);
 }
 
+/* -- The interrupt: once the chosen event is at the door, and before it is let in -------------- */
+
+/* The turn may have ended while we asked: then its end has come, or comes. */
+static void on_interrupted(void *user, const struct jsonrpc_answer *answer)
+{
+    (void)user;
+    (void)answer;
+}
+
+static void on_watch(void *user)
+{
+    struct play *play = user;
+    struct buf params = {0};
+    if (!play->turn[0] || play->was_interrupted || !proxy_is_holding(play->proxy))
+        return;
+    play->was_interrupted = true;
+    play->interrupted_ns = time_mono_ns();
+    buf_append_fmt(&params, "{\"threadId\":\"%s\"}", play->thread);
+    client_request(play->client, "lanebridge/turn/interrupt", buf_str(&params), on_interrupted,
+                   play);
+    buf_finish(&params);
+}
+
+/* The input is ready: the next question, and only then what was held back. */
+static void ask_next(struct play *play)
+{
+    play->ready_ns = time_mono_ns();
+    play->asked_again = true;
+    play->stage = STAGE_NEXT;
+    play->second_was_answered = false;
+    buf_clear(&play->wrong);
+    prompt(play, rollout_next_prompt);
+    proxy_release(play->proxy);
+}
+
+static void note_turn(struct play *play, const struct json_value *params)
+{
+    struct str id = json_str(json_at(params, "turn", "id", NULL));
+    if (id.len == 0)
+        id = json_get_str(params, "turnId");
+    snprintf(play->turn, sizeof(play->turn), STR_FMT, STR_ARG(id));
+    snprintf(play->thread, sizeof(play->thread), STR_FMT,
+             STR_ARG(json_get_str(params, "threadId")));
+}
+
 /* A failure that must be: its words are right, and once the fault is over the turn goes on. */
 static void handle_failure(struct play *play, struct str error)
 {
@@ -168,12 +220,18 @@ static void handle_failure(struct play *play, struct str error)
 static void handle_turn_end(struct play *play, const struct json_value *params)
 {
     struct str status = json_get_str(params, "status");
+    play->turn[0] = '\0';
+    if (play->was_interrupted && !play->asked_again) {
+        ask_next(play);
+        return;
+    }
     if (str_eq_c(status, "failed")) {
         handle_failure(play, json_get_str(params, "error"));
     } else if (!str_eq_c(status, "completed")) {
         fail(play, "the turn ended as " STR_FMT, STR_ARG(status));
     } else if (play->stage == STAGE_FIRST) {
         play->stage = STAGE_NEXT;
+        proxy_get_counts(play->proxy, &play->first);
         prompt(play, rollout_next_prompt);
     } else if (play->stage == STAGE_NEXT) {
         judge_append_workspace(&play->judged, play->root.ptr, play->client);
@@ -182,15 +240,30 @@ static void handle_turn_end(struct play *play, const struct json_value *params)
     }
 }
 
+/* In the second turn nothing may be said but its answer. */
+static void note_said(struct play *play, const struct json_value *params,
+                      const struct json_value *item)
+{
+    struct str text = json_get_str(item, "text");
+    if (!str_eq_c(json_get_str(item, "type"), "agentMessage") ||
+        (play->asked_again && !str_eq_c(json_get_str(params, "turnId"), play->turn)))
+        return;
+    if (str_eq_c(text, rollout_next_answer))
+        play->second_was_answered = true;
+    else
+        buf_append_fmt(&play->wrong, STR_FMT "; ", STR_ARG(text));
+}
+
 static void on_notification(void *user, struct str method, const struct json_value *params)
 {
     struct play *play = user;
     const struct json_value *item = json_get(params, "item");
-    if (str_eq_c(method, "lanebridge/turn/completed"))
+    if (str_eq_c(method, "lanebridge/turn/started"))
+        note_turn(play, params);
+    else if (str_eq_c(method, "lanebridge/turn/completed"))
         handle_turn_end(play, params);
-    else if (str_eq_c(method, "lanebridge/item/completed") && play->stage == STAGE_NEXT &&
-             str_eq_c(json_get_str(item, "text"), rollout_next_answer))
-        play->second_was_answered = true;
+    else if (str_eq_c(method, "lanebridge/item/completed") && play->stage == STAGE_NEXT)
+        note_said(play, params, item);
 }
 
 static int on_question(void *user, const struct client_question *question)
@@ -270,6 +343,10 @@ static void on_endpoint_stdout(void *user, struct str bytes)
         return;
     unsigned port = (unsigned)strtoul(play->endpoint_out.ptr + colon + 1, NULL, 10);
     play->proxy = proxy_new(port, &play->spec->fault);
+    if (play->proxy && play->spec->fault.kind == FAULT_INTERRUPT) {
+        play->watch = loop_timer_new(play->loop, on_watch, play);
+        loop_timer_start(play->watch, 1, 1);
+    }
     if (play->proxy)
         start_client(play);
     else
@@ -316,11 +393,15 @@ static bool start_endpoint(struct play *play, struct err *err)
 /* -- Judging -------------------------------------------------------------------------------------
  */
 
-bool play_read_units(const char *file, unsigned ret_units[DIRECTION_COUNT])
+bool play_read_units(const char *file, bool first_turn, unsigned ret_units[DIRECTION_COUNT])
 {
     struct buf text = {0};
+    unsigned all[DIRECTION_COUNT], first[DIRECTION_COUNT];
     bool good = read_file(file, &text) &&
-                sscanf(text.ptr, "units %u %u", &ret_units[TO_SERVER], &ret_units[TO_CLIENT]) == 2;
+                sscanf(text.ptr, "units %u %u first %u %u", &all[TO_SERVER], &all[TO_CLIENT],
+                       &first[TO_SERVER], &first[TO_CLIENT]) == 4;
+    for (int d = 0; good && d < DIRECTION_COUNT; d++)
+        ret_units[d] = first_turn ? first[d] : all[d];
     buf_finish(&text);
     return good;
 }
@@ -351,6 +432,20 @@ static void compare(struct play *play, struct str wanted)
          STR_ARG(a));
 }
 
+/* Where it stopped is another place each time; the rest holds wherever that is. */
+static void judge_interrupt(struct play *play)
+{
+    judge_append_journal(&play->judged, play->state.ptr, &play->why);
+    judge_traces(play->root.ptr, &play->why);
+    if (!play->was_interrupted)
+        fail(play, "the event did not come: nothing was interrupted");
+    if (!play->second_was_answered || play->wrong.len > 0)
+        fail(play, "the next question was not answered by its answer alone: %s",
+             play->wrong.ptr ? play->wrong.ptr : "nothing was said");
+    fprintf(stderr, "ready %llu us\n",
+            (unsigned long long)(play->ready_ns - play->interrupted_ns) / 1000);
+}
+
 static void judge(struct play *play, const char *file, bool learn)
 {
     struct buf wanted = {0}, learned = {0};
@@ -359,13 +454,13 @@ static void judge(struct play *play, const char *file, bool learn)
     judge_append_journal(&play->judged, play->state.ptr, &play->why);
     if (!play->second_was_answered)
         fail(play, "the second prompt was not answered by its own answer");
-    if (play->spec->fault.kind != FAULT_NONE && !counts.fired)
-        fail(play, "the fault did not happen: only %u and %u units came", counts.units[TO_SERVER],
-             counts.units[TO_CLIENT]);
+    play->was_missed = play->spec->fault.kind != FAULT_NONE && !counts.fired;
     const struct spec_failure *failure = spec_failure(play->spec);
     if (failure && failure->must && play->failures == 0)
         fail(play, "no turn failed, though one must");
-    buf_append_fmt(&learned, "units %u %u\n", counts.units[TO_SERVER], counts.units[TO_CLIENT]);
+    buf_append_fmt(&learned, "units %u %u first %u %u\n", counts.units[TO_SERVER],
+                   counts.units[TO_CLIENT], play->first.units[TO_SERVER],
+                   play->first.units[TO_CLIENT]);
     if (learn) {
         buf_append(&learned, buf_str(&play->judged));
         if (!write_file(file, buf_str(&learned)))
@@ -414,6 +509,7 @@ static void play_finish(struct play *play)
         loop_process_free(play->endpoint);
     proxy_free(play->proxy);
     loop_timer_free(play->deadline);
+    loop_timer_free(play->watch);
     loop_free(play->loop);
     if (getenv("FAULTS_KEEP"))
         fprintf(stderr, "kept: %s\n", play->folder.ptr);
@@ -428,6 +524,7 @@ static void play_finish(struct play *play)
     buf_finish(&play->endpoint_out);
     buf_finish(&play->judged);
     buf_finish(&play->why);
+    buf_finish(&play->wrong);
 }
 
 int play_case(const char *program, const struct spec *spec, const char *file, bool learn)
@@ -445,11 +542,14 @@ int play_case(const char *program, const struct spec *spec, const char *file, bo
         loop_run(play.loop);
     else
         fail(&play, "%s", err.text);
-    if (play.why.len == 0)
+    if (play.why.len == 0 && spec->fault.kind == FAULT_INTERRUPT)
+        judge_interrupt(&play);
+    else if (play.why.len == 0)
         judge(&play, file, learn);
     bool failed = play.why.len > 0;
     if (failed)
         report(&play);
+    bool missed = play.was_missed;
     play_finish(&play);
-    return failed ? 1 : 0;
+    return failed ? 1 : missed ? PLAY_MISSED : 0;
 }

@@ -27,6 +27,7 @@ struct pump { /* one direction of a link */
     bool muted, stalled; /* what comes is thrown away; its end as well */
     size_t raw_left;     /* of a unit whose front is out already */
     uint64_t held_until; /* ms; 0: not held */
+    bool is_kept;        /* until it is released */
     unsigned held_units;
     size_t drip;
     enum fault_kind then; /* once `out` is written */
@@ -44,6 +45,7 @@ struct proxy {
     pthread_mutex_t mutex; /* held by the thread but while it waits */
     bool is_calm, is_over;
     bool is_blocking; /* upgrades */
+    bool is_holding;
     struct proxy_counts counts;
     VEC(struct link *) links;
 };
@@ -228,6 +230,9 @@ static void fire(struct proxy *proxy, struct pump *pump, const struct unit *unit
     case FAULT_GARBAGE:
         append_garbage(proxy, pump, &pump->out);
         break;
+    case FAULT_INTERRUPT:
+        pump->is_kept = proxy->is_holding = true;
+        break;
     case FAULT_CLOSE:
         append_close(&pump->out, fault->direction, fault->argument);
         pump->muted = true;
@@ -351,6 +356,10 @@ static void advance(struct proxy *proxy, struct link *link, enum direction direc
 {
     struct pump *pump = &link->pump[direction];
     struct unit unit;
+    if (pump->is_kept) {
+        write_out(link, direction);
+        return;
+    }
     if (pump->held_until && !pump->held_units) {
         if (now_ms() < pump->held_until) { /* what is before the wait goes out */
             write_out(link, direction);
@@ -358,7 +367,8 @@ static void advance(struct proxy *proxy, struct link *link, enum direction direc
         }
         pump->held_until = 0;
     }
-    while (!link->is_over && !pump->then && !(pump->held_until && !pump->held_units)) {
+    while (!link->is_over && !pump->then && !pump->is_kept &&
+           !(pump->held_until && !pump->held_units)) {
         if (pump->raw_left > 0) {
             take_raw(pump, pump->raw_left);
             pump->raw_left = 0;
@@ -373,7 +383,7 @@ static void advance(struct proxy *proxy, struct link *link, enum direction direc
     pump->held_until = pump->held_units = 0;
     if (link->is_over)
         return;
-    if (pump->ended && !pump->then)
+    if (pump->ended && !pump->then && !pump->is_kept)
         take_raw(pump, pump->in.len);
     write_out(link, direction);
 }
@@ -381,7 +391,7 @@ static void advance(struct proxy *proxy, struct link *link, enum direction direc
 static void settle(struct proxy *proxy, struct link *link, enum direction direction)
 {
     struct pump *pump = &link->pump[direction];
-    if (link->is_over || pump->out.len > 0 || pump->held_until)
+    if (link->is_over || pump->out.len > 0 || pump->held_until || pump->is_kept)
         return;
     if (pump->then) {
         go_through_with(proxy, link, direction);
@@ -477,6 +487,9 @@ static void *run(void *user)
         pthread_mutex_unlock(&proxy->mutex);
         poll(fds, count, wait);
         pthread_mutex_lock(&proxy->mutex);
+        char byte;
+        if (fds[0].revents && !proxy->is_over && read(proxy->wake[0], &byte, 1) != 1)
+            perror("proxy");
         for (size_t i = 0; i < links && i < LINKS_MAX; i++)
             serve_link(proxy, proxy->links.ptr[i], fds + 2 + i * DIRECTION_COUNT);
         sweep(proxy);
@@ -530,6 +543,26 @@ void proxy_calm(struct proxy *proxy)
     proxy->is_calm = true;
     proxy->is_blocking = false;
     pthread_mutex_unlock(&proxy->mutex);
+}
+
+bool proxy_is_holding(struct proxy *proxy)
+{
+    pthread_mutex_lock(&proxy->mutex);
+    bool is_holding = proxy->is_holding;
+    pthread_mutex_unlock(&proxy->mutex);
+    return is_holding;
+}
+
+void proxy_release(struct proxy *proxy)
+{
+    pthread_mutex_lock(&proxy->mutex);
+    proxy->is_holding = false;
+    for (size_t i = 0; i < proxy->links.len; i++)
+        for (int d = 0; d < DIRECTION_COUNT; d++)
+            proxy->links.ptr[i]->pump[d].is_kept = false;
+    pthread_mutex_unlock(&proxy->mutex);
+    if (write(proxy->wake[1], "", 1) != 1)
+        perror("proxy");
 }
 
 void proxy_get_counts(struct proxy *proxy, struct proxy_counts *ret_counts)

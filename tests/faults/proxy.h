@@ -29,6 +29,7 @@ enum fault_kind {
     FAULT_DROP,    /* reset, and from then on upgrades are answered by a reset */
     FAULT_DEAF,    /* reset, and from then on nothing comes after the upgrade */
     FAULT_ANSWER,  /* HTTP: the request is answered with a status; the argument */
+    FAULT_INTERRUPT, /* nothing is wrong: it is kept back until proxy_release */
     FAULT_KIND_COUNT,
 };
 
@@ -54,6 +55,9 @@ struct proxy *proxy_new(unsigned server_port, const struct fault *fault);
 unsigned proxy_port(const struct proxy *proxy);
 /* From now on nothing goes wrong any more; what went wrong is not mended. */
 void proxy_calm(struct proxy *proxy);
+/* The fault's unit is kept back, and everything behind it. */
+bool proxy_is_holding(struct proxy *proxy);
+void proxy_release(struct proxy *proxy);
 void proxy_get_counts(struct proxy *proxy, struct proxy_counts *ret_counts);
 void proxy_free(struct proxy *proxy);
 

@@ -78,7 +78,9 @@ void rollout_append_replay(struct buf *replay)
         append_round(replay, i);
     buf_append_fmt(replay, "{\"expect\":{\"outputs\":{\"shut%d\":\"src/closed.c\"}}," EMIT, ROUNDS);
     append_message(replay, "Counted.");
-    buf_append_fmt(replay, "{\"expect\":{\"text\":\"%s\"}," EMIT, rollout_next_prompt);
+    buf_append_fmt(replay,
+                   "{\"rollout\":\"next\",\"match\":{\"text\":\"%s\"},\"takes_over\":true}\n{" EMIT,
+                   rollout_next_prompt);
     append_message(replay, rollout_next_answer);
 }
 

@@ -51,6 +51,7 @@ static const struct {
                       AT_FRONT,
                       true,
                       {400, 401, 403, 404, 408, 429, 500, 502, 503, 529}},
+    [FAULT_INTERRUPT] = {"interrupt", ALL_MODES, AT_FRONT, false, {0}},
 };
 
 /* -- Names ---------------------------------------------------------------------------------------
@@ -141,13 +142,16 @@ static bool is_possible(const struct spec *spec)
     /* Over HTTP a request is two units; what is answered instead is the first. */
     if (fault->kind == FAULT_ANSWER && fault->unit % 2 != 0)
         return false;
+    if (fault->kind == FAULT_INTERRUPT && fault->direction != TO_CLIENT)
+        return false;
     /* There are no frames before the upgrade. */
     if (fault->kind == FAULT_CLOSE && fault->unit == 0)
         return false;
     return true;
 }
 
-void spec_list_all(enum mode mode, const unsigned units[DIRECTION_COUNT], spec_list *list)
+void spec_list_all(enum mode mode, const unsigned units[DIRECTION_COUNT], bool interrupts,
+                   spec_list *list)
 {
     for (unsigned direction = 0; direction < DIRECTION_COUNT; direction++)
         for (unsigned unit = 0; unit < units[direction]; unit++)
@@ -155,7 +159,7 @@ void spec_list_all(enum mode mode, const unsigned units[DIRECTION_COUNT], spec_l
                 for (unsigned place = 0; place < PLACE_COUNT; place++) {
                     unsigned argument = argument_of(kind, unit + place);
                     struct spec spec = {mode, {kind, argument, direction, unit, place}};
-                    if (is_possible(&spec))
+                    if (is_possible(&spec) && interrupts == (kind == FAULT_INTERRUPT))
                         vec_push(list, spec);
                 }
 }

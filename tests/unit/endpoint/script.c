@@ -1,6 +1,7 @@
 /* Reading a replay file: mistakes are told with their line. */
 #include "helper.h"
 
+#include <stdio.h>
 #include <string.h>
 
 TestSuite(script, .timeout = 10);
@@ -19,6 +20,7 @@ static const struct {
     {"{\"rollout\":\"x\",\"match\":{\"txt\":\"\"}}", "line 1: match must be {\"text\""},
     {"{\"rollout\":\"x\",\"match\":{\"regex\":\"(\"}}", "line 1: the regex \"(\" does not work"},
     {"{\"rollout\":\"x\",\"more\":1}", "more"},
+    {"{\"rollout\":\"x\",\"takes_over\":true}", "line 1: a rollout that takes over needs a"},
     {CALL "{\"emits\":[]}", "line 2: a step: "},
     {CALL "{\"expect\":{}}", "line 2: a step needs \"emit\""},
     {"{\"emit\":{}}", "emit"},
@@ -99,6 +101,38 @@ Test(script, arguments_and_substitution)
     const struct json_value *command = json_first(json_at(item, "action", "commands", NULL));
     cr_expect_str_eq(json_str(command).ptr, "echo a\"b");
     cr_expect_eq(json_get_str(item, "call").len, 0);
+    peer_end(&peer);
+    party_end(&party);
+}
+
+/* In the middle of a script, with its ids in the input and with its parent. */
+Test(script, a_question_takes_over)
+{
+    struct party party;
+    struct peer peer;
+    party_start(&party,
+                CALL "{\"expect\":{\"outputs\":{\"a\":null}},\"emit\":[{\"type\":\"message\","
+                     "\"text\":\"went on\"}]}\n"
+                     "{\"rollout\":\"x\",\"match\":{\"text\":\"stop\"},\"takes_over\":true}\n"
+                     "{\"emit\":[{\"type\":\"message\",\"text\":\"stopped\"}]}\n");
+    peer_open(&peer, &party);
+    for (int full = 0; full < 2; full++) {
+        peer_create(&peer, "\"input\":[" USER("x") "]");
+        const struct json_value *event = peer_ending(&peer, NULL);
+        char call[96];
+        snprintf(call, sizeof(call), "%s", event_call(event, 0));
+        if (full)
+            peer_create(&peer,
+                        "\"input\":[" USER("x") ",{\"type\":\"function_call\",\"call_id\":\"%s\","
+                                                "\"name\":\"f\",\"arguments\":\"{}\"}," OUTPUT
+                                                "," USER("stop") "]",
+                        call, call, "none");
+        else
+            peer_create(&peer,
+                        "\"previous_response_id\":\"%s\",\"input\":[" OUTPUT "," USER("stop") "]",
+                        event_id(event), call, "none");
+        cr_expect_str_eq(event_text(peer_ending(&peer, NULL)), "stopped", "full %d", full);
+    }
     peer_end(&peer);
     party_end(&party);
 }
