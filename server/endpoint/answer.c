@@ -75,6 +75,8 @@ void answer_settle_usage(struct answer *answer)
         .output = told_or(plan->told.output, answer->output_tokens),
         .reasoning = told_or(plan->told.reasoning, answer->reasoning_tokens),
     };
+    if (plan->told.input < 0)
+        answer->usage.written = answer->usage.input - answer->usage.cached;
 }
 
 /* -- The end --------------------------------------------------------------------------------------

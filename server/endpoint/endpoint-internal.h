@@ -198,7 +198,7 @@ void intake_append_output(const struct intake_output *output, struct buf *buf);
  */
 
 struct usage {
-    int64_t input, cached, output, reasoning;
+    int64_t input, cached, output, reasoning, written; /* written: by nobody told, counted */
 };
 struct plan_item {
     enum item_kind kind;

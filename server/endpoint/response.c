@@ -8,6 +8,7 @@ static const struct {
     const char *name, *fallback;
     enum request_field field;
 } echoed[] = {
+    {"access_programs", "null", REQUEST_FIELD_COUNT},
     {"background", "false", REQUEST_FIELD_COUNT},
     {"instructions", "null", FIELD_INSTRUCTIONS},
     {"max_output_tokens", "null", FIELD_MAX_OUTPUT_TOKENS},
@@ -250,6 +251,7 @@ static void write_usage(struct json_writer *w, const struct usage *usage)
     json_write_key(w, "input_tokens_details");
     json_write_begin_object(w);
     json_write_field_int(w, "cached_tokens", usage->cached);
+    json_write_field_int(w, "cache_write_tokens", usage->written);
     json_write_end_object(w);
     json_write_field_int(w, "output_tokens", usage->output);
     json_write_key(w, "output_tokens_details");
