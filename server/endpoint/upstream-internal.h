@@ -72,6 +72,9 @@ void think_push(struct think *think, struct str piece, bool ended, struct buf *r
                 struct buf *text);
 void think_finish(struct think *think);
 
+/* json_parse, but that a model may say \u0000. */
+enum status upstream_parse(struct str text, struct json_value **ret_value);
+
 /* {"input":"…"} in pieces: the string's text, as far as it is there. */
 struct unwrap {
     struct buf json; /* all of it so far */

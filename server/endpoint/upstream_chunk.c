@@ -323,7 +323,7 @@ void upstream_chunks_take(struct upstream_chunks *chunks, struct str data)
         upstream_chunks_end(chunks);
     } else if (chunks->reading.bytes > LIMIT_UPSTREAM_OUTPUT_BYTES) {
         fail(chunks, "sent more than an answer may have");
-    } else if (json_parse(text, &value, NULL) < 0 || !json_is(value, JSON_OBJECT)) {
+    } else if (upstream_parse(text, &value) < 0 || !json_is(value, JSON_OBJECT)) {
         fail(chunks, "sent something that is no JSON object");
     } else {
         take_value(chunks, value);

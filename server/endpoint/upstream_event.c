@@ -378,7 +378,7 @@ void upstream_events_take(struct upstream_events *events, struct str data)
     events->reading.bytes += text.len;
     if (events->reading.bytes > LIMIT_UPSTREAM_OUTPUT_BYTES)
         fail(events, "sent more than an answer may have");
-    else if (json_parse(text, &value, NULL) < 0 || !json_is(value, JSON_OBJECT))
+    else if (upstream_parse(text, &value) < 0 || !json_is(value, JSON_OBJECT))
         fail(events, "sent something that is no JSON object");
     else
         take_value(events, value);

@@ -100,6 +100,34 @@ void think_finish(struct think *think)
     buf_finish(&think->held);
 }
 
+/* -- JSON that may hold \u0000 --------------------------------------------------------------------
+ */
+
+/* The escape becomes that of U+FFFD, which is as long. */
+static void replace_nulls(struct buf *text)
+{
+    for (size_t i = 0; i + 5 < text->len; i++) {
+        if (text->ptr[i] != '\\')
+            continue;
+        if (memcmp(text->ptr + i, "\\u0000", 6) == 0)
+            memcpy(text->ptr + i, "\\ufffd", 6);
+        i++; /* what is escaped begins no escape */
+    }
+}
+
+enum status upstream_parse(struct str text, struct json_value **ret_value)
+{
+    enum status status = json_parse(text, ret_value, NULL);
+    if (status != STATUS_UNSUPPORTED)
+        return status;
+    struct buf copy = {0};
+    buf_append(&copy, text);
+    replace_nulls(&copy);
+    status = json_parse(buf_str(&copy), ret_value, NULL);
+    buf_finish(&copy);
+    return status;
+}
+
 /* -- {"input":"…"}
  * ---------------------------------------------------------------------------------
  */

@@ -256,7 +256,10 @@ static bool spawn_endpoint(struct player *player, struct err *err)
     variables_expand(&player->variables, buf_str(&player->script->replay), &bytes);
     write_file(replay.ptr, buf_str(&bytes));
     bool is_empty = str_trim(buf_str(&bytes)).len == 0; /* then it plays the built-in rules */
-    buf_append_fmt(&engine, is_empty ? "replay" : "replay:%s", replay.ptr);
+    if (player->upstream)
+        buf_append_fmt(&engine, "upstream:http://127.0.0.1:%u", player_upstream_port(player));
+    else
+        buf_append_fmt(&engine, is_empty ? "replay" : "replay:%s", replay.ptr);
     words[count++] = buf_take(&engine);
     words[count++] = mem_dup_c("--trace");
     trace_path(player, &trace);
@@ -621,6 +624,7 @@ static void player_finish(struct player *player)
     player_stop_child(&player->endpoint);
     if (player->held_socket > 0)
         close(player->held_socket);
+    player_stop_upstream(player);
     loop_timer_free(player->pump);
     loop_timer_free(player->poll);
     loop_timer_free(player->deadline);
@@ -659,7 +663,8 @@ int player_run(const struct script *script, const char *program)
     player.pump = loop_timer_new(player.loop, on_pump, &player);
     player.poll = loop_timer_new(player.loop, on_pump, &player);
     player.deadline = loop_timer_new(player.loop, on_deadline, &player);
-    if (player_start_endpoint(&player, &err)) {
+    if ((script->upstream.len == 0 || player_start_upstream(&player, &err)) &&
+        player_start_endpoint(&player, &err)) {
         loop_timer_start(player.poll, POLL_MS, POLL_MS);
         go_on(&player, STAGE_ENDPOINT);
         loop_run(player.loop);

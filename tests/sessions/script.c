@@ -263,12 +263,18 @@ static void take_editor(struct loading *loading, struct str line)
     step->text = buf_take(&longer);
 }
 
+static void take_upstream(struct loading *loading, struct str line)
+{
+    buf_append(&loading->script->upstream, line);
+    buf_append_byte(&loading->script->upstream, '\n');
+}
+
 static const struct {
     const char *name;
     void (*take)(struct loading *loading, struct str line);
 } sections[] = {{"files", take_files},   {"text", take_text},         {"endpoint", take_replay},
                 {"config", take_config}, {"settings", take_settings}, {"env", take_env},
-                {"client", take_client}, {"editor", take_editor}};
+                {"client", take_client}, {"editor", take_editor},     {"upstream", take_upstream}};
 
 static void begin_endpoint(struct script *script, struct str rest)
 {
@@ -354,6 +360,7 @@ void script_finish(struct script *script)
     vec_finish(&script->steps);
     buf_finish(&script->title);
     buf_finish(&script->endpoint_args);
+    buf_finish(&script->upstream);
     buf_finish(&script->replay);
     buf_finish(&script->settings);
     buf_finish(&script->config);

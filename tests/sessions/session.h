@@ -29,7 +29,7 @@ struct script {
     struct buf title;
     VEC(struct named_text) files, texts;
     enum endpoint_kind endpoint;
-    struct buf endpoint_args, replay, settings, config;
+    struct buf endpoint_args, replay, upstream, settings, config;
     VEC(char *) env;
     enum client_kind client;
     char *client_name, *encodings;
@@ -90,6 +90,7 @@ struct answer {
     struct json_value *result;
 };
 struct bare;
+struct upstream;
 enum stage { STAGE_ENDPOINT, STAGE_SERVER, STAGE_STEPS, STAGE_STOP_SERVER, STAGE_STOP_ENDPOINT };
 struct player {
     const struct script *script;
@@ -100,7 +101,8 @@ struct player {
     struct variables variables;
     struct child endpoint, run;
     unsigned endpoint_port;
-    int held_socket; /* a port that refuses or never answers */
+    struct upstream *upstream; /* a scripted server behind the endpoint */
+    int held_socket;           /* a port that refuses or never answers */
     struct client *client;
     struct bare *bare;
     bool ready, server_ended, server_killed;
@@ -141,6 +143,12 @@ void player_trace(const struct player *player, struct buf *lines);
 /* checks.c */
 step_fn step_expect, step_receive, step_never, step_until, step_buffer, step_disk, step_status;
 step_fn step_run_exit, step_endpoint_got, step_journal, step_output, step_errors, step_exit;
+
+/* upstream.c: a line of the section answers one request */
+bool player_start_upstream(struct player *player, struct err *err);
+unsigned player_upstream_port(const struct player *player);
+void player_stop_upstream(struct player *player);
+step_fn step_upstream_got, step_upstream_left;
 
 /* bare.c */
 struct bare *bare_new(struct player *player, char *const *argv, char *const *env, struct err *err);

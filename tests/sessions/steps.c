@@ -545,6 +545,8 @@ static const struct {
     {"endpoint-got", step_endpoint_got},
     {"stdout", step_output},
     {"stderr", step_errors},
+    {"upstream-got", step_upstream_got},
+    {"upstream-left", step_upstream_left},
     {"exit", step_exit},
 };
 

@@ -9,7 +9,10 @@ complete -c lanebridge -n '__fish_seen_subcommand_from run' -s C -r -a '(__fish_
 complete -c lanebridge -n '__fish_seen_subcommand_from run' -l json
 complete -c lanebridge -n '__fish_seen_subcommand_from run' -l yes-to-commands
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l listen -r
-complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l engine -r -a replay
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l engine -r -a 'replay upstream:http://127.0.0.1:8080'
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l upstream-model -r
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l upstream-key-env -r
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l upstream-api -r -a 'auto responses chat'
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l token-file -r -F
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l age-limit -r
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l trace -r -F

@@ -14,11 +14,11 @@
 enum { HEAD_BYTES = 65536, LOOK_MS = 5 };
 
 struct talk {
-    struct stage *stage;
+    struct staged *stage;
     int fd;
 };
 
-static bool is_ending(struct stage *stage)
+static bool is_ending(struct staged *stage)
 {
     pthread_mutex_lock(&stage->lock);
     bool ending = stage->ending;
@@ -60,7 +60,7 @@ static char *read_request(int fd)
     }
 }
 
-static struct stage_reply choose(struct stage *stage, const char *request)
+static struct stage_reply choose(struct staged *stage, const char *request)
 {
     struct stage_reply chosen = {.status = 404, .type = "application/json", .body = "{}"};
     pthread_mutex_lock(&stage->lock);
@@ -78,7 +78,7 @@ static struct stage_reply choose(struct stage *stage, const char *request)
     return chosen;
 }
 
-static void note(struct stage *stage, char *request)
+static void note(struct staged *stage, char *request)
 {
     pthread_mutex_lock(&stage->lock);
     if (stage->request_count < STAGE_REQUESTS)
@@ -99,7 +99,7 @@ static bool has_left(int fd)
     return poll(&watched, 1, 0) > 0 && recv(fd, &byte, 1, MSG_PEEK) <= 0;
 }
 
-static void note_left(struct stage *stage)
+static void note_left(struct staged *stage)
 {
     pthread_mutex_lock(&stage->lock);
     stage->left_count++;
@@ -217,24 +217,24 @@ static void *run_talk(void *user)
 
 static void *run(void *user)
 {
-    struct stage *stage = user;
+    struct staged *stage = user;
     while (!is_ending(stage)) {
         struct pollfd watched = {.fd = stage->fd, .events = POLLIN};
         if (poll(&watched, 1, LOOK_MS) <= 0 || stage->talk_count == STAGE_REQUESTS)
             continue;
         struct talk *talk = calloc(1, sizeof(*talk));
         talk->stage = stage;
-        talk->fd = accept(stage->fd, NULL, NULL);
+        talk->fd = accept4(stage->fd, NULL, NULL, SOCK_CLOEXEC);
         pthread_create(&stage->talks[stage->talk_count++], NULL, run_talk, talk);
     }
     return NULL;
 }
 
-void stage_start(struct stage *stage, const struct stage_reply *replies, size_t count)
+void stage_start(struct staged *stage, const struct stage_reply *replies, size_t count)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(address);
-    *stage = (struct stage){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    *stage = (struct staged){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     memcpy(stage->replies, replies, count * sizeof(*replies));
     stage->reply_count = count;
     pthread_mutex_init(&stage->lock, NULL);
@@ -246,7 +246,7 @@ void stage_start(struct stage *stage, const struct stage_reply *replies, size_t 
     pthread_create(&stage->thread, NULL, run, stage);
 }
 
-void stage_end(struct stage *stage)
+void stage_end(struct staged *stage)
 {
     pthread_mutex_lock(&stage->lock);
     stage->ending = true;
@@ -261,7 +261,7 @@ void stage_end(struct stage *stage)
     close(stage->fd);
 }
 
-const char *stage_request(struct stage *stage, const char *line, size_t nth)
+const char *stage_request(struct staged *stage, const char *line, size_t nth)
 {
     const char *found = NULL;
     pthread_mutex_lock(&stage->lock);
@@ -278,14 +278,14 @@ const char *stage_body(const char *request)
     return end ? end + 4 : "";
 }
 
-void stage_go_on(struct stage *stage)
+void stage_go_on(struct staged *stage)
 {
     pthread_mutex_lock(&stage->lock);
     stage->steps++;
     pthread_mutex_unlock(&stage->lock);
 }
 
-size_t stage_left(struct stage *stage)
+size_t stage_left(struct staged *stage)
 {
     pthread_mutex_lock(&stage->lock);
     size_t left = stage->left_count;

@@ -21,7 +21,7 @@ struct stage_reply {
     bool cuts;  /* drops it instead of a proper end */
 };
 enum { STAGE_REQUESTS = 64, STAGE_REPLIES = 32 };
-struct stage {
+struct staged {
     int fd;
     unsigned port;
     struct stage_reply replies[STAGE_REPLIES];
@@ -35,13 +35,13 @@ struct stage {
     size_t request_count, left_count, steps;
     bool ending;
 };
-void stage_start(struct stage *stage, const struct stage_reply *replies, size_t count);
-void stage_end(struct stage *stage);
+void stage_start(struct staged *stage, const struct stage_reply *replies, size_t count);
+void stage_end(struct staged *stage);
 /* The nth request whose first line begins so, or NULL; its text lives as long as the stage. */
-const char *stage_request(struct stage *stage, const char *line, size_t nth);
+const char *stage_request(struct staged *stage, const char *line, size_t nth);
 const char *stage_body(const char *request);
-void stage_go_on(struct stage *stage);
+void stage_go_on(struct staged *stage);
 /* Who asked was gone before the answer's end, so often. */
-size_t stage_left(struct stage *stage);
+size_t stage_left(struct staged *stage);
 
 #endif

@@ -50,7 +50,7 @@ TestSuite(upstream, .timeout = 20);
     CHUNK("{}", "\"stop\"") USAGE(50, 30, 7) DONE
 
 struct scene {
-    struct stage stage;
+    struct staged stage;
     struct party party;
     struct peer peer;
 };
@@ -131,5 +131,428 @@ Test(upstream, answers_stream_through)
     json_free(body);
     cr_expect_geq(peer_count(&scene.peer, "response.reasoning_text.delta", NULL), 1);
     cr_expect_geq(peer_count(&scene.peer, "response.output_text.delta", NULL), 1);
+    scene_end(&scene);
+}
+
+/* -- Rollouts -------------------------------------------------------------------------------------
+ */
+
+#define CALLS                                                                                      \
+    CHUNK("{\"tool_calls\":[{\"index\":0,\"id\":\"aB3\",\"type\":\"function\",\"function\":{"      \
+          "\"name\":\"read_file\",\"arguments\":\"{\\\"path\\\":\"}}]}",                           \
+          "null")                                                                                  \
+    CHUNK("{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"\\\"a\\\"}\"}}]}", "null")  \
+    CHUNK("{\"tool_calls\":[{\"index\":1,\"id\":\"aB4\",\"type\":\"function\",\"function\":{"      \
+          "\"name\":\"apply_patch\",\"arguments\":\"{\\\"input\\\":\\\"p\"}}]}",                   \
+          "null")                                                                                  \
+    CHUNK("{\"tool_calls\":[{\"index\":1,\"function\":{\"arguments\":\"q\\\"}\"}}]}", "null")      \
+    CHUNK("{}", "\"tool_calls\"") DONE
+#define TOOLS                                                                                      \
+    "\"tools\":[{\"type\":\"function\",\"name\":\"read_file\",\"parameters\":{\"type\":"           \
+    "\"object\"}},{\"type\":\"custom\",\"name\":\"apply_patch\"}]"
+
+Test(upstream, tools_go_there_and_back)
+{
+    struct scene scene;
+    scene_play(&scene, LLAMA_MODELS, LLAMA_PROPS,
+               {"POST /v1/chat/completions ", .holds = "\"role\":\"tool\"", .body = HELLO},
+               {"POST /v1/chat/completions ", .body = CALLS});
+    peer_create(&scene.peer, TOOLS ",\"model\":\"x\",\"store\":false,\"input\":[" USER("hi") "]");
+    const struct json_value *event = peer_ending(&scene.peer, NULL);
+    expect_type(event, "response.completed");
+    expect_str(json_get_str(output_at(event, 0), "arguments"), "{\"path\":\"a\"}");
+    expect_str(json_get_str(output_at(event, 0), "call_id"), "aB3");
+    expect_str(json_get_str(output_at(event, 1), "type"), "custom_tool_call");
+    expect_str(json_get_str(output_at(event, 1), "input"), "pq");
+    cr_expect_geq(peer_count(&scene.peer, "response.function_call_arguments.delta", NULL), 1);
+    cr_expect_geq(peer_count(&scene.peer, "response.custom_tool_call_input.delta", NULL), 1);
+    peer_create(&scene.peer,
+                TOOLS ",\"model\":\"x\",\"store\":false,\"previous_response_id\":\"%s\",\"input\":["
+                      "{\"type\":\"function_call_output\",\"call_id\":\"aB3\",\"output\":\"A\"},{"
+                      "\"type\":\"custom_tool_call_output\",\"call_id\":\"aB4\",\"output\":\"B\"}]",
+                event_id(event));
+    expect_type(peer_ending(&scene.peer, NULL), "response.completed");
+    struct json_value *first = asked(&scene, "/v1/chat/completions", 0),
+                      *second = asked(&scene, "/v1/chat/completions", 1);
+    struct buf before = {0}, after = {0};
+    json_append(&before, json_get(first, "messages"));
+    json_append(&after, json_get(second, "messages"));
+    cr_expect(str_starts_with(buf_str(&after), str_slice(buf_str(&before), 0, before.len - 1)));
+    cr_expect_eq(json_count(json_get(second, "messages")), 4);
+    cr_expect_eq(json_get_int(second, "id_slot", -1), json_get_int(first, "id_slot", -2));
+    buf_finish(&before);
+    buf_finish(&after);
+    json_free(first);
+    json_free(second);
+    scene_end(&scene);
+}
+
+/* Two conversations at once stay on two slots, and go on there. */
+Test(upstream, lanes_keep_their_slots)
+{
+    struct scene scene;
+    char first[128], second[128];
+    scene_play(&scene, LLAMA_MODELS, LLAMA_PROPS, {"POST /v1/chat/completions ", .body = HELLO});
+    peer_create(&scene.peer, "\"stream_id\":\"a\",\"store\":false,\"input\":[" USER("one") "]");
+    snprintf(first, sizeof(first), "%s", event_id(peer_ending(&scene.peer, "a")));
+    peer_create(&scene.peer, "\"stream_id\":\"b\",\"store\":false,\"input\":[" USER("two") "]");
+    snprintf(second, sizeof(second), "%s", event_id(peer_ending(&scene.peer, "b")));
+    peer_create(
+        &scene.peer,
+        "\"stream_id\":\"b\",\"store\":false,\"previous_response_id\":\"%s\",\"input\":[" USER(
+            "three") "]",
+        second);
+    peer_ending(&scene.peer, "b");
+    peer_create(
+        &scene.peer,
+        "\"stream_id\":\"a\",\"store\":false,\"previous_response_id\":\"%s\",\"input\":[" USER(
+            "four") "]",
+        first);
+    peer_ending(&scene.peer, "a");
+    int64_t slots[4];
+    for (size_t i = 0; i < 4; i++) {
+        struct json_value *body = asked(&scene, "/v1/chat/completions", i);
+        slots[i] = json_get_int(body, "id_slot", -1);
+        json_free(body);
+    }
+    cr_expect_neq(slots[0], slots[1]);
+    cr_expect_eq(slots[2], slots[1]);
+    cr_expect_eq(slots[3], slots[0]);
+    scene_end(&scene);
+}
+
+Test(upstream, a_warm_up_is_read_by_llama_cpp_alone)
+{
+    struct scene scene;
+    scene_play(&scene, LLAMA_MODELS, LLAMA_PROPS,
+               {"POST /v1/chat/completions ", .body = CHUNK("{}", "\"length\"") DONE});
+    peer_create(&scene.peer, "\"generate\":false,\"input\":[" USER("hi") "]");
+    const struct json_value *event = peer_ending(&scene.peer, NULL);
+    expect_type(event, "response.completed");
+    cr_expect_eq(json_count(json_at(event, "response", "output", NULL)), 0);
+    struct json_value *body = asked(&scene, "/v1/chat/completions", 0);
+    cr_expect_eq(json_get_int(body, "max_tokens", -1), 0);
+    json_free(body);
+    scene_end(&scene);
+    scene_play(&scene, VLLM_MODELS, {"POST /v1/chat/completions ", .body = HELLO});
+    peer_create(&scene.peer, "\"generate\":false,\"input\":[" USER("hi") "]");
+    expect_type(peer_ending(&scene.peer, NULL), "response.completed");
+    cr_expect(!stage_request(&scene.stage, "POST /v1/chat", 0));
+    scene_end(&scene);
+}
+
+/* -- Leaving --------------------------------------------------------------------------------------
+ */
+
+static void wait_left(struct scene *scene, size_t times)
+{
+    for (unsigned i = 0; i < 1000 && stage_left(&scene->stage) < times; i++)
+        party_run_ms(&scene->party, 5);
+    cr_expect_eq(stage_left(&scene->stage), times, "the server was not told");
+}
+
+Test(upstream, who_leaves_takes_the_request_along)
+{
+    struct scene scene;
+    scene_play(&scene, LLAMA_MODELS, LLAMA_PROPS,
+               {"POST /v1/chat/completions ", .body = CHUNK("{\"content\":\"on and \"}", "null"),
+                .chunked = true, .stays = true});
+    peer_create(&scene.peer, "\"stream_id\":\"a\",\"input\":[" USER("hi") "]");
+    peer_create(&scene.peer, "\"stream_id\":\"b\",\"input\":[" USER("hi") "]");
+    for (size_t seen = 0; seen < 2;)
+        seen += peer_next(&scene.peer, "response.output_text.delta") != NULL;
+    peer_end(&scene.peer);
+    wait_left(&scene, 2);
+    peer_open(&scene.peer, &scene.party);
+    scene_end(&scene);
+}
+
+Test(upstream, an_http_client_that_leaves_cancels_too)
+{
+    struct scene scene;
+    struct fetch fetch;
+    scene_play(&scene, LLAMA_MODELS, LLAMA_PROPS,
+               {"POST /v1/chat/completions ", .body = CHUNK("{\"content\":\"on\"}", "null"),
+                .stays = true});
+    fetch_start(&fetch, &scene.party, "POST", "/v1/responses", "{\"stream\":true,\"input\":\"hi\"}",
+                NULL, 0);
+    for (unsigned i = 0; i < 1000 && fetch.body.len == 0; i++)
+        party_run_ms(&scene.party, 5);
+    fetch_end(&fetch);
+    wait_left(&scene, 1);
+    scene_end(&scene);
+}
+
+/* -- On the wire ----------------------------------------------------------------------------------
+ */
+
+Test(upstream, deltas_do_not_wait_for_the_end)
+{
+    struct scene scene;
+    scene_play(&scene, LLAMA_MODELS, LLAMA_PROPS,
+               {"POST /v1/chat/completions ",
+                .body = CHUNK("{\"content\":\"first\"}", "null") "\a" CHUNK(
+                    "{\"content\":\"second\"}", "null") CHUNK("{}", "\"stop\"") DONE});
+    peer_create(&scene.peer, "\"input\":[" USER("hi") "]");
+    expect_str(json_get_str(peer_next(&scene.peer, "response.output_text.delta"), "delta"),
+               "first");
+    stage_go_on(&scene.stage);
+    expect_str(json_get_str(peer_next(&scene.peer, "response.output_text.delta"), "delta"),
+               "second");
+    expect_type(peer_ending(&scene.peer, NULL), "response.completed");
+    scene_end(&scene);
+}
+
+Test(upstream, torn_bodies_chunked_or_not)
+{
+    static const size_t tears[] = {1, 7, 143};
+    for (size_t i = 0; i < 2 * array_count(tears); i++) {
+        struct scene scene;
+        scene_play(&scene, LLAMA_MODELS, LLAMA_PROPS,
+                   {"POST /v1/chat/completions ", .body = HELLO, .tear = tears[i / 2],
+                    .chunked = i % 2 == 1});
+        peer_create(&scene.peer, "\"input\":[" USER("hi") "]");
+        const struct json_value *event = peer_ending(&scene.peer, NULL);
+        expect_type(event, "response.completed");
+        expect_str(json_get_str(json_first(json_get(output_at(event, 1), "content")), "text"),
+                   "Hello \xC3\xA9\xF0\x9F\x98\x80");
+        scene_end(&scene);
+    }
+}
+
+Test(upstream, a_server_that_does_not_stream)
+{
+    struct scene scene;
+    scene_play(&scene, LLAMA_MODELS, LLAMA_PROPS,
+               {"POST /v1/chat/completions ", .type = "application/json",
+                .body = "{\"choices\":[{\"index\":0,\"finish_reason\":\"stop\",\"message\":{"
+                        "\"role\":\"assistant\",\"content\":\"all at once\"}}],\"usage\":{"
+                        "\"prompt_tokens\":3,\"completion_tokens\":2}}"});
+    peer_create(&scene.peer, "\"input\":[" USER("hi") "]");
+    expect_str(str_from(event_text(peer_ending(&scene.peer, NULL))), "all at once");
+    scene_end(&scene);
+}
+
+/* -- Errors ---------------------------------------------------------------------------------------
+ */
+
+#define ERROR_BODY "{\"error\":{\"message\":\"they say so\",\"type\":\"x\"}}"
+static const struct {
+    int status, told;
+    const char *code;
+} refusals[] = {
+    {400, 400, NULL},           {401, 403, "upstream_auth"},
+    {404, 404, "not_found"},    {429, 429, "rate_limit_exceeded"},
+    {500, 500, "server_error"}, {503, 503, "server_is_overloaded"},
+};
+
+Test(upstream, refusals_are_errors_before_anything_was_said)
+{
+    for (size_t i = 0; i < array_count(refusals); i++) {
+        struct scene scene;
+        struct fetch fetch;
+        scene_play(&scene, LLAMA_MODELS, LLAMA_PROPS,
+                   {"POST /v1/chat/completions ", .status = refusals[i].status,
+                    .type = "application/json", .headers = "retry-after: 3\r\n",
+                    .body = ERROR_BODY});
+        peer_create(&scene.peer, "\"input\":[" USER("hi") "]");
+        const struct json_value *event = peer_ending(&scene.peer, NULL);
+        expect_type(event, "error");
+        cr_expect_eq(json_get_int(event, "status", 0), refusals[i].told);
+        if (refusals[i].code)
+            cr_expect_str_eq(error_code(event), refusals[i].code);
+        cr_expect(strstr(error_message(event), "they say so"));
+        expect_str(json_get_str(json_get(event, "headers"), "retry-after"), "3");
+        cr_expect_eq(peer_count(&scene.peer, "response.created", NULL), 0);
+        fetch_run(&fetch, &scene.party, "POST", "/v1/responses", "{\"input\":\"hi\"}");
+        cr_expect_eq(fetch.status, refusals[i].told);
+        fetch_end(&fetch);
+        scene_end(&scene);
+    }
+}
+
+/* \a: when the first words have been said. */
+#define HALF CHUNK("{\"content\":\"Hal\"}", "null") "\a"
+
+Test(upstream, a_stream_that_breaks_fails)
+{
+    static const char *const bodies[] = {
+        HALF,
+        HALF "data: {\"error\":{\"message\":\"out of memory\"}}\n\n",
+        HALF "data: {oops\n\n",
+    };
+    for (size_t i = 0; i < 2 * array_count(bodies); i++) {
+        struct scene scene;
+        scene_play(&scene, LLAMA_MODELS, LLAMA_PROPS,
+                   {"POST /v1/chat/completions ", .body = bodies[i / 2], .chunked = i % 2 == 1,
+                    .cuts = true});
+        peer_create(&scene.peer, "\"input\":[" USER("hi") "]");
+        peer_next(&scene.peer, "response.output_text.delta");
+        stage_go_on(&scene.stage);
+        const struct json_value *event = peer_ending(&scene.peer, NULL);
+        expect_type(event, "response.failed");
+        expect_str(json_get_str(json_at(event, "response", "error", NULL), "code"), "server_error");
+        cr_expect_eq(peer_count(&scene.peer, "response.output_item.done", NULL), 0);
+        scene_end(&scene);
+    }
+}
+
+Test(upstream, a_server_that_is_not_there)
+{
+    struct scene scene;
+    scene_play(&scene,
+               {"GET /v1/models ", .status = 503, .type = "application/json", .times = 2,
+                .body = "{\"error\":{\"code\":503,\"message\":\"Loading model\",\"type\":"
+                        "\"unavailable_error\"}}"},
+               LLAMA_MODELS, LLAMA_PROPS, {"POST /v1/chat/completions ", .body = HELLO});
+    peer_create(&scene.peer, "\"input\":[" USER("hi") "]");
+    const struct json_value *event = peer_ending(&scene.peer, NULL);
+    cr_expect_str_eq(error_code(event), "server_is_overloaded");
+    for (unsigned i = 0; i < 3; i++) { /* and it is asked again */
+        peer_create(&scene.peer, "\"input\":[" USER("hi") "]");
+        event = peer_ending(&scene.peer, NULL);
+    }
+    expect_type(event, "response.completed");
+    scene_end(&scene);
+}
+
+Test(upstream, a_port_where_nobody_listens)
+{
+    struct party party;
+    struct peer peer;
+    party_start_with(&party, (struct endpoint_options){.upstream_url = "http://127.0.0.1:1"});
+    peer_open(&peer, &party);
+    peer_create(&peer, "\"input\":[" USER("hi") "]");
+    const struct json_value *event = peer_ending(&peer, NULL);
+    expect_type(event, "error");
+    cr_expect(strstr(error_message(event), "cannot be asked"), "%s", error_message(event));
+    peer_end(&peer);
+    party_end(&party);
+}
+
+/* -- /v1/responses --------------------------------------------------------------------------------
+ */
+
+#define E(type, rest) "event: " type "\ndata: {\"type\":\"" type "\"" rest "}\n\n"
+
+Test(upstream, responses_where_the_server_has_them)
+{
+    struct scene scene;
+    scene_play(
+        &scene, VLLM_MODELS,
+        {"POST /v1/responses ", .holds = "\"input\"",
+         .body = E("response.created", ",\"response\":{}") E(
+             "response.output_text.delta", ",\"item_id\":\"m\",\"output_index\":0,\"delta\":\"Hi\"")
+             E("response.output_item.done",
+               ",\"output_index\":0,\"item\":{\"id\":\"m\",\"type\":\"message\",\"status\":"
+               "\"completed\",\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\","
+               "\"text\":\"Hi\",\"annotations\":[]}]}")
+                 E("response.completed", ",\"response\":{\"status\":\"completed\"}")},
+        {"POST /v1/responses ", .status = 422, .type = "application/json",
+         .body = "{\"error\":{\"message\":\"field required\"}}"});
+    peer_create(&scene.peer, "\"input\":[" USER("hi") "]");
+    const struct json_value *event = peer_ending(&scene.peer, NULL);
+    expect_type(event, "response.completed");
+    cr_expect_str_eq(event_text(event), "Hi");
+    struct json_value *body = asked(&scene, "/v1/responses", 1);
+    cr_expect(!json_get_bool(body, "store", true));
+    json_free(body);
+    cr_expect(!stage_request(&scene.stage, "POST /v1/chat", 0));
+    scene_end(&scene);
+}
+
+/* What it has is asked once, also for many requests. */
+Test(upstream, chat_where_it_has_none)
+{
+    static const struct {
+        int status;
+        const char *body;
+    } none[] = {{404, "{}"}, {405, "{}"}, {200, "{\"error\":\"Unexpected endpoint or method.\"}"}};
+    for (size_t i = 0; i < array_count(none); i++) {
+        struct scene scene;
+        scene_play(&scene, VLLM_MODELS,
+                   {"POST /v1/responses ", .status = none[i].status, .type = "application/json",
+                    .body = none[i].body},
+                   {"POST /v1/chat/completions ", .body = HELLO});
+        for (unsigned k = 0; k < 2; k++) {
+            peer_create(&scene.peer, "\"input\":[" USER("hi") "]");
+            expect_type(peer_ending(&scene.peer, NULL), "response.completed");
+        }
+        cr_expect(!stage_request(&scene.stage, "POST /v1/responses", 1));
+        cr_expect(!stage_request(&scene.stage, "GET /v1/models", 1));
+        scene_end(&scene);
+    }
+}
+
+/* -- Options --------------------------------------------------------------------------------------
+ */
+
+Test(upstream, key_and_model_are_the_owners)
+{
+    struct scene scene;
+    struct fetch fetch;
+    scene_start(&scene,
+                (const struct stage_reply[]){
+                    LLAMA_MODELS, LLAMA_PROPS, {"POST /v1/chat/completions ", .body = HELLO}},
+                3, (struct endpoint_options){.upstream_key = "sk-1", .upstream_model = "mine"});
+    peer_create(&scene.peer, "\"model\":\"gpt\",\"input\":[" USER("hi") "]");
+    const struct json_value *event = peer_ending(&scene.peer, NULL);
+    expect_str(json_get_str(json_get(event, "response"), "model"), "mine");
+    const char *request = stage_request(&scene.stage, "POST /v1/chat", 0);
+    cr_expect(strstr(request, "authorization: Bearer sk-1\r\n"), "%s", request);
+    cr_expect(strstr(request, "\"model\":\"mine\""));
+    fetch_run(&fetch, &scene.party, "GET", "/v1/models", NULL);
+    cr_expect(strstr(fetch.body.ptr, "\"id\":\"tiny.gguf\""), "%s", fetch.body.ptr);
+    fetch_end(&fetch);
+    scene_end(&scene);
+}
+
+Test(upstream, options_that_are_wrong)
+{
+    static const struct {
+        const char *url, *api, *says;
+    } wrong[] = {{"http://models.example/v1", NULL, "https"},
+                 {"ftp://x", NULL, ""},
+                 {"ws://127.0.0.1:1", NULL, "http://"},
+                 {"http://127.0.0.1:1/v1?x=1", NULL, "query"},
+                 {"http://127.0.0.1:1", "grpc", "auto, responses or chat"}};
+    struct loop *loop = loop_new(NULL);
+    struct net *net = net_new(loop, &(struct net_options){0}, NULL);
+    for (size_t i = 0; i < array_count(wrong); i++) {
+        struct err err = {0};
+        struct endpoint_options options = {.upstream_url = wrong[i].url,
+                                           .upstream_api = wrong[i].api};
+        cr_expect_null(endpoint_new(loop, net, &options, &err), "%s", wrong[i].url);
+        cr_expect(err.text[0] && strstr(err.text, wrong[i].says), "%s", err.text);
+    }
+    net_free(net);
+    loop_free(loop);
+}
+
+/* A message for what runs: the answer is broken off between two items. */
+Test(upstream, steering_breaks_off_between_items)
+{
+    struct scene scene;
+    scene_play(&scene, LLAMA_MODELS, LLAMA_PROPS,
+               {"POST /v1/chat/completions ", .holds = "\"content\":\"stop\"", .body = HELLO},
+               {"POST /v1/chat/completions ",
+                .body = CHUNK("{\"reasoning_content\":\"Hm\"}",
+                              "null") "\a" CHUNK("{\"content\":\"long\"}", "null"),
+                .stays = true});
+    peer_create(&scene.peer, "\"input\":[" USER("go") "]");
+    char id[128];
+    snprintf(id, sizeof(id), "%s", event_id(peer_next(&scene.peer, "response.created")));
+    peer_next(&scene.peer, "response.reasoning_text.delta");
+    peer_send(&scene.peer,
+              "{\"type\":\"response.steer\",\"previous_response_id\":\"%s\",\"input\":[" USER(
+                  "stop") "]}",
+              id);
+    peer_next(&scene.peer, "response.steer.accepted");
+    stage_go_on(&scene.stage);
+    const struct json_value *event = peer_ending(&scene.peer, NULL);
+    expect_type(event, "response.incomplete");
+    event = peer_ending(&scene.peer, NULL);
+    expect_type(event, "response.completed");
+    wait_left(&scene, 1);
     scene_end(&scene);
 }
