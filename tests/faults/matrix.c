@@ -14,6 +14,7 @@
 #include "faults.h"
 
 enum { JOBS_MAX = 16, SAMPLE = 150, INTERRUPTS_SAMPLE = 60, SLOW_MS = 3000 };
+enum { PROGRESS = 1000 };
 enum { JOBS_PER_CPU = 3 }; /* most of a case is waiting */
 
 struct options {
@@ -177,6 +178,8 @@ static void finish(struct matrix *matrix, struct job *job, int status)
     } else if (getenv("FAULTS_TIMES")) {
         printf("%6llu ms %s\n", (unsigned long long)ms, name.ptr);
     }
+    if (matrix->tried % PROGRESS == 0 && !missed)
+        printf("… %u tried, %u held\n", matrix->tried, matrix->held);
     fflush(stdout);
     fclose(job->output);
     job->pid = 0;
