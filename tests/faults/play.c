@@ -6,6 +6,7 @@
 
 #include "faults.h"
 
+enum { SLEEP_MS = 600 }; /* longer than the silence after which a socket is asked first */
 enum { CASE_DEADLINE_MS = 20000, FAILURES_MAX = 2, SHOWN_MESSAGES = 12, SHOWN_BYTES = 400 };
 /* A silent socket is given up after 0.75 s. An HTTP exchange has no pings: only the time that a
  * model may think ends its silence. */
@@ -217,6 +218,21 @@ static void handle_failure(struct play *play, struct str error)
     prompt(play, play->stage == STAGE_FIRST ? "Go on, please" : rollout_next_prompt);
 }
 
+/* -- A machine that slept: the socket is dead, and nobody has said so ---------------------------
+ */
+
+static void on_awake(void *user)
+{
+    prompt(user, rollout_next_prompt);
+}
+
+static void fall_asleep(struct play *play)
+{
+    proxy_kill_silently(play->proxy);
+    play->watch = loop_timer_new(play->loop, on_awake, play);
+    loop_timer_start(play->watch, SLEEP_MS, 0);
+}
+
 static void handle_turn_end(struct play *play, const struct json_value *params)
 {
     struct str status = json_get_str(params, "status");
@@ -232,7 +248,10 @@ static void handle_turn_end(struct play *play, const struct json_value *params)
     } else if (play->stage == STAGE_FIRST) {
         play->stage = STAGE_NEXT;
         proxy_get_counts(play->proxy, &play->first);
-        prompt(play, rollout_next_prompt);
+        if (play->spec->fault.kind == FAULT_DEAD)
+            fall_asleep(play);
+        else
+            prompt(play, rollout_next_prompt);
     } else if (play->stage == STAGE_NEXT) {
         judge_append_workspace(&play->judged, play->root.ptr, play->client);
         play->stage = STAGE_STOPPING;

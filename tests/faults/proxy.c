@@ -280,8 +280,8 @@ static void go_through_with(struct proxy *proxy, struct link *link, enum directi
 static bool is_hit(const struct proxy *proxy, enum direction direction, unsigned index)
 {
     const struct fault *fault = &proxy->fault;
-    return fault->kind != FAULT_NONE && !proxy->counts.fired && !proxy->is_calm &&
-           fault->direction == direction && fault->unit == index;
+    return fault->kind != FAULT_NONE && fault->kind != FAULT_DEAD && !proxy->counts.fired &&
+           !proxy->is_calm && fault->direction == direction && fault->unit == index;
 }
 
 static bool blocks_from_the_start(const struct fault *fault)
@@ -543,6 +543,16 @@ void proxy_calm(struct proxy *proxy)
     pthread_mutex_lock(&proxy->mutex);
     proxy->is_calm = true;
     proxy->is_blocking = false;
+    pthread_mutex_unlock(&proxy->mutex);
+}
+
+void proxy_kill_silently(struct proxy *proxy)
+{
+    pthread_mutex_lock(&proxy->mutex);
+    proxy->counts.fired = true;
+    for (size_t i = 0; i < proxy->links.len; i++)
+        for (int d = 0; d < DIRECTION_COUNT; d++)
+            proxy->links.ptr[i]->pump[d].stalled = proxy->links.ptr[i]->pump[d].muted = true;
     pthread_mutex_unlock(&proxy->mutex);
 }
 

@@ -29,6 +29,7 @@ enum fault_kind {
     FAULT_DROP,    /* reset, and from then on upgrades are answered by a reset */
     FAULT_DEAF,    /* reset, and from then on nothing comes after the upgrade */
     FAULT_ANSWER,  /* HTTP: the request is answered with a status; the argument */
+    FAULT_DEAD,    /* after the first turn, without a word: the connections stay, nothing passes */
     FAULT_INTERRUPT, /* nothing is wrong: it is kept back until proxy_release */
     FAULT_KIND_COUNT,
 };
@@ -56,6 +57,8 @@ struct proxy *proxy_new(unsigned server_port, const struct fault *fault);
 unsigned proxy_port(const struct proxy *proxy);
 /* From now on nothing goes wrong any more; what went wrong is not mended. */
 void proxy_calm(struct proxy *proxy);
+/* What is connected now stays so, and nothing passes any more. */
+void proxy_kill_silently(struct proxy *proxy);
 /* The fault's unit is kept back, and everything behind it. */
 bool proxy_is_holding(struct proxy *proxy);
 void proxy_release(struct proxy *proxy);

@@ -51,6 +51,7 @@ static const struct {
                       AT_FRONT,
                       true,
                       {400, 401, 403, 404, 408, 429, 500, 502, 503, 529}},
+    [FAULT_DEAD] = {"dead", SOCKETS, AT_FRONT, false, {0}},
     [FAULT_INTERRUPT] = {"interrupt", ALL_MODES, AT_FRONT, false, {0}},
 };
 
@@ -143,6 +144,9 @@ static bool is_possible(const struct spec *spec)
     if (fault->kind == FAULT_ANSWER && fault->unit % 2 != 0)
         return false;
     if (fault->kind == FAULT_INTERRUPT && fault->direction != TO_CLIENT)
+        return false;
+    /* Not at a unit, but between the turns. */
+    if (fault->kind == FAULT_DEAD && (fault->direction != TO_CLIENT || fault->unit != 0))
         return false;
     /* There are no frames before the upgrade. */
     if (fault->kind == FAULT_CLOSE && fault->unit == 0)

@@ -406,3 +406,45 @@ Test(responses_recover, completed_with_another_status)
         scene_stop(&s);
     }
 }
+
+/* -- Errors in both shapes, before and after the first output ------------------------------- */
+
+#define NESTED "{'type':'error',%s'status':500,'error':{'type':'server_error','message':'oh'}}"
+#define FLAT "{'type':'error',%s'code':'server_error','message':'oh','sequence_number':9}"
+
+Test(responses_recover, both_shapes_of_errors_before_and_after_the_first_output)
+{
+    static const char *const shapes[] = {NESTED, FLAT};
+    static const char *const lanes[] = {"'stream_id':'l0',", ""};
+    enum { BEFORE_ANY, BEFORE_OUTPUT, AFTER_DELTA, AFTER_ITEM, PLACES };
+    for (int at = 0; at < (int)array_count(shapes) * (int)array_count(lanes) * PLACES; at++) {
+        int place = at % PLACES;
+        struct scene s;
+        scene_start(&s);
+        if (place >= BEFORE_OUTPUT)
+            fake_created(s.wire, "l0", "r1");
+        if (place >= AFTER_DELTA)
+            fake_event(s.wire, "{'type':'response.output_text.delta','stream_id':'l0',"
+                               "'output_index':0,'delta':'half'}");
+        if (place >= AFTER_ITEM)
+            fake_item(s.wire, "l0", "m1", "whole");
+        buf_clear(&s.caller.log);
+        char text[256];
+        struct buf format = {0};
+        buf_append_c(&format, shapes[at / PLACES % 2]);
+        snprintf(text, sizeof(text), "%.*s%s%s", (int)(strstr(format.ptr, "%s") - format.ptr),
+                 format.ptr, lanes[at / PLACES / 2], strstr(format.ptr, "%s") + 2);
+        buf_finish(&format);
+        fake_event(s.wire, "%s", text);
+        if (place == AFTER_ITEM) {
+            caller_assert_log(&s.caller, "end broken server_error");
+        } else {
+            caller_assert_log(&s.caller, "retry 10");
+            fake_advance(&s.fake, 10);
+            fake_answer(s.wire, "l0", "r2", "fine");
+            caller_assert_log(&s.caller, "started r2; item 0 message m-r2; end completed");
+        }
+        cr_assert_eq(s.fake.wires.len, 1, "case %d: the socket is good", at);
+        scene_stop(&s);
+    }
+}
