@@ -154,8 +154,9 @@ static const char *status_of(const struct answer *answer)
     return answer->failed ? "failed" : answer->incomplete ? "incomplete" : "completed";
 }
 
-/* After the client was told the end: nobody waits for it. */
-static void keep_the_books(const struct answer *answer)
+/* After the client was told the end, and nobody waits for it; unless that is switched off. */
+static struct keeper_job *keep_the_books(const struct answer *answer, keeper_done_fn *on_done,
+                                         void *user)
 {
     struct kept_usage usage = {.status = status_of(answer),
                                .transport = answer->ops->transport,
@@ -164,11 +165,11 @@ static void keep_the_books(const struct answer *answer)
                                .output = answer->usage.output,
                                .reasoning = answer->usage.reasoning,
                                .ms = (int64_t)((time_mono_ns() - answer->started_ns) / 1000000)};
-    if (!answer->endpoint->store.keeper)
-        return;
+    if (!answer->endpoint->store.keeper || answer->is_noted)
+        return NULL;
     memcpy(usage.response_id, answer->id, sizeof(usage.response_id));
     snprintf(usage.model, sizeof(usage.model), "%s", endpoint_model(answer->endpoint));
-    keeper_note_usage(answer->endpoint->store.keeper, &usage);
+    return keeper_note_usage(answer->endpoint->store.keeper, &usage, on_done, user);
 }
 
 static void end(struct answer *answer, bool can_continue)
@@ -178,8 +179,9 @@ static void end(struct answer *answer, bool can_continue)
     give_back(answer);
     count_end(answer);
     uint64_t begun = time_mono_ns();
-    keep_the_books(answer);
-    stages_note_bookkeeping(answer->saves, begun);
+    keep_the_books(answer, NULL, NULL);
+    if (!answer->is_noted)
+        stages_note_bookkeeping(answer->saves, begun);
     answer->ops->on_end(answer->user, can_continue ? answer->record : NULL);
 }
 
@@ -216,9 +218,41 @@ static void on_saved(void *user, bool saved)
     run(answer);
 }
 
+static bool conclude(struct answer *answer, const char *type, struct buf *json);
+
+static void on_noted(void *user, enum status status)
+{
+    struct answer *answer = user;
+    struct buf json = {0};
+    answer->noting = NULL;
+    answer->is_noted = true;
+    stages_note_bookkeeping(answer->saves, answer->noting_begun_ns);
+    set_state(answer, ANSWER_RUNNING);
+    buf_move(&json, &answer->terminal);
+    if (conclude(answer, answer->terminal_type, &json))
+        run(answer);
+}
+
+/* --without=bookkeeping: the usage is in the file before the client hears of the end. */
+static bool books_first(struct answer *answer)
+{
+    bool wanted = answer->endpoint->without & (1u << ENDPOINT_BOOKKEEPING);
+    if (!wanted || answer->is_noted || answer->concluded)
+        return false;
+    answer->noting_begun_ns = time_mono_ns();
+    answer->noting = keep_the_books(answer, on_noted, answer);
+    return answer->noting != NULL;
+}
+
 /* The terminal event: what it says is stored must be, so it waits for the file. False: it does. */
 static bool conclude(struct answer *answer, const char *type, struct buf *json)
 {
+    if (books_first(answer)) {
+        buf_move(&answer->terminal, json);
+        answer->terminal_type = type;
+        set_state(answer, ANSWER_SAVING);
+        return false;
+    }
     bool first = !answer->concluded;
     answer->concluded = true;
     if (first) {
@@ -573,6 +607,10 @@ void answer_free(struct answer *answer)
         return;
     give_back(answer);
     stop_engine(answer);
+    if (answer->noting)
+        keeper_forget(answer->noting);
+    store_cancel(answer->saving);
+    buf_finish(&answer->terminal);
     loop_timer_free(answer->timer);
     plan_finish(&answer->plan);
     record_unref(answer->record);

@@ -196,9 +196,17 @@ static bool read_chain(struct store *store, struct str id, struct chain *chain)
         if (chain->rows.ptr[0].row.state == KEPT_PART)
             return false;
         memcpy(loaded.id, loaded.row.parent, sizeof(loaded.id));
-        chain->base = map_get(&store->by_id, str_from(loaded.id));
+        if (!store->is_cold)
+            chain->base = map_get(&store->by_id, str_from(loaded.id));
     } while (loaded.id[0] && !chain->base);
     return true;
+}
+
+static void hold_cold(struct store *store, struct record *record)
+{
+    record_ref(record);
+    record_unref(store->cold);
+    store->cold = record;
 }
 
 static struct record *load(struct store *store, struct str id)
@@ -212,7 +220,10 @@ static struct record *load(struct store *store, struct str id)
             record = restore(store, chain.rows.ptr[i].id, &chain.rows.ptr[i].row, parent);
             record_unref(parent);
         }
-        remember(store, record);
+        if (store->is_cold)
+            hold_cold(store, record);
+        else
+            remember(store, record);
         record_unref(record);
     }
     for (size_t i = 0; i < chain.rows.len; i++)
@@ -223,7 +234,7 @@ static struct record *load(struct store *store, struct str id)
 
 struct record *store_find(struct store *store, struct str id)
 {
-    struct record *record = map_get(&store->by_id, id);
+    struct record *record = store->is_cold ? NULL : map_get(&store->by_id, id);
     if (!record && store->keeper)
         return load(store, id);
     if (record) {
@@ -243,6 +254,7 @@ void store_finish(struct store *store)
 {
     while (store_shed(store))
         ;
+    record_unref(store->cold);
     map_finish(&store->by_id);
     keeper_free(store->keeper);
 }

@@ -117,6 +117,8 @@ static const struct answer_ops ops = {.transport = "websocket",
 
 static struct lane *find_cached(const struct conn *conn, struct str id)
 {
+    if (conn->endpoint->without & (1u << ENDPOINT_RESPONSE_CACHE))
+        return NULL;
     for (size_t i = 0; i < conn->lanes.len; i++) {
         struct record *latest = conn->lanes.ptr[i]->latest;
         if (latest && str_eq_c(id, latest->id))

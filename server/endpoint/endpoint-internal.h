@@ -141,6 +141,8 @@ struct saving;
 struct store {
     struct held *held;
     struct keeper *keeper; /* NULL: memory alone */
+    bool is_cold;          /* every response is loaded anew from the file, with all before it */
+    struct record *cold;   /* the last of those */
     size_t label_count;
     void (*restore)(void *user, struct record *record); /* fills what the file does not have */
     void *user;
@@ -381,6 +383,9 @@ struct answer {
     void *work; /* the engine's */
     struct record *record;
     struct saving *saving; /* its response is on its way to the file */
+    struct keeper_job *noting; /* as is its usage, which the client waits for */
+    bool is_noted;
+    uint64_t noting_begun_ns;
     struct buf terminal;   /* until it is there: the event that says so */
     const char *terminal_type;
     bool concluded;

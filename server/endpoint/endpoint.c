@@ -57,6 +57,10 @@ static enum status check_options(const struct endpoint_options *options, struct 
                        "others could use an endpoint on %s: give it a token, or listen on "
                        "127.0.0.1",
                        address);
+    if (options->without & (1u << ENDPOINT_RESPONSE_CACHE) && !options->store_path)
+        return err_set(err, STATUS_INVALID,
+                       "without the response cache a response is loaded from the store: give it a "
+                       "store's file");
     return STATUS_OK;
 }
 
@@ -124,6 +128,7 @@ static enum status open_store(struct endpoint *endpoint, const struct endpoint_o
             return STATUS_IO;
     }
     store_init(&endpoint->store, &endpoint->held, keeper, endpoint_restore, endpoint);
+    endpoint->store.is_cold = options->without & (1u << ENDPOINT_RESPONSE_CACHE);
     endpoint->store.label_count = endpoint->replay ? endpoint->replay->labels.len : 0;
     return STATUS_OK;
 }

@@ -40,7 +40,8 @@ struct kept_usage {
     char model[64];
     int64_t input, cached, output, reasoning, ms;
 };
-void keeper_note_usage(struct keeper *keeper, const struct kept_usage *usage);
+struct keeper_job *keeper_note_usage(struct keeper *keeper, const struct kept_usage *usage,
+                                     keeper_done_fn *on_done, void *user);
 
 struct kept_row {
     enum kept_state state;

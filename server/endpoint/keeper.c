@@ -206,11 +206,12 @@ struct keeper_job *keeper_remove(struct keeper *keeper, struct str id, keeper_do
     return begin(keeper, job);
 }
 
-void keeper_note_usage(struct keeper *keeper, const struct kept_usage *usage)
+struct keeper_job *keeper_note_usage(struct keeper *keeper, const struct kept_usage *usage,
+                                     keeper_done_fn *on_done, void *user)
 {
-    struct keeper_job *job = add(keeper, JOB_USAGE, NULL, NULL);
+    struct keeper_job *job = add(keeper, JOB_USAGE, on_done, user);
     job->usage = *usage;
-    begin(keeper, job);
+    return begin(keeper, job);
 }
 
 void keeper_forget(struct keeper_job *job)

@@ -2,7 +2,9 @@
 #include "helper.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 TestSuite(saves, .timeout = 10);
 
@@ -12,8 +14,8 @@ enum { STEPS = 5 };
     "\"f\",\"call\":\"" label "\",\"arguments\":{\"path\":\"a/b.c\"}}]}\n"
 #define SCRIPT                                                                                     \
     CALL("a")                                                                                      \
-    CALL("b") CALL("c")                                                                            \
-        CALL("d") "{\"emit\":[{\"type\":\"message\",\"text\":\"done, all of it\"}]}"
+    CALL("b") CALL("c") CALL("d") "{\"emit\":[{\"type\":\"message\",\"text\":\"done, all of "      \
+                                  "it\"}]}"
 #define TOOLS                                                                                      \
     "\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"description\":\"does it\","                \
     "\"parameters\":{\"type\":\"object\"}}],\"instructions\":\"Be short.\""
@@ -55,10 +57,11 @@ struct rollout {
 };
 
 /* A turn of some calls on one lane. */
-static void roll(struct party *party, struct peer *peer, struct rollout *ret)
+static void roll(struct party *party, struct peer *peer, bool store, struct rollout *ret)
 {
     char id[128] = "", call[128] = "";
-    peer_create(peer, TOOLS ",\"store\":false,\"input\":[" USER("begin it") "]");
+    peer_create(peer, TOOLS ",\"store\":%s,\"input\":[" USER("begin it") "]",
+                store ? "true" : "false");
     for (size_t i = 0; i < STEPS; i++) {
         const struct json_value *event = peer_ending(peer, NULL);
         expect_type(event, "response.completed");
@@ -71,8 +74,8 @@ static void roll(struct party *party, struct peer *peer, struct rollout *ret)
             break;
         snprintf(call, sizeof(call), "%s", event_call(event, 1));
         peer_create(peer,
-                    TOOLS ",\"store\":false,\"previous_response_id\":\"%s\",\"input\":[" OUTPUT "]",
-                    id, call, "one line\\nand one more");
+                    TOOLS ",\"store\":%s,\"previous_response_id\":\"%s\",\"input\":[" OUTPUT "]",
+                    store ? "true" : "false", id, call, "one line\\nand one more");
     }
 }
 
@@ -83,7 +86,7 @@ static void play(const struct endpoint_options *options, struct rollout *ret_rol
     struct peer peer;
     party_start_with(&party, *options);
     peer_open(&peer, &party);
-    roll(&party, &peer, ret_rollout);
+    roll(&party, &peer, options->store_path != NULL, ret_rollout);
     if (look)
         look(&party, ret_rollout);
     peer_end(&peer);
@@ -170,6 +173,58 @@ Test(saves, the_same_tokens_appended_or_all_at_once)
 Test(saves, the_same_estimates_appended_or_all_at_once)
 {
     expect_same_counts(&(struct endpoint_options){.replay = STR(SCRIPT)});
+}
+
+/* Every step finds the response before it in the file, and renders all of it. */
+static void look_cold(struct party *party, const struct rollout *rollout)
+{
+    cr_expect_eq(metric(party, "cache", "hits"), 0);
+    cr_expect_eq(metric(party, "cache", "stored_hits"), STEPS - 1);
+    cr_expect_eq(metric(party, "tokens", "not_rendered_again"), 0);
+}
+
+static void look_books(struct party *party, const struct rollout *rollout)
+{
+    cr_expect_eq(metric(party, "stages", "bookkeeping"), STEPS);
+    cr_expect_eq(metric(party, "cache", "hits"), STEPS - 1);
+}
+
+Test(saves, the_same_out_of_the_file_and_with_the_books_first)
+{
+    char folder[] = "/tmp/lanebridge-saves-XXXXXX";
+    struct rollout with, cold, books;
+    struct buf path = {0};
+    cr_assert(mkdtemp(folder));
+    buf_append_fmt(&path, "%s/store.db", folder);
+    struct endpoint_options options = {.replay = STR(SCRIPT), .store_path = path.ptr};
+    play(&options, &with, NULL);
+    options.without = 1u << ENDPOINT_RESPONSE_CACHE;
+    play(&options, &cold, look_cold);
+    options.without = 1u << ENDPOINT_BOOKKEEPING;
+    play(&options, &books, look_books);
+    cr_expect_eq(memcmp(&with, &cold, sizeof(with)), 0);
+    cr_expect_eq(memcmp(&with, &books, sizeof(with)), 0);
+    static const char *const files[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < array_count(files); i++) {
+        struct buf file = {0};
+        buf_append_fmt(&file, "%s%s", path.ptr, files[i]);
+        unlink(file.ptr);
+        buf_finish(&file);
+    }
+    cr_expect_eq(rmdir(folder), 0);
+    buf_finish(&path);
+}
+
+Test(saves, without_its_cache_it_needs_a_store)
+{
+    struct loop *loop = loop_new(NULL);
+    struct net *net = net_new(loop, &(struct net_options){0}, NULL);
+    struct err err = {0};
+    const struct endpoint_options options = {.without = 1u << ENDPOINT_RESPONSE_CACHE};
+    cr_expect_null(endpoint_new(loop, net, &options, &err));
+    cr_expect(strstr(err.text, "store"), "%s", err.text);
+    net_free(net);
+    loop_free(loop);
 }
 
 Test(saves, where_the_count_comes_from_is_said)
