@@ -132,4 +132,13 @@ enum status agent_turn_steer(struct agent_thread *thread, struct str turn_id,
  * waits leaves the queue (empty and none runs: the first). STATUS_NOT_FOUND when there is none. */
 enum status agent_turn_interrupt(struct agent_thread *thread, struct str turn_id, struct err *err);
 
+/* Takes back what a turn did to files, or puts it back (tools.h, "Undo and redo"). turn_id empty: the
+ * latest that can be. The model learns of it with the next turn; turns that are started meanwhile wait.
+ * fn comes once, later; with CLOSED when the thread is closed first. STATUS_CONFLICT while a turn runs;
+ * STATUS_NOT_FOUND when there is nothing to take back. */
+typedef void agent_undo_fn(void *user, const struct tools_undo_result *result);
+enum status agent_turn_undo(struct agent_thread *thread, struct str turn_id,
+                            enum tools_undo_way way, agent_undo_fn *fn, void *user,
+                            struct err *err);
+
 #endif

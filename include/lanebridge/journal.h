@@ -113,7 +113,8 @@ enum journal_call_state journal_call_find(struct journal *journal, const char *t
 
 /* -- Change sets: what a turn did to files ------------------------------------------------------------------------- */
 struct journal_change {
-    struct str turn_id, path, new_path, kind;    /* kind: create, update, delete, move */
+    struct str turn_id, path, new_path, kind;    /* kind: create, update, delete, move; with
+                                                    undo- or redo- in front, if that was done */
     struct str before_hash, after_hash;          /* of blobs; empty where there is no text */
     uint64_t created_ms;
 };

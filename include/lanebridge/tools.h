@@ -81,6 +81,41 @@ struct tools_call *tools_call_start(struct tools_thread *thread, const struct to
                                     const struct tools_handlers *handlers, void *user);
 /* on_done still comes, with "cancelled by the user" or the real output if it was too late. */
 void tools_call_cancel(struct tools_call *call);
+/* -- Undo and redo: what a turn did to files ----------------------------------------------------------- */
+
+/* Each change of the turn is taken out of the texts as they are now, the last one first, by a merge in
+ * which the person's own later typing is kept; where both touched the same lines, the person's stand
+ * (CONFLICT). A file the person changed since it was made is not deleted. An undo is recorded as changes
+ * of the same turn, so that it can be redone. What commands did is not among the changes. */
+enum tools_undo_way { TOOLS_UNDO, TOOLS_REDO };
+enum tools_undo_outcome {
+    TOOLS_UNDO_DONE,
+    TOOLS_UNDO_KEPT,            /* done, and what the person changed elsewhere in the file is kept */
+    TOOLS_UNDO_CONFLICT,        /* some or all of it stands; note says what */
+    TOOLS_UNDO_NOT_UNDOABLE,    /* a text it needs is no longer kept, or the file cannot be read */
+};
+struct tools_undo_file {
+    const char *path;           /* as people see it */
+    enum tools_undo_outcome outcome;
+    struct str note;
+};
+/* Borrowed for the call. */
+struct tools_undo_result {
+    enum status status;         /* OK, or nothing was changed: CONFLICT, IO */
+    struct str why;             /* not OK: what is wrong */
+    const char *turn_id;
+    VEC(struct tools_undo_file) files;
+    struct str diff;            /* unified, of what was changed */
+};
+typedef void tools_undo_fn(void *user, const struct tools_undo_result *result);
+struct tools_undo;
+/* turn_id empty: the latest that can be undone, or that was undone last. No call of the thread may be
+ * running. on_done comes once, later. Errors: NOT_FOUND when there is nothing to take back. */
+struct tools_undo *tools_undo_start(struct tools_thread *thread, struct str turn_id,
+                                    enum tools_undo_way way, tools_undo_fn *on_done, void *user,
+                                    struct err *err);
+void tools_undo_cancel(struct tools_undo *undo);   /* no callback any more */
+
 /* A one-line title for display before it starts: "exec_command: make test". */
 void tools_append_title(struct buf *buf, struct str name, struct str arguments);
 

@@ -1,6 +1,6 @@
 /* Inside of the agent. agent.c: the object and its events; thread.c: threads and their queue;
  * history.c: the items; turn.c: the turn's states; stream.c: what a response brings; call.c: the
- * calls of a turn; context.c: what the model is told. */
+ * calls of a turn; undo.c: taking a turn back; context.c: what the model is told. */
 #ifndef LANEBRIDGE_AGENT_INTERNAL_H
 #define LANEBRIDGE_AGENT_INTERNAL_H
 
@@ -44,6 +44,7 @@ struct agent_thread {
     struct tools_thread *tools;
     struct responses_chain *chain;
     struct response *warming;
+    struct agent_undo *undo; /* under way; turns wait for it */
     struct agent_turn *turn; /* the running one */
     VEC(struct agent_turn *) queue;
     struct loop_timer *kick;            /* advances on the next loop turn */
@@ -58,6 +59,9 @@ void thread_kick(struct agent_thread *thread);
 /* Journals and keeps one item; kind as in journal_item_append. */
 void thread_append(struct agent_thread *thread, const char *turn_id, const char *kind,
                    struct str json);
+
+/* undo.c: ends what is under way, with CLOSED. */
+void thread_drop_undo(struct agent_thread *thread);
 
 /* -- Turns
  * -----------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ static void on_kick(void *user)
         turn_free(thread->turn);
         thread->turn = NULL;
     }
-    if (thread->turn || thread->warming)
+    if (thread->turn || thread->warming || thread->undo)
         return;
     if (thread->queue.len > 0) {
         thread->turn = thread->queue.ptr[0];
@@ -343,6 +343,7 @@ void agent_thread_close(struct agent_thread *thread)
 {
     struct journal *journal = thread->agent->env.journal;
     leave_list(thread);
+    thread_drop_undo(thread);
     tools_thread_free(thread->tools);
     responses_chain_free(thread->chain);
     if (thread->turn && !thread->turn->announced_end)

@@ -326,6 +326,17 @@ static void run_interrupt(const struct command_call *call)
     jsonrpc_respond(call->server->peer, call->message->id, STR("{}"));
 }
 
+static void run_undo_turn(const struct command_call *call)
+{
+    struct err err = {0};
+    struct agent_thread *thread = open_thread(call);
+    if (!thread)
+        err_set(&err, STATUS_NOT_FOUND, "there is nothing to undo: no thread is open");
+    if (!thread || undo_start(call->server, call->message->id, thread,
+                              json_get_str(call->argument, "turnId"), TOOLS_UNDO, &err) < 0)
+        fail(call, &err);
+}
+
 static void run_new_thread(const struct command_call *call)
 {
     struct err err = {0};
@@ -362,6 +373,7 @@ static const struct {
     {"lanebridge.newThread", run_new_thread},
     {"lanebridge.openTranscript", run_open_transcript},
     {"lanebridge.status", run_status},
+    {"lanebridge.undoTurn", run_undo_turn},
 };
 
 static void handle_execute(struct lsp_server *server, const struct jsonrpc_message *message)

@@ -207,7 +207,7 @@ void lifecycle_append_capabilities(const struct lsp_server *server, struct buf *
         &w, "executeCommandProvider",
         STR("{\"commands\":[\"lanebridge.ask\",\"lanebridge.edit\",\"lanebridge.explain\","
             "\"lanebridge.fix\",\"lanebridge.interrupt\",\"lanebridge.newThread\","
-            "\"lanebridge.openTranscript\",\"lanebridge.status\"],"
+            "\"lanebridge.openTranscript\",\"lanebridge.status\",\"lanebridge.undoTurn\"],"
             "\"workDoneProgress\":true}"));
     json_write_field_raw(
         &w, "workspace",

@@ -5,6 +5,7 @@
  *   convert.c     positions and URIs, in and out
  *   quirks.c      what this client really does
  *   command.c     workspace/executeCommand
+ *   undo.c        taking a turn back
  *   threads.c     which thread, and the agent's events on their way to the client
  *   progress.c    $/progress of turns
  *   transcript.c  the thread as a file
@@ -66,6 +67,10 @@ extern const struct lsp_method sync_notifications[];
 extern const struct lsp_method command_requests[];
 extern const struct lsp_method progress_notifications[];
 extern const struct lsp_method rich_requests[];
+/* Answers the request once it is done; on an error nobody has answered yet. */
+enum status undo_start(struct lsp_server *server, struct str request_id,
+                       struct agent_thread *thread, struct str turn_id, enum tools_undo_way way,
+                       struct err *err);
 
 /* -- server.c
  * --------------------------------------------------------------------------------------- */

@@ -355,6 +355,28 @@ static void handle_turn_steer(struct lsp_server *server, const struct jsonrpc_me
     buf_finish(&prompt);
 }
 
+static void turn_back(struct lsp_server *server, const struct jsonrpc_message *message,
+                      enum tools_undo_way way)
+{
+    struct err err = {0};
+    struct agent *agent = server_agent(server, &err);
+    struct agent_thread *thread =
+        agent ? agent_thread_resume(agent, json_get_str(message->params, "threadId"), &err) : NULL;
+    if (!thread || undo_start(server, message->id, thread, json_get_str(message->params, "turnId"),
+                              way, &err) < 0)
+        fail(server, message, &err);
+}
+
+static void handle_turn_undo(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    turn_back(server, message, TOOLS_UNDO);
+}
+
+static void handle_turn_redo(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    turn_back(server, message, TOOLS_REDO);
+}
+
 static void handle_status(struct lsp_server *server, const struct jsonrpc_message *message)
 {
     struct buf json = {0};
@@ -369,6 +391,8 @@ const struct lsp_method rich_requests[] = {
     {"lanebridge/turn/start", handle_turn_start},
     {"lanebridge/turn/steer", handle_turn_steer},
     {"lanebridge/turn/interrupt", handle_turn_interrupt},
+    {"lanebridge/turn/undo", handle_turn_undo},
+    {"lanebridge/turn/redo", handle_turn_redo},
     {"lanebridge/status/get", handle_status},
     {NULL, NULL},
 };

@@ -3,13 +3,12 @@
 
 enum { BINARY_PROBE_BYTES = 8000 }; /* as git looks for a NUL */
 
-enum status now_resolve(struct tools_call *call, struct str given, struct now_file *ret_file,
-                        struct err *err)
+enum status now_resolve_for(const struct tools_thread *thread, struct str given,
+                            struct now_file *ret_file, struct err *err)
 {
-    const struct workspace *workspace = call->tools->env.workspace;
+    const struct workspace *workspace = thread->tools->env.workspace;
     struct now_file file = {0};
-    enum status status =
-        workspace_resolve(workspace, thread_root(call->thread), given, &file.path, err);
+    enum status status = workspace_resolve(workspace, thread_root(thread), given, &file.path, err);
     if (status < 0)
         return status;
     file.given = str_dup_c(given);
@@ -23,6 +22,12 @@ enum status now_resolve(struct tools_call *call, struct str given, struct now_fi
     buf_append_c(&file.target, file.real.absolute);
     *ret_file = file;
     return STATUS_OK;
+}
+
+enum status now_resolve(struct tools_call *call, struct str given, struct now_file *ret_file,
+                        struct err *err)
+{
+    return now_resolve_for(call->thread, given, ret_file, err);
 }
 
 static struct document *find_document(const struct tools *tools, const struct now_file *file)

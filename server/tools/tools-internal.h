@@ -186,6 +186,8 @@ struct now_file {
 /* Resolves the path; errors are sentences for the model. */
 enum status now_resolve(struct tools_call *call, struct str given, struct now_file *ret_file,
                         struct err *err);
+enum status now_resolve_for(const struct tools_thread *thread, struct str given,
+                            struct now_file *ret_file, struct err *err);
 /* Loop thread: what the editor knows of it. False: it is not open, now_read must look. */
 bool now_look(const struct tools *tools, struct now_file *file);
 /* Pool thread: reads the disk unless it is open. */

@@ -1,0 +1,483 @@
+/* Undo and redo of a turn. An undo is recorded as further changes of the same turn, marked "undo-",
+ * so that a redo is the same thing done to them. */
+#include "undo-internal.h"
+
+#include <stdio.h>
+
+/* -- Change sets ------------------------------------------------------------------------------ */
+
+static const char *const kinds[] = {
+    [EDIT_CREATE] = "create",
+    [EDIT_UPDATE] = "update",
+    [EDIT_DELETE] = "delete",
+    [EDIT_MOVE] = "move",
+};
+static const struct str marks[] = {
+    [TOOLS_UNDO] = {"undo-", 5},
+    [TOOLS_REDO] = {"redo-", 5},
+};
+
+/* "" for what the turn itself did. */
+static struct str mark_of(struct str kind)
+{
+    for (size_t i = 0; i < array_count(marks); i++) {
+        if (str_starts_with(kind, marks[i]))
+            return marks[i];
+    }
+    return (struct str){0};
+}
+
+static bool kind_parse(struct str kind, enum edit_kind *ret_kind)
+{
+    for (size_t i = 0; i < array_count(kinds); i++) {
+        if (str_eq_c(kind, kinds[i])) {
+            *ret_kind = (enum edit_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One that is too long is none of ours, and is not found. */
+static void copy_id(char *to, size_t size, struct str id)
+{
+    snprintf(to, size, STR_FMT, STR_ARG(id));
+}
+
+struct recorded {
+    struct str mark;
+    struct buf path, new_path;
+    enum edit_kind kind;
+    char before_hash[SHA256_HEX_BYTES], after_hash[SHA256_HEX_BYTES];
+};
+struct records {
+    VEC(struct recorded) list; /* the last that belong together */
+    uint64_t last_ms;
+};
+
+static void records_clear(struct records *records)
+{
+    for (size_t i = 0; i < records->list.len; i++) {
+        buf_finish(&records->list.ptr[i].path);
+        buf_finish(&records->list.ptr[i].new_path);
+    }
+    vec_clear(&records->list);
+}
+
+static void records_finish(struct records *records)
+{
+    records_clear(records);
+    vec_finish(&records->list);
+}
+
+static bool on_change(void *user, const struct journal_change *change)
+{
+    struct records *records = user;
+    struct recorded recorded = {.mark = mark_of(change->kind)};
+    if (!kind_parse(str_skip(change->kind, recorded.mark.len), &recorded.kind))
+        return true;
+    if (records->list.len && !str_eq(records->list.ptr[0].mark, recorded.mark))
+        records_clear(records);
+    buf_append(&recorded.path, change->path);
+    buf_append_c(&recorded.path, "");
+    buf_append(&recorded.new_path, change->new_path);
+    copy_id(recorded.before_hash, sizeof(recorded.before_hash), change->before_hash);
+    copy_id(recorded.after_hash, sizeof(recorded.after_hash), change->after_hash);
+    vec_push(&records->list, recorded);
+    records->last_ms = change->created_ms;
+    return true;
+}
+
+/* What is undone can be redone, everything else undone. */
+static bool records_suit(const struct records *records, enum tools_undo_way way)
+{
+    bool is_undone = records->list.len && str_eq(records->list.ptr[0].mark, marks[TOOLS_UNDO]);
+    return records->list.len && is_undone == (way == TOOLS_REDO);
+}
+
+struct search {
+    struct journal *journal;
+    enum tools_undo_way way;
+    char found[ID_BYTES];
+    uint64_t found_ms;
+};
+
+/* To undo: the latest turn; to redo: the one that was undone last. */
+static bool on_turn(void *user, const struct journal_turn *turn)
+{
+    struct search *search = user;
+    struct records records = {0};
+    char id[ID_BYTES];
+    copy_id(id, sizeof(id), turn->id);
+    journal_change_each(search->journal, id, on_change, &records, NULL);
+    uint64_t at = search->way == TOOLS_UNDO ? turn->started_ms : records.last_ms;
+    if (records_suit(&records, search->way) && at >= search->found_ms) {
+        memcpy(search->found, id, sizeof(id));
+        search->found_ms = at;
+    }
+    records_finish(&records);
+    return true;
+}
+
+static enum status find_turn(struct tools_undo *undo, struct err *err)
+{
+    struct search search = {.journal = undo->tools->env.journal, .way = undo->way};
+    enum status status = journal_turn_each(search.journal, undo->thread->id, on_turn, &search, err);
+    memcpy(undo->turn_id, search.found, sizeof(search.found));
+    return status;
+}
+
+/* -- Steps ------------------------------------------------------------------------------------ */
+
+static struct text *load_text(struct tools_undo *undo, const char *hash, bool *ret_lost)
+{
+    struct buf bytes = {0};
+    if (!hash[0])
+        return NULL;
+    if (journal_blob_get(undo->tools->env.journal, str_from(hash), &bytes, NULL) < 0) {
+        *ret_lost = true;
+        buf_finish(&bytes);
+        return NULL;
+    }
+    return text_take(&bytes);
+}
+
+static enum status add_file(struct tools_undo *undo, const char *path, struct err *err)
+{
+    if (!path[0] || undo_find(undo, path))
+        return STATUS_OK;
+    struct undo_file *file = mem_new(struct undo_file);
+    enum status status = now_resolve_for(undo->thread, str_from(path), &file->now, err);
+    if (status < 0) {
+        mem_free(file);
+        return status;
+    }
+    file->path = mem_dup_c(path);
+    vec_push(&undo->files, file);
+    return STATUS_OK;
+}
+
+static enum status add_step(struct tools_undo *undo, const struct recorded *recorded,
+                            struct err *err)
+{
+    struct undo_step step = {.kind = recorded->kind};
+    step.path = str_dup_c(buf_str(&recorded->path));
+    step.new_path = str_dup_c(buf_str(&recorded->new_path));
+    step.before = load_text(undo, recorded->before_hash, &step.is_lost);
+    step.after = load_text(undo, recorded->after_hash, &step.is_lost);
+    vec_push(&undo->steps, step);
+    enum status status = add_file(undo, step.path, err);
+    return status < 0 ? status : add_file(undo, step.new_path, err);
+}
+
+static enum status load_steps(struct tools_undo *undo, struct err *err)
+{
+    struct records records = {0};
+    enum status status = undo->turn_id[0] ? STATUS_OK : find_turn(undo, err);
+    if (status == STATUS_OK && undo->turn_id[0])
+        status =
+            journal_change_each(undo->tools->env.journal, undo->turn_id, on_change, &records, err);
+    if (status == STATUS_OK && !records_suit(&records, undo->way))
+        status = err_set(err, STATUS_NOT_FOUND,
+                         undo->way == TOOLS_UNDO
+                             ? "there is nothing to undo: no file was changed, or it is undone "
+                               "already"
+                             : "there is nothing to redo: nothing was undone");
+    for (size_t i = 0; status == STATUS_OK && i < records.list.len; i++)
+        status = add_step(undo, &records.list.ptr[i], err);
+    records_finish(&records);
+    return status;
+}
+
+/* -- Made and released ------------------------------------------------------------------------ */
+
+static void file_free(struct undo_file *file)
+{
+    now_finish(&file->now);
+    text_unref(file->result);
+    buf_finish(&file->note);
+    mem_free(file->path);
+    mem_free(file);
+}
+
+static void clear_saving(struct tools_undo *undo)
+{
+    for (size_t i = 0; i < undo->saving.len; i++)
+        mem_free(undo->saving.ptr[i]);
+    vec_clear(&undo->saving);
+}
+
+static void undo_unref(struct tools_undo *undo)
+{
+    if (--undo->refs > 0)
+        return;
+    for (size_t i = 0; i < undo->steps.len; i++) {
+        struct undo_step *step = &undo->steps.ptr[i];
+        mem_free(step->path);
+        mem_free(step->new_path);
+        text_unref(step->before);
+        text_unref(step->after);
+    }
+    for (size_t i = 0; i < undo->files.len; i++)
+        file_free(undo->files.ptr[i]);
+    clear_saving(undo);
+    vec_finish(&undo->saving);
+    vec_finish(&undo->steps);
+    vec_finish(&undo->files);
+    vec_finish(&undo->sent);
+    mem_free(undo);
+}
+
+/* -- The end ---------------------------------------------------------------------------------- */
+
+static void append_report(const struct tools_undo *undo, struct tools_undo_result *result,
+                          struct buf *diff)
+{
+    for (size_t i = 0; i < undo->files.len; i++) {
+        const struct undo_file *file = undo->files.ptr[i];
+        if (file->is_moved_away)
+            continue;
+        struct tools_undo_file told = {
+            .path = file->now.path.display,
+            .outcome = file->outcome,
+            .note = buf_str(&file->note),
+        };
+        vec_push(&result->files, told);
+        if (file->came_from)
+            buf_append_fmt(diff, "rename from %s\nrename to %s\n",
+                           file->came_from->now.path.display, file->now.path.display);
+        const struct text *before = file->came_from ? file->came_from->now.text : file->now.text;
+        if (before != file->result)
+            text_append_unified(diff, str_from(file->now.path.display), before, file->result, 3);
+    }
+}
+
+static void end(struct tools_undo *undo, enum status status, struct str why)
+{
+    struct tools_undo_result result = {.status = status, .why = why, .turn_id = undo->turn_id};
+    struct buf diff = {0};
+    tools_undo_fn *on_done = undo->on_done;
+    undo->on_done = NULL;
+    if (status == STATUS_OK)
+        append_report(undo, &result, &diff);
+    result.diff = buf_str(&diff);
+    if (on_done)
+        on_done(undo->user, &result);
+    vec_finish(&result.files);
+    buf_finish(&diff);
+    undo_unref(undo);
+}
+
+static void on_saved(void *user, enum status status, struct str note)
+{
+    struct tools_undo *undo = user;
+    for (size_t i = 0; status < 0 && i < undo->sent.len; i++)
+        buf_append_fmt(&undo->sent.ptr[i]->note, "%snot saved: " STR_FMT,
+                       undo->sent.ptr[i]->note.len ? "; " : "",
+                       STR_ARG(note.len ? note : str_from(status_name(status))));
+    end(undo, STATUS_OK, (struct str){0});
+}
+
+/* What was clean before is clean afterwards; what holds the person's unsaved typing stays so. */
+static void save(struct tools_undo *undo)
+{
+    const struct host *host = undo->tools->env.host;
+    bool saves = host->ops->save && policy_get_save(undo->tools->env.policy) == SAVE_CLEAN;
+    for (size_t i = 0; saves && i < undo->sent.len; i++) {
+        const struct undo_file *file = undo->sent.ptr[i];
+        const struct undo_file *from = file->came_from ? file->came_from : file;
+        if (file->result && !file->now.was_unsaved && !from->now.was_unsaved)
+            vec_push(&undo->saving, str_dup_c(now_key(&file->now)));
+    }
+    if (!undo->saving.len)
+        end(undo, STATUS_OK, (struct str){0});
+    else
+        host->ops->save(host->host, (const char *const *)undo->saving.ptr, undo->saving.len,
+                        on_saved, undo);
+}
+
+/* -- Applying --------------------------------------------------------------------------------- */
+
+static void start_planning(struct tools_undo *undo);
+
+static enum edit_kind kind_of(const struct undo_file *file)
+{
+    if (file->came_from)
+        return EDIT_MOVE;
+    if (!file->now.text)
+        return EDIT_CREATE;
+    return file->result ? EDIT_UPDATE : EDIT_DELETE;
+}
+
+/* The person took some of it: what counts is what is there now. */
+static void adopt_what_is_there(struct tools_undo *undo)
+{
+    for (size_t i = 0; i < undo->sent.len; i++) {
+        struct undo_file *file = undo->sent.ptr[i];
+        struct document *document =
+            document_find_path(undo->tools->env.documents, now_key(&file->now));
+        if (!document || !document->text || !file->result)
+            continue;
+        text_unref(file->result);
+        file->result = text_ref(document->text);
+    }
+}
+
+static enum status record_file(struct tools_undo *undo, const struct undo_file *file,
+                               struct err *err)
+{
+    const struct undo_file *from = file->came_from ? file->came_from : file;
+    struct str before = from->now.text ? text_bytes(from->now.text) : (struct str){0};
+    struct str after = file->result ? text_bytes(file->result) : (struct str){0};
+    struct buf kind = {0};
+    buf_append(&kind, marks[undo->way]);
+    buf_append_c(&kind, kinds[kind_of(file)]);
+    enum status status = journal_change_add(
+        undo->tools->env.journal, undo->thread->id, undo->turn_id, kind.ptr, str_from(from->path),
+        file->came_from ? str_from(file->path) : (struct str){0}, from->now.text ? &before : NULL,
+        file->result ? &after : NULL, err);
+    buf_finish(&kind);
+    return status;
+}
+
+static void record(struct tools_undo *undo)
+{
+    struct err err = {0};
+    journal_begin(undo->tools->env.journal);
+    for (size_t i = 0; i < undo->sent.len; i++) {
+        struct undo_file *file = undo->sent.ptr[i];
+        if (record_file(undo, file, &err) < 0)
+            buf_append_fmt(&file->note, "%sthis cannot be taken back: %s",
+                           file->note.len ? "; " : "", err.text);
+    }
+    journal_commit(undo->tools->env.journal);
+}
+
+static void on_applied(void *user, const struct host_apply_outcome *outcome)
+{
+    struct tools_undo *undo = user;
+    switch (outcome->result) {
+    case HOST_NOT_APPLIED:
+        if (undo->attempts < LIMIT_EDIT_ATTEMPTS_COUNT)
+            start_planning(undo);
+        else
+            end(undo, STATUS_CONFLICT, STR("the text moved on at each attempt; try again"));
+        return;
+    case HOST_FAILED:
+        end(undo, STATUS_IO, outcome->note);
+        return;
+    case HOST_PARTIAL:
+        adopt_what_is_there(undo);
+        break;
+    case HOST_APPLIED:
+    case HOST_REPAIRED:
+        break;
+    }
+    record(undo);
+    save(undo);
+}
+
+static const enum host_change_kind host_kinds[] = {
+    [EDIT_CREATE] = HOST_CREATE,
+    [EDIT_UPDATE] = HOST_UPDATE,
+    [EDIT_DELETE] = HOST_DELETE,
+    [EDIT_MOVE] = HOST_MOVE,
+};
+
+static bool changes_something(const struct undo_file *file)
+{
+    if (file->is_moved_away || (!file->now.text && !file->result))
+        return false;
+    return file->came_from || !file->now.text || !file->result ||
+           !text_eq(file->now.text, file->result);
+}
+
+static void apply(struct tools_undo *undo)
+{
+    const struct host *host = undo->tools->env.host;
+    VEC(struct host_change) changes = {0};
+    vec_clear(&undo->sent);
+    for (size_t i = 0; i < undo->files.len; i++) {
+        struct undo_file *file = undo->files.ptr[i];
+        if (!changes_something(file))
+            continue;
+        const struct undo_file *from = file->came_from ? file->came_from : file;
+        struct host_change change = {
+            .kind = host_kinds[kind_of(file)],
+            .path = from->now.target.ptr,
+            .new_path = file->came_from ? file->now.target.ptr : NULL,
+            .before = from->now.text,
+            .after = file->result,
+        };
+        vec_push(&changes, change);
+        vec_push(&undo->sent, file);
+    }
+    if (changes.len)
+        host->ops->apply(host->host, changes.ptr, changes.len,
+                         undo->way == TOOLS_UNDO ? "Undo the turn" : "Redo the turn", on_applied,
+                         undo);
+    else
+        end(undo, STATUS_OK, (struct str){0});
+    vec_finish(&changes);
+}
+
+/* -- Planning --------------------------------------------------------------------------------- */
+
+static void plan_work(void *data)
+{
+    undo_make_plan(data);
+}
+
+static void plan_done(void *data)
+{
+    struct tools_undo *undo = data;
+    undo->job = NULL;
+    apply(undo);
+}
+
+static void plan_release(void *data)
+{
+    undo_unref(data);
+}
+
+static const struct job_ops plan_ops = {plan_work, plan_done, plan_release};
+
+static void start_planning(struct tools_undo *undo)
+{
+    undo->attempts++;
+    for (size_t i = 0; i < undo->files.len; i++)
+        (void)now_look(undo->tools, &undo->files.ptr[i]->now);
+    undo->refs++;
+    undo->job = job_start(undo->tools, &plan_ops, undo);
+}
+
+struct tools_undo *tools_undo_start(struct tools_thread *thread, struct str turn_id,
+                                    enum tools_undo_way way, tools_undo_fn *on_done, void *user,
+                                    struct err *err)
+{
+    struct tools_undo *undo = mem_new(struct tools_undo);
+    *undo = (struct tools_undo){.refs = 1,
+                                .tools = thread->tools,
+                                .thread = thread,
+                                .way = way,
+                                .on_done = on_done,
+                                .user = user};
+    copy_id(undo->turn_id, sizeof(undo->turn_id), turn_id);
+    if (load_steps(undo, err) < 0) {
+        undo_unref(undo);
+        return NULL;
+    }
+    start_planning(undo);
+    return undo;
+}
+
+void tools_undo_cancel(struct tools_undo *undo)
+{
+    const struct host *host = undo->tools->env.host;
+    undo->on_done = NULL;
+    if (undo->job)
+        job_forget(undo->job);
+    undo->job = NULL;
+    host->ops->drop(host->host, undo);
+    undo_unref(undo);
+}
