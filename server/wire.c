@@ -1,4 +1,5 @@
-/* transport_env over net: WebSocket connections and HTTP exchanges to the configured endpoint. */
+/* transport_env over net: WebSocket connections and HTTP exchanges to the configured endpoint. It is
+ * long because both kinds are one object, with one way to begin and to end. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +10,11 @@
 
 #include "target-internal.h"
 
-enum { ERROR_BODY_BYTES = 64 * 1024 };
+enum {
+    ERROR_BODY_BYTES = 64 * 1024,
+    LINGER_MS = 1000, /* for the end of an answer whose last event has come */
+    BEHIND_MS = 20,   /* less than a new connection costs */
+};
 
 struct link;
 struct links {
@@ -28,6 +33,8 @@ struct wire {
     struct links waiting;    /* for the replay endpoint to be ready */
     struct key_run *key_run; /* one at a time: a person may have to unlock something for it */
     struct links wanting;    /* its key */
+    struct links lingering;  /* let go of after the last event: their connection will be free */
+    struct links behind;     /* wait for that */
     bool replay_ready;
 };
 
@@ -41,9 +48,9 @@ struct link {
     struct net_ws *ws;
     struct net_http *http;
     struct net_sse *sse;
-    struct buf body;       /* of an HTTP exchange that cannot begin yet */
-    struct buf error_body; /* an answer that is no event stream */
-    bool key_retried;
+    struct buf body;                             /* of an HTTP exchange that cannot begin yet */
+    struct buf error_body;                       /* an answer that is no event stream */
+    bool key_retried, answered, is_over, waited; /* of an HTTP exchange */
     int http_status;
     bool opened;
     struct err failure;
@@ -87,6 +94,57 @@ static bool retries_key(struct link *link, int http_status)
     buf_clear(&link->error_body);
     want_key(link);
     return true;
+}
+
+/* -- Keeping connections ------------------------------------------------------------------------
+ * The last event of an answer is acted upon before the answer has ended: a few bytes are missing
+ * until its connection can carry the next exchange. So it is not dropped with the link, and who
+ * wants a connection at that moment waits for it a little. */
+
+static void open_link(struct link *link);
+static void forget(struct links *links, const struct link *link);
+static void link_free(struct link *link);
+
+static bool is_among(const struct links *links, const struct link *link)
+{
+    for (size_t i = 0; i < links->len; i++)
+        if (links->ptr[i] == link)
+            return true;
+    return false;
+}
+
+static void linger(struct link *link)
+{
+    vec_push(&link->wire->lingering, link);
+    loop_timer_start(link->later, LINGER_MS, 0);
+}
+
+static void end_lingering(struct link *link)
+{
+    struct wire *wire = link->wire;
+    link_free(link);
+    if (wire->behind.len == 0)
+        return;
+    struct link *next = wire->behind.ptr[0];
+    vec_remove(&wire->behind, 0);
+    loop_timer_stop(next->later);
+    open_link(next);
+}
+
+static bool waits_behind(struct link *link)
+{
+    if (link->kind != TRANSPORT_HTTP || link->waited || link->wire->lingering.len == 0)
+        return false;
+    link->waited = true;
+    vec_push(&link->wire->behind, link);
+    loop_timer_start(link->later, BEHIND_MS, 0);
+    return true;
+}
+
+static void note_last_event(struct link *link, struct str event)
+{
+    link->answered |= str_eq_c(event, "response.completed") ||
+                      str_eq_c(event, "response.incomplete") || str_eq_c(event, "response.failed");
 }
 
 /* -- Callbacks of net
@@ -136,9 +194,9 @@ static const struct net_ws_handlers ws_handlers = {.on_open = on_ws_open,
 static void on_sse_event(void *user, struct str event, struct str data)
 {
     struct link *link = user;
-    (void)event;
-    if (str_eq_c(data, "[DONE]"))
+    if (str_eq_c(data, "[DONE]") || is_among(&link->wire->lingering, link))
         return;
+    note_last_event(link, event);
     link->transport.counters.frames_received++;
     link->transport.counters.bytes_received += data.len;
     link->handlers.on_message(link->user, data);
@@ -165,6 +223,8 @@ static void push_events(struct link *link, struct str bytes)
 static void on_http_body(void *user, struct str bytes)
 {
     struct link *link = user;
+    if (is_among(&link->wire->lingering, link))
+        return;
     link->handlers.on_alive(link->user); /* first: the last event may free the link */
     if (link->sse)
         push_events(link, bytes);
@@ -193,10 +253,15 @@ static void deliver_error_body(struct link *link)
 static void on_http_closed(void *user, const struct net_close *closed)
 {
     struct link *link = user;
+    if (is_among(&link->wire->lingering, link)) {
+        end_lingering(link);
+        return;
+    }
     struct net_close out = *closed;
     out.was_open = link->http_status == 200;
     if (retries_key(link, link->http_status))
         return;
+    link->is_over = true;
     if (!link->sse && link->http_status != 0) {
         /* The owner may free the link when it hears of the error, so the close is told later. */
         char text[128];
@@ -217,8 +282,8 @@ static const struct net_http_handlers http_handlers = {
  * ------------------------------------------------------------------------------------------------
  */
 
-/* Where the same 6 KiB of tools go out with every request, over a network. Elsewhere there is little
- * to gain, and what is compressed together says something about itself by its length. */
+/* Where the same 6 KiB of tools go out with every request, over a network. Elsewhere there is
+ * little to gain, and what is compressed together says something about itself by its length. */
 static bool gains_by_deflate(const struct wire *wire, const struct net_url *url)
 {
     return url->tls && wire->responses &&
@@ -241,6 +306,15 @@ static void start_ws(struct link *link)
 static void on_later(void *user)
 {
     struct link *link = user;
+    if (is_among(&link->wire->lingering, link)) {
+        end_lingering(link);
+        return;
+    }
+    if (is_among(&link->wire->behind, link)) {
+        forget(&link->wire->behind, link);
+        open_link(link);
+        return;
+    }
     if (link->failure.status == STATUS_OK) {
         link->opened = true; /* an HTTP exchange begins with its body: it is open at once */
         link->handlers.on_open(link->user);
@@ -276,6 +350,8 @@ static void start_http(struct link *link)
 
 static void open_link(struct link *link)
 {
+    if (waits_behind(link))
+        return;
     bool was_waited_for = link->transport.prepares;
     link->transport.prepares = false;
     if (link->kind == TRANSPORT_WEBSOCKET)
@@ -322,14 +398,6 @@ static void connect_link(struct link *link)
         open_link(link);
 }
 
-static bool is_waiting(const struct link *link)
-{
-    for (size_t i = 0; i < link->wire->waiting.len; i++)
-        if (link->wire->waiting.ptr[i] == link)
-            return true;
-    return false;
-}
-
 static enum status link_send(struct transport *transport, struct buf *message)
 {
     struct link *link = (struct link *)transport;
@@ -341,7 +409,8 @@ static enum status link_send(struct transport *transport, struct buf *message)
         status = STATUS_CLOSED;
     else
         buf_move(&link->body, message);
-    if (link->kind == TRANSPORT_HTTP && status == STATUS_OK && !is_waiting(link))
+    if (link->kind == TRANSPORT_HTTP && status == STATUS_OK &&
+        !is_among(&link->wire->waiting, link))
         connect_link(link);
     if (status == STATUS_OK) {
         link->transport.counters.frames_sent++;
@@ -364,21 +433,31 @@ static void forget(struct links *links, const struct link *link)
             vec_remove(links, i--);
 }
 
+static void link_free(struct link *link)
+{
+    struct links *const lists[] = {&link->wire->waiting, &link->wire->wanting,
+                                   &link->wire->lingering, &link->wire->behind};
+    if (link->http)
+        net_http_free(link->http);
+    if (link->sse)
+        net_sse_free(link->sse);
+    for (size_t i = 0; i < array_count(lists); i++)
+        forget(lists[i], link);
+    loop_timer_free(link->later);
+    buf_finish(&link->body);
+    buf_finish(&link->error_body);
+    mem_free(link);
+}
+
 static void link_close(struct transport *transport, unsigned code, const char *reason)
 {
     struct link *link = (struct link *)transport;
     if (link->ws)
         net_ws_free(link->ws, code, reason);
-    if (link->http)
-        net_http_free(link->http);
-    if (link->sse)
-        net_sse_free(link->sse);
-    forget(&link->wire->waiting, link);
-    forget(&link->wire->wanting, link);
-    loop_timer_free(link->later);
-    buf_finish(&link->body);
-    buf_finish(&link->error_body);
-    mem_free(link);
+    if (link->http && link->answered && !link->is_over)
+        linger(link);
+    else
+        link_free(link);
 }
 
 static const struct transport_ops link_ops = {
@@ -521,6 +600,10 @@ void wire_free(struct wire *wire)
 {
     if (!wire)
         return;
+    while (wire->lingering.len > 0)
+        link_free(vec_last(&wire->lingering));
+    vec_finish(&wire->lingering);
+    vec_finish(&wire->behind);
     replay_child_free(wire->replay);
     key_run_cancel(wire->key_run);
     vec_finish(&wire->waiting);
