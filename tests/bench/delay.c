@@ -32,6 +32,7 @@ struct link {
 struct delay {
     unsigned server_port, port;
     uint64_t one_way_ns;
+    bool is_forgetful;
     int listener, wake[2];
     pthread_t thread;
     struct delay_counts counts;
@@ -70,6 +71,16 @@ static void free_link(struct link *link)
     mem_free(link);
 }
 
+/* In place, in as many bytes: the head of an answer is small and comes in one piece. */
+static void forget_keeping(struct buf *bytes)
+{
+    static const char kept[] = "connection: keep-alive\r\n",
+                      dropped[] = "connection: close     \r\n";
+    char *at = bytes->len ? memmem(bytes->ptr, bytes->len, kept, strlen(kept)) : NULL;
+    if (at)
+        memcpy(at, dropped, strlen(dropped));
+}
+
 static void read_in(struct delay *delay, struct link *link, enum direction direction)
 {
     struct pump *pump = &link->pump[direction];
@@ -87,6 +98,8 @@ static void read_in(struct delay *delay, struct link *link, enum direction direc
         piece.bytes.len = (size_t)count;
     else
         pump->ended = true; /* a reset as well: it goes on as the end of data */
+    if (direction == TO_CLIENT && delay->is_forgetful)
+        forget_keeping(&piece.bytes);
     if (direction == TO_SERVER)
         delay->counts.to_server_bytes += piece.bytes.len;
     else
@@ -187,11 +200,12 @@ static void *run(void *user)
     }
 }
 
-struct delay *delay_new(unsigned server_port, unsigned round_trip_ms)
+struct delay *delay_new(unsigned server_port, unsigned round_trip_ms, bool is_forgetful)
 {
     struct delay *delay = mem_new(struct delay);
     delay->server_port = server_port;
     delay->one_way_ns = (uint64_t)round_trip_ms * 1000000 / 2;
+    delay->is_forgetful = is_forgetful;
     delay->listener = ws_listen(&delay->port);
     if (pipe2(delay->wake, O_CLOEXEC) < 0 || pthread_create(&delay->thread, NULL, run, delay) != 0)
         bench_die("the delaying proxy does not start");

@@ -13,7 +13,8 @@ struct delay_counts {
 };
 
 struct delay;
-struct delay *delay_new(unsigned server_port, unsigned round_trip_ms);
+/* is_forgetful: the client is told in every HTTP answer that the connection is not kept. */
+struct delay *delay_new(unsigned server_port, unsigned round_trip_ms, bool is_forgetful);
 unsigned delay_port(const struct delay *delay);
 /* Ends the thread; the counts are of the whole time. */
 struct delay_counts delay_free(struct delay *delay);
