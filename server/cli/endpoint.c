@@ -25,7 +25,8 @@ struct endpoint_arguments {
     const char *listen, *engine, *token_file, *trace, *vocab, *without, *store;
     const char *upstream_key_env, *upstream_model, *upstream_api;
     int64_t age_limit;
-    bool without_lanes, without_warm_up, without_additional_tools, without_steering, with_parent;
+    bool without_lanes, without_warm_up, without_additional_tools, without_steering, with_parent,
+        prototype_append;
 };
 
 static void on_stop(void *user)
@@ -244,6 +245,7 @@ static int serve_with(const struct endpoint_arguments *args)
     struct endpoint_options options = {.without_lanes = args->without_lanes,
                                        .without_warm_up = args->without_warm_up,
                                        .without_steering = args->without_steering,
+                                       .prototype_append = args->prototype_append,
                                        .without_additional_tools = args->without_additional_tools,
                                        .store_path = args->store,
                                        .age_limit_ms = (uint64_t)args->age_limit * 1000};
@@ -254,8 +256,7 @@ static int serve_with(const struct endpoint_arguments *args)
     } else if (args->token_file && !read_file(args->token_file, &token)) {
         cli_complain("endpoint", "cannot read the token file %s: %s", args->token_file,
                      strerror(errno));
-    } else if (load_engine(args, &replay, &options) &&
-               load_vocab(args->vocab, &vocab, &options) &&
+    } else if (load_engine(args, &replay, &options) && load_vocab(args->vocab, &vocab, &options) &&
                parse_without(args->without, &options)) {
         if (args->token_file) {
             buf_truncate(&token, str_trim_end(buf_str(&token)).len);
@@ -290,6 +291,7 @@ int cli_endpoint(int argc, char **argv)
         {"--trace", CLI_TEXT, &args.trace},
         {"--vocab", CLI_TEXT, &args.vocab},
         {"--without", CLI_TEXT, &args.without},
+        {"--prototype-append", CLI_FLAG, &args.prototype_append},
         {"--store", CLI_TEXT, &args.store},
         {"--age-limit", CLI_NUMBER, &args.age_limit},
         {"--without-lanes", CLI_FLAG, &args.without_lanes},

@@ -575,8 +575,9 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
     struct id_place place = {answer->plan.at.rollout, answer->plan.at.step, 0};
     endpoint_id_make(answer->id, "resp", endpoint->fingerprint, place);
     memcpy(answer->record->id, answer->id, sizeof(answer->id));
-    snprintf(answer->lane, sizeof(answer->lane), STR_FMT, STR_ARG(lane));
     answer->record->created_at = time_wall_ms() / 1000;
+    append_begin(answer, request->open);
+    snprintf(answer->lane, sizeof(answer->lane), STR_FMT, STR_ARG(lane));
     response_append_constant(&answer->constant, request, buf_str(&answer->saves->route), answer->id,
                              answer->record->created_at);
     response_append_metadata(&answer->metadata, endpoint, request);

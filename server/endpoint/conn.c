@@ -392,10 +392,50 @@ static void handle_steer(struct conn *conn, struct request *request)
     send(conn, &json);
 }
 
+/* -- Appending ------------------------------------------------------------------------------------
+ */
+
+static void append_to(struct lane *lane, struct request *request)
+{
+    struct buf text = {0};
+    struct request leg;
+    struct problem problem = {0};
+    struct record *open = record_ref(lane->latest);
+    append_write_request(&text, open, request->span[FIELD_INPUT]);
+    if (request_read(&leg, buf_str(&text), &problem) == STATUS_OK) {
+        leg.open = open;
+        start_from(lane, &leg, open, &problem);
+    }
+    if (problem.status)
+        refuse(lane->conn, lane->name, &problem);
+    request_finish(&leg);
+    record_unref(open);
+    buf_finish(&text);
+}
+
+static void handle_append(struct conn *conn, struct request *request)
+{
+    struct problem problem;
+    struct str id = request_inner(request, FIELD_RESPONSE_ID);
+    struct lane *lane = find_cached(conn, id);
+    if (!conn->endpoint->prototype_append) {
+        problem_set(&problem, PROBLEM_INVALID, "type",
+                    "Unknown event type 'response.append': send response.create.");
+        refuse(conn, (struct str){0}, &problem);
+        return;
+    }
+    if (append_find(lane ? lane->latest : NULL, id, &problem) < 0)
+        refuse(conn, lane ? lane->name : (struct str){0}, &problem);
+    else
+        append_to(lane, request);
+}
+
 static const struct {
     const char *type;
     void (*handle)(struct conn *conn, struct request *request);
-} client_events[] = {{"response.create", handle_create}, {"response.steer", handle_steer}};
+} client_events[] = {{"response.create", handle_create},
+                     {"response.steer", handle_steer},
+                     {"response.append", handle_append}};
 
 void conn_on_message(void *user, struct str text)
 {

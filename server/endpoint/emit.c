@@ -253,7 +253,7 @@ static void settle(struct answer *answer)
 
 static void write_place(const struct answer *answer, struct json_writer *w, unsigned flags)
 {
-    json_write_field_int(w, "output_index", (int64_t)answer->item);
+    json_write_field_int(w, "output_index", (int64_t)(answer->item_base + answer->item));
     if (flags & STAGE_ITEM) {
         json_write_key(w, "item");
         item_write(w, current(answer), (flags & STAGE_DONE) != 0);
@@ -336,9 +336,17 @@ const char *emit_ending(struct answer *answer, struct buf *buf, enum plan_state 
         .stages = buf_str(&spent),
         .completed_at = how == PLAN_COMPLETED ? time_wall_ms() / 1000 : 0,
     };
-    emit_response(answer, buf, endings[how].type, &state);
+    bool paused = how == PLAN_COMPLETED && append_is_pause(answer);
+    const char *type = paused ? "response.done" : endings[how].type;
+    if (paused) {
+        state.status = "in_progress";
+        state.completed_at = 0;
+    }
+    emit_response(answer, buf, type, &state);
+    if (paused)
+        append_pause(answer);
     buf_finish(&spent);
-    return endings[how].type;
+    return type;
 }
 
 static const char *emit_planned_ending(struct answer *answer, struct buf *buf)

@@ -29,6 +29,7 @@ enum problem_kind {
     PROBLEM_STREAM_LIMIT,
     PROBLEM_AGE,
     PROBLEM_PARENT,
+    PROBLEM_NOT_OPEN,
     PROBLEM_QUEUE,
     PROBLEM_MISMATCH,
     PROBLEM_AUTH,
@@ -86,6 +87,7 @@ enum request_field {
     FIELD_TYPE,
     FIELD_STREAM_ID,
     FIELD_PREVIOUS,
+    FIELD_RESPONSE_ID,
     FIELD_INPUT,
     FIELD_MODEL,
     FIELD_INSTRUCTIONS,
@@ -122,6 +124,7 @@ struct request {
     struct buf joined; /* the input, when steering input went before it */
     uint64_t begun_ns;
     struct saves *saves; /* of its connection; outlives the answer */
+    struct record *open; /* it is the next leg of that response; see append.c */
 };
 const char *request_field_name(enum request_field field);
 /* Borrows text, until request_own. Errors: the problem. */
@@ -292,6 +295,7 @@ struct endpoint {
     struct store store;
     struct held held; /* by all records */
     struct metrics metrics;
+    bool prototype_append;
     struct tokenizer *tokenizer; /* NULL: tokens are estimated */
     char *usage_name;            /* what tokens are */
     unsigned without;            /* bits of enum endpoint_saving */
@@ -384,7 +388,8 @@ struct answer {
     struct record *record;
     struct saving *saving; /* its response is on its way to the file */
     struct keeper_job *noting; /* as is its usage, which the client waits for */
-    bool is_noted;
+    bool is_noted, is_leg;
+    size_t item_base; /* items of the legs before */
     uint64_t noting_begun_ns;
     struct buf terminal;   /* until it is there: the event that says so */
     const char *terminal_type;
@@ -414,6 +419,17 @@ void answer_start(struct answer *answer); /* may end it: on_end */
 void answer_wake(struct answer *answer);
 void answer_settle_usage(struct answer *answer);
 void answer_free(struct answer *answer);
+
+/* -- append.c: a response of several legs ---------------------------------------------------------
+ */
+
+/* Does it stand still instead of completing? */
+bool append_is_pause(const struct answer *answer);
+void append_begin(struct answer *answer, const struct record *open); /* NULL: it is none */
+void append_pause(struct answer *answer);
+/* Errors: the problem, if that response does not wait. */
+enum status append_find(const struct record *latest, struct str id, struct problem *problem);
+void append_write_request(struct buf *text, const struct record *open, struct str input);
 
 /* -- emit.c: the next event
  * ------------------------------------------------------------------------- */

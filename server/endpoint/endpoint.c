@@ -158,6 +158,7 @@ struct endpoint *endpoint_new(struct loop *loop, struct net *net,
                                               .unix_path = options->unix_path,
                                               .max_message_bytes = LIMIT_HTTP_BODY_BYTES};
     endpoint->without = options->without;
+    endpoint->prototype_append = options->prototype_append;
     if (load_engine(endpoint, options, err) == STATUS_OK &&
         load_vocab(endpoint, options, err) == STATUS_OK &&
         open_store(endpoint, options, err) == STATUS_OK)

@@ -23,6 +23,7 @@ static const struct {
     [PROBLEM_STREAM_LIMIT] = {400, "invalid_request_error", "websocket_stream_limit_reached"},
     [PROBLEM_AGE] = {400, "invalid_request_error", "websocket_connection_limit_reached"},
     [PROBLEM_PARENT] = {400, "invalid_request_error", "previous_response_not_found"},
+    [PROBLEM_NOT_OPEN] = {400, "invalid_request_error", "response_not_active"},
     [PROBLEM_QUEUE] = {429, "rate_limit_error", "rate_limit_exceeded"},
     [PROBLEM_MISMATCH] = {400, "invalid_request_error", "replay_mismatch"},
     [PROBLEM_AUTH] = {401, "authentication_error", "invalid_api_key"},

@@ -87,6 +87,9 @@ struct record {
     struct token_list tokens;
     size_t token_count;
     bool is_rendered;
+    bool is_open; /* it waits for response.append; see append.c */
+    int64_t leg_sequence;
+    size_t leg_items;
     size_t own_bytes; /* what it counts for in `held` */
     /* Of the replay and the rules: */
     struct position next;

@@ -13,6 +13,7 @@ static const struct {
     [FIELD_TYPE] = {"type", SHAPE_STRING},
     [FIELD_STREAM_ID] = {"stream_id", SHAPE_ANY}, /* has an error of its own */
     [FIELD_PREVIOUS] = {"previous_response_id", SHAPE_STRING},
+    [FIELD_RESPONSE_ID] = {"response_id", SHAPE_STRING},
     [FIELD_INPUT] = {"input", SHAPE_ANY},
     [FIELD_MODEL] = {"model", SHAPE_STRING},
     [FIELD_INSTRUCTIONS] = {"instructions", SHAPE_STRING},
