@@ -97,7 +97,9 @@ static void write_early(struct net_frames *frames, struct lws *wsi)
 
 enum status net_frames_push(struct net_frames *frames, struct lws *wsi, struct buf *message)
 {
-    if (frames->queued + message->len > LIMIT_WS_QUEUE_BYTES)
+    /* One message as large as an event may be goes out where little stands before it. */
+    bool is_short = frames->queued <= LIMIT_ENDPOINT_UNREAD_BYTES;
+    if (frames->queued + message->len > (is_short ? LIMIT_EVENT_BYTES : LIMIT_WS_QUEUE_BYTES))
         return STATUS_LIMIT;
     struct net_frame *frame = mem_new(struct net_frame);
     size_t len = message->len;

@@ -8,11 +8,11 @@
 
 enum { SLEEP_MS = 600 }; /* longer than the silence after which a socket is asked first */
 enum { CASE_DEADLINE_MS = 20000, FAILURES_MAX = 2, SHOWN_MESSAGES = 12, SHOWN_BYTES = 400 };
-/* A silent socket is given up after 0.75 s. An HTTP exchange has no pings: only the time that a
- * model may think ends its silence. */
+/* A silent socket is given up after 0.75 s, an exchange over HTTP, which has no pings, after one.
+ */
 static const char deadlines[] =
     "LANEBRIDGE_TEST_DEADLINES=connect:250,proof:400,first_event:750,silence:500,pong:250,"
-    "thinking:2500,drain:250,backoff_first:5,backoff_max:750";
+    "thinking:2500,http_stream:750,http_quiet:1000,drain:250,backoff_first:5,backoff_max:750";
 
 enum stage { STAGE_ENDPOINT, STAGE_FIRST, STAGE_NEXT, STAGE_STOPPING };
 
@@ -465,6 +465,18 @@ static void judge_interrupt(struct play *play)
             (unsigned long long)(play->ready_ns - play->interrupted_ns) / 1000);
 }
 
+/* Comments are life: nothing may be asked again while they come. */
+static void check_posts(struct play *play, const char *learned, const struct proxy_counts *counts)
+{
+    unsigned posts = 0;
+    if (play->spec->fault.kind != FAULT_COMMENTS)
+        return;
+    if (sscanf(learned, "units %*u %*u first %*u %*u posts %u", &posts) != 1 ||
+        counts->posts != posts)
+        fail(play, "%u requests instead of %u: comments were not taken for life", counts->posts,
+             posts);
+}
+
 static void judge(struct play *play, const char *file, bool learn)
 {
     struct buf wanted = {0}, learned = {0};
@@ -480,9 +492,9 @@ static void judge(struct play *play, const char *file, bool learn)
     bool was_met = play->spec->fault.kind != FAULT_REFUSE || counts.blocked > 0;
     if (failure && failure->must && was_met && play->failures == 0)
         fail(play, "no turn failed, though one must");
-    buf_append_fmt(&learned, "units %u %u first %u %u\n", counts.units[TO_SERVER],
+    buf_append_fmt(&learned, "units %u %u first %u %u posts %u\n", counts.units[TO_SERVER],
                    counts.units[TO_CLIENT], play->first.units[TO_SERVER],
-                   play->first.units[TO_CLIENT]);
+                   play->first.units[TO_CLIENT], counts.posts);
     if (learn) {
         buf_append(&learned, buf_str(&play->judged));
         if (!write_file(file, buf_str(&learned)))
@@ -490,6 +502,7 @@ static void judge(struct play *play, const char *file, bool learn)
     } else if (!read_file(file, &wanted)) {
         fail(play, "cannot read %s", file);
     } else {
+        check_posts(play, wanted.ptr, &counts);
         compare(play, str_skip(buf_str(&wanted), str_find_byte(buf_str(&wanted), '\n', 0) + 1));
     }
     buf_finish(&wanted);

@@ -18,6 +18,7 @@ enum {
     DRIP_BYTES = 3000,   /* go out one by one */
     COALESCED_UNITS = 4, /* wait for each other */
     COALESCE_WAIT_MS = 40,
+    COMMENT_MS = 200,
 };
 
 struct pump { /* one direction of a link */
@@ -28,6 +29,7 @@ struct pump { /* one direction of a link */
     size_t raw_left;     /* of a unit whose front is out already */
     uint64_t held_until; /* ms; 0: not held */
     bool is_kept;        /* until it is released */
+    uint64_t comment_at; /* ms: the next comment, while held */
     unsigned held_units;
     size_t drip;
     enum fault_kind then; /* once `out` is written */
@@ -231,6 +233,12 @@ static void fire(struct proxy *proxy, struct pump *pump, const struct unit *unit
     case FAULT_GARBAGE:
         append_garbage(proxy, pump, &pump->out);
         break;
+    case FAULT_COMMENTS: /* they stand between chunks, not before a head */
+        if (unit->header == unit->total)
+            break;
+        pump->held_until = now_ms() + fault->argument;
+        pump->comment_at = now_ms();
+        break;
     case FAULT_INTERRUPT:
         pump->is_kept = proxy->is_holding = true;
         break;
@@ -272,6 +280,15 @@ static void go_through_with(struct proxy *proxy, struct link *link, enum directi
     default:
         end_link(link, true);
     }
+}
+
+/* ": keep-alive", as servers and gateways send it while they have nothing to say. */
+static void comment(struct pump *pump)
+{
+    if (!pump->comment_at || now_ms() < pump->comment_at)
+        return;
+    buf_append_c(&pump->out, "e\r\n: keep-alive\n\n\r\n");
+    pump->comment_at = now_ms() + COMMENT_MS;
 }
 
 /* -- What goes through ---------------------------------------------------------------------------
@@ -363,10 +380,11 @@ static void advance(struct proxy *proxy, struct link *link, enum direction direc
     }
     if (pump->held_until && !pump->held_units) {
         if (now_ms() < pump->held_until) { /* what is before the wait goes out */
+            comment(pump);
             write_out(link, direction);
             return;
         }
-        pump->held_until = 0;
+        pump->held_until = pump->comment_at = 0;
     }
     while (!link->is_over && !pump->then && !pump->is_kept &&
            !(pump->held_until && !pump->held_units)) {
@@ -430,8 +448,11 @@ static int wait_ms(const struct proxy *proxy)
     for (size_t i = 0; i < proxy->links.len; i++) {
         for (int d = 0; d < DIRECTION_COUNT; d++) {
             uint64_t until = proxy->links.ptr[i]->pump[d].held_until;
+            uint64_t comment_at = proxy->links.ptr[i]->pump[d].comment_at;
             if (until && until < due)
                 due = until;
+            if (comment_at && comment_at < due)
+                due = comment_at;
         }
     }
     return due == UINT64_MAX ? -1 : due > now ? (int)(due - now) : 0;

@@ -21,15 +21,16 @@ enum fault_kind {
     FAULT_ORPHAN,     /* RST to the client; the server is not told */
     FAULT_HALF_CLOSE, /* end of data in this direction, the other one goes on */
     FAULT_CUT,        /* both sides are closed */
-    FAULT_GARBAGE, /* on a border a frame that is no JSON, within a unit bytes that are no frame */
-    FAULT_CLOSE,   /* a close frame; argument: its code, 1005 for none */
-    FAULT_REFUSE,  /* reset, and from then on upgrades are answered with a status; the argument */
-    FAULT_BUSY,    /* the same for the next two upgrades alone */
-    FAULT_MUTE,    /* reset, and from then on upgrades are never answered */
-    FAULT_DROP,    /* reset, and from then on upgrades are answered by a reset */
-    FAULT_DEAF,    /* reset, and from then on nothing comes after the upgrade */
-    FAULT_ANSWER,  /* HTTP: the request is answered with a status; the argument */
-    FAULT_DEAD,    /* after the first turn, without a word: the connections stay, nothing passes */
+    FAULT_GARBAGE,  /* on a border a frame that is no JSON, within a unit bytes that are no frame */
+    FAULT_CLOSE,    /* a close frame; argument: its code, 1005 for none */
+    FAULT_REFUSE,   /* reset, and from then on upgrades are answered with a status; the argument */
+    FAULT_BUSY,     /* the same for the next two upgrades alone */
+    FAULT_MUTE,     /* reset, and from then on upgrades are never answered */
+    FAULT_DROP,     /* reset, and from then on upgrades are answered by a reset */
+    FAULT_DEAF,     /* reset, and from then on nothing comes after the upgrade */
+    FAULT_ANSWER,   /* HTTP: the request is answered with a status; the argument */
+    FAULT_COMMENTS, /* HTTP: for a while nothing but comments; argument: milliseconds */
+    FAULT_DEAD,     /* after the first turn, without a word: the connections stay, nothing passes */
     FAULT_INTERRUPT, /* nothing is wrong: it is kept back until proxy_release */
     FAULT_KIND_COUNT,
 };

@@ -8,6 +8,7 @@ enum {
     AT_BORDERS = 1u << PLACE_BEFORE | 1u << PLACE_AFTER,
     EVERYWHERE = (1u << PLACE_COUNT) - 1,
     AT_FRONT = 1u << PLACE_BEFORE,
+    COMMENTS_EACH = 8, /* units: each case waits for more than a second */
     SOCKETS = 1u << MODE_LANES | 1u << MODE_SINGLE,
     ALL_MODES = (1u << MODE_COUNT) - 1,
 };
@@ -51,6 +52,7 @@ static const struct {
                       AT_FRONT,
                       true,
                       {400, 401, 403, 404, 408, 429, 500, 502, 503, 529}},
+    [FAULT_COMMENTS] = {"comments", 1u << MODE_HTTP, AT_FRONT, false, {1400}},
     [FAULT_DEAD] = {"dead", SOCKETS, AT_FRONT, false, {0}},
     [FAULT_INTERRUPT] = {"interrupt", ALL_MODES, AT_FRONT, false, {0}},
 };
@@ -144,6 +146,10 @@ static bool is_possible(const struct spec *spec)
     if (fault->kind == FAULT_ANSWER && fault->unit % 2 != 0)
         return false;
     if (fault->kind == FAULT_INTERRUPT && fault->direction != TO_CLIENT)
+        return false;
+    /* Between events, before the first one too: not before the head of an answer. */
+    bool is_event = fault->direction == TO_CLIENT && fault->unit > 0;
+    if (fault->kind == FAULT_COMMENTS && (!is_event || fault->unit % COMMENTS_EACH != 1))
         return false;
     /* Not at a unit, but between the turns. */
     if (fault->kind == FAULT_DEAD && (fault->direction != TO_CLIENT || fault->unit != 0))
