@@ -27,9 +27,14 @@ enum endpoint_saving {
 /* "tokens", "validation", … */
 const char *endpoint_saving_name(enum endpoint_saving saving);
 
-/* 0: the default of limits.h. */
+/* 0: the default of limits.h, which is also the most for lanes. */
 struct endpoint_limits {
+    uint64_t memory_bytes;       /* of conversations, cached or stored; then the oldest are let go */
     uint64_t store_bytes;        /* of the store's file; the oldest responses go first */
+    uint64_t connections;        /* WebSockets */
+    uint64_t lanes;              /* responses that run on one connection at a time */
+    uint64_t requests;           /* running and waiting, of all connections and over HTTP */
+    uint64_t idle_ms;            /* a connection without a request is closed; 0: never for that */
 };
 struct endpoint_options {
     const char *address;         /* NULL: 127.0.0.1; others need a token */

@@ -184,6 +184,8 @@ struct net_server_options {
     unsigned port;                /* 0 picks one */
     const char *unix_path;        /* instead of address and port; file made 0600 */
     size_t max_message_bytes;     /* 0: LIMIT_HTTP_BODY_BYTES; over it: close 1009, or 413 */
+    size_t max_incoming_bytes;    /* of all messages and bodies that are on their way in, 0: no limit;
+                                     over it: close 1013, or 429 */
 };
 struct net_server *net_server_new(struct net *net, const struct net_server_options *options,
                                   const struct net_server_handlers *handlers, void *user,
@@ -205,6 +207,7 @@ void net_request_reply(struct net_server_request *request, int status, const cha
 void net_request_begin(struct net_server_request *request, int status, const char *content_type,
                        const struct net_header *extra_headers, size_t header_count);
 enum status net_request_write(struct net_server_request *request, struct buf *bytes);
+size_t net_request_queued(const struct net_server_request *request); /* bytes unsent */
 void net_request_end(struct net_server_request *request, bool abort);
 
 #endif

@@ -12,6 +12,7 @@ struct lane {
     char *name_bytes;
     struct answer *answer; /* what runs; NULL: idle */
     struct record *latest; /* what can be continued from fast; gone while its successor runs */
+    uint64_t used_ms;      /* when it came to be there */
 };
 
 struct waiting {
@@ -26,7 +27,8 @@ struct conn {
     VEC(struct lane *) lanes; /* the first is the default lane */
     VEC(struct waiting) queue;
     size_t queue_bytes, active;
-    struct loop_timer *pump_timer, *age_timer;
+    struct loop_timer *pump_timer, *age_timer, *idle_timer;
+    uint64_t heard_ms; /* when the last message came or the last response ended */
     bool leaving;
 };
 
@@ -95,9 +97,11 @@ static void on_end(void *user, struct record *record)
     struct lane *lane = user;
     struct conn *conn = lane->conn;
     lane->latest = record_ref(record);
+    lane->used_ms = conn->heard_ms = loop_now_ms(conn->endpoint->loop);
     struct answer *answer = lane->answer;
     lane->answer = NULL;
     conn->active--;
+    conn->endpoint->request_count--;
     if (answer->steers.len > 0)
         pass_steers_on(lane, answer);
     answer_free(answer);
@@ -176,6 +180,7 @@ static void start_from(struct lane *lane, struct request *request, struct record
     }
     lane->answer = answer;
     conn->active++;
+    conn->endpoint->request_count++;
     answer_start(answer);
 }
 
@@ -208,7 +213,16 @@ static void start_request(struct lane *lane, struct request *request)
 
 static bool can_start(const struct conn *conn, const struct lane *lane)
 {
-    return !lane->answer && conn->active < LIMIT_LANES_ACTIVE_COUNT;
+    return !lane->answer && conn->active < conn->endpoint->limits.lanes;
+}
+
+static void count_waiting(struct conn *conn, int more, size_t bytes)
+{
+    struct endpoint *endpoint = conn->endpoint;
+    conn->queue_bytes = more > 0 ? conn->queue_bytes + bytes : conn->queue_bytes - bytes;
+    endpoint->waiting_bytes =
+        more > 0 ? endpoint->waiting_bytes + bytes : endpoint->waiting_bytes - bytes;
+    endpoint->request_count = more > 0 ? endpoint->request_count + 1 : endpoint->request_count - 1;
 }
 
 static void on_pump(void *user)
@@ -221,7 +235,7 @@ static void on_pump(void *user)
             continue;
         }
         vec_remove(&conn->queue, i);
-        conn->queue_bytes -= waiting.request.text.len;
+        count_waiting(conn, -1, waiting.request.text.len);
         start_request(waiting.lane, &waiting.request);
         request_finish(&waiting.request);
     }
@@ -248,7 +262,7 @@ static void enqueue(struct lane *lane, struct request *request)
     }
     request_own(request);
     metrics_add(&conn->endpoint->metrics, METRIC_REQUESTS_QUEUED, 1);
-    conn->queue_bytes += request->text.len;
+    count_waiting(conn, 1, request->text.len);
     vec_push(&conn->queue, ((struct waiting){lane, *request}));
     *request = (struct request){0};
 }
@@ -307,6 +321,21 @@ static struct str lane_to_name(const struct conn *conn, const struct request *re
     return usable ? name : (struct str){0};
 }
 
+/* A continuation that is refused costs its lane the parent that it named, whatever was wrong with
+ * it; but not for want of room here, which it knew nothing of. */
+static void refuse_request(struct conn *conn, const struct request *request,
+                           const struct problem *problem)
+{
+    struct str name = lane_to_name(conn, request),
+               previous = request_inner(request, FIELD_PREVIOUS);
+    struct lane *source = previous.len ? find_cached(conn, previous) : NULL;
+    if (source && str_eq(source->name, name) && problem->status != 429) {
+        forget_latest(source);
+        metrics_add(&conn->endpoint->metrics, METRIC_CACHE_EVICTIONS, 1);
+    }
+    refuse(conn, name, problem);
+}
+
 static void handle_create(struct conn *conn, struct request *request)
 {
     struct problem problem;
@@ -315,9 +344,9 @@ static void handle_create(struct conn *conn, struct request *request)
     if (lane && conn->endpoint->without_warm_up && request->span[FIELD_GENERATE].len) {
         problem_set(&problem, PROBLEM_UNKNOWN_PARAMETER, "generate",
                     "Unknown parameter: 'generate'.");
-        refuse(conn, lane->name, &problem);
-    } else if (!lane) {
-        refuse(conn, lane_to_name(conn, request), &problem);
+        refuse_request(conn, request, &problem);
+    } else if (!lane || admit_request(conn->endpoint, request->text.len, &problem) < 0) {
+        refuse_request(conn, request, &problem);
     } else if (can_start(conn, lane) && !lane_waits(conn, lane)) {
         start_request(lane, request);
     } else {
@@ -376,8 +405,29 @@ static struct lane *find_running(const struct conn *conn, struct str id)
     return NULL;
 }
 
+static enum status check_steer(const struct request *request, struct problem *problem)
+{
+    for (size_t i = 0; i < REQUEST_FIELD_COUNT; i++) {
+        bool known = i == FIELD_TYPE || i == FIELD_PREVIOUS || i == FIELD_INPUT;
+        const char *name = request_field_name((enum request_field)i);
+        if (!known && request->span[i].len)
+            return problem_set(problem, PROBLEM_UNKNOWN_PARAMETER, name,
+                               "Unknown parameter: '%s'. response.steer has a response and input.",
+                               name);
+    }
+    if (request->span[FIELD_PREVIOUS].len)
+        return STATUS_OK;
+    return problem_set(problem, PROBLEM_MISSING, "previous_response_id",
+                       "Missing required parameter: 'previous_response_id'.");
+}
+
 static void handle_steer(struct conn *conn, struct request *request)
 {
+    struct problem problem;
+    if (check_steer(request, &problem) < 0) {
+        refuse(conn, (struct str){0}, &problem);
+        return;
+    }
     struct str previous = request_inner(request, FIELD_PREVIOUS);
     struct lane *lane = find_running(conn, previous);
     enum steer_refusal why = find_parent(conn, previous) ? STEER_COMPLETED : STEER_NOT_FOUND;
@@ -444,6 +494,7 @@ void conn_on_message(void *user, struct str text)
     struct problem problem;
     if (conn->leaving)
         return;
+    conn->heard_ms = loop_now_ms(conn->endpoint->loop);
     endpoint_note(conn->endpoint, false, text);
     enum status status = request_read(&request, text, &problem);
     struct str type = request_inner(&request, FIELD_TYPE);
@@ -457,7 +508,7 @@ void conn_on_message(void *user, struct str text)
     if (status == STATUS_OK)
         client_events[i].handle(conn, &request);
     else
-        refuse(conn, lane_to_name(conn, &request), &problem);
+        refuse_request(conn, &request, &problem);
     request_finish(&request);
 }
 
@@ -468,13 +519,29 @@ static void on_age(void *user)
 {
     struct conn *conn = user;
     struct problem problem;
+    unsigned long long seconds = conn->endpoint->age_limit_ms / 1000;
+    bool whole = seconds >= 60 && seconds % 60 == 0;
     problem_set(&problem, PROBLEM_AGE, NULL,
-                "Responses websocket connection limit reached (%llu seconds). Create a new "
-                "websocket connection to continue.",
-                (unsigned long long)conn->endpoint->age_limit_ms / 1000);
+                "Responses websocket connection limit reached (%llu %s). Create a new websocket "
+                "connection to continue.",
+                whole ? seconds / 60 : seconds, whole ? "minutes" : "seconds");
     metrics_add(&conn->endpoint->metrics, METRIC_CONNECTIONS_AGED, 1);
     refuse(conn, (struct str){0}, &problem);
     leave(conn, 1000, "connection limit reached");
+}
+
+static void on_idle(void *user)
+{
+    struct conn *conn = user;
+    uint64_t limit = conn->endpoint->limits.idle_ms,
+             quiet = loop_now_ms(conn->endpoint->loop) - conn->heard_ms;
+    bool busy = conn->active > 0 || conn->queue.len > 0;
+    if (busy || quiet < limit) {
+        loop_timer_start(conn->idle_timer, busy ? limit : limit - quiet, 0);
+        return;
+    }
+    metrics_add(&conn->endpoint->metrics, METRIC_CONNECTIONS_IDLE, 1);
+    leave(conn, 1000, "no request came for too long");
 }
 
 struct conn *conn_new(struct endpoint *endpoint, struct net_server_conn *socket)
@@ -485,7 +552,11 @@ struct conn *conn_new(struct endpoint *endpoint, struct net_server_conn *socket)
     saves_init(&conn->saves, endpoint, true);
     conn->pump_timer = loop_timer_new(endpoint->loop, on_pump, conn);
     conn->age_timer = loop_timer_new(endpoint->loop, on_age, conn);
+    conn->idle_timer = loop_timer_new(endpoint->loop, on_idle, conn);
+    conn->heard_ms = loop_now_ms(endpoint->loop);
     loop_timer_start(conn->age_timer, endpoint->age_limit_ms, 0);
+    if (endpoint->limits.idle_ms)
+        loop_timer_start(conn->idle_timer, endpoint->limits.idle_ms, 0);
     add_lane(conn, (struct str){0});
     vec_push(&endpoint->conns, conn);
     return conn;
@@ -511,6 +582,29 @@ void conn_count(const struct conn *conn, struct conn_counts *counts)
         counts->cached += conn->lanes.ptr[i]->latest != NULL;
 }
 
+static struct lane *find_oldest(const struct conn *conn)
+{
+    struct lane *oldest = NULL;
+    for (size_t i = 0; i < conn->lanes.len; i++) {
+        struct lane *lane = conn->lanes.ptr[i];
+        if (lane->latest && (!oldest || lane->used_ms < oldest->used_ms))
+            oldest = lane;
+    }
+    return oldest;
+}
+
+uint64_t conn_oldest_ms(const struct conn *conn)
+{
+    const struct lane *lane = find_oldest(conn);
+    return lane ? lane->used_ms + 1 : 0;
+}
+
+void conn_shed(struct conn *conn)
+{
+    metrics_add(&conn->endpoint->metrics, METRIC_CACHE_EVICTIONS, 1);
+    forget_latest(find_oldest(conn));
+}
+
 void conn_forget(struct conn *conn, struct str id)
 {
     struct lane *lane = find_cached(conn, id);
@@ -520,9 +614,13 @@ void conn_forget(struct conn *conn, struct str id)
 
 void conn_free(struct conn *conn)
 {
-    for (size_t i = 0; i < conn->queue.len; i++)
-        request_finish(&conn->queue.ptr[i].request);
+    while (conn->queue.len > 0) {
+        struct waiting waiting = vec_pop(&conn->queue);
+        count_waiting(conn, -1, waiting.request.text.len);
+        request_finish(&waiting.request);
+    }
     vec_finish(&conn->queue);
+    conn->endpoint->request_count -= conn->active;
     for (size_t i = 0; i < conn->lanes.len; i++) {
         struct lane *lane = conn->lanes.ptr[i];
         if (lane->answer)
@@ -536,5 +634,6 @@ void conn_free(struct conn *conn)
     saves_finish(&conn->saves);
     loop_timer_free(conn->pump_timer);
     loop_timer_free(conn->age_timer);
+    loop_timer_free(conn->idle_timer);
     mem_free(conn);
 }

@@ -294,6 +294,9 @@ struct endpoint {
     void *user;
     struct store store;
     struct held held; /* by all records */
+    struct endpoint_limits limits;
+    size_t request_count; /* running and waiting */
+    size_t waiting_bytes; /* of requests */
     struct metrics metrics;
     bool prototype_append;
     struct tokenizer *tokenizer; /* NULL: tokens are estimated */
@@ -482,6 +485,10 @@ void conn_free(struct conn *conn);
 struct conn_counts {
     size_t lanes, running, waiting, waiting_bytes, cached;
 };
+/* Empties the lane that was used the longest ago; what it would cost: its age. 0: nothing to take.
+ */
+uint64_t conn_oldest_ms(const struct conn *conn);
+void conn_shed(struct conn *conn);
 void conn_forget(struct conn *conn, struct str id); /* nothing can continue from it */
 void conn_count(const struct conn *conn, struct conn_counts *counts);
 
@@ -492,6 +499,12 @@ struct guest {
 struct exchange;
 void exchange_start(struct endpoint *endpoint, struct net_server_request *http, struct str body);
 void exchange_free(struct exchange *exchange);
+
+/* -- admit.c: is there room? ---------------------------------------------------------------------
+ */
+
+/* Lets go of what can be had again, then refuses: 429. */
+enum status admit_request(struct endpoint *endpoint, size_t bytes, struct problem *problem);
 
 /* -- access.c: who may come in -------------------------------------------------------------------
  */

@@ -49,6 +49,18 @@ static uint64_t or_default(uint64_t value, uint64_t fallback)
     return value ? value : fallback;
 }
 
+static void set_limits(struct endpoint *endpoint, const struct endpoint_limits *asked)
+{
+    struct endpoint_limits *limits = &endpoint->limits;
+    *limits = *asked;
+    limits->memory_bytes = or_default(asked->memory_bytes, LIMIT_ENDPOINT_MEMORY_BYTES);
+    limits->store_bytes = or_default(asked->store_bytes, LIMIT_ENDPOINT_FILE_BYTES);
+    limits->connections = or_default(asked->connections, LIMIT_ENDPOINT_CONNS_COUNT);
+    limits->requests = or_default(asked->requests, LIMIT_ENDPOINT_REQUESTS_COUNT);
+    if (limits->lanes == 0 || limits->lanes > LIMIT_LANES_ACTIVE_COUNT)
+        limits->lanes = LIMIT_LANES_ACTIVE_COUNT;
+}
+
 static enum status check_options(const struct endpoint_options *options, struct err *err)
 {
     const char *address = options->address ? options->address : "127.0.0.1";
@@ -121,8 +133,7 @@ static enum status open_store(struct endpoint *endpoint, const struct endpoint_o
 {
     struct keeper *keeper = NULL;
     if (options->store_path) {
-        keeper = keeper_new(endpoint->loop, options->store_path,
-                            or_default(options->limits.store_bytes, LIMIT_ENDPOINT_FILE_BYTES),
+        keeper = keeper_new(endpoint->loop, options->store_path, endpoint->limits.store_bytes,
                             &endpoint->metrics, err);
         if (!keeper)
             return STATUS_IO;
@@ -156,7 +167,9 @@ struct endpoint *endpoint_new(struct loop *loop, struct net *net,
     const struct net_server_options server = {.address = endpoint->address,
                                               .port = options->port,
                                               .unix_path = options->unix_path,
-                                              .max_message_bytes = LIMIT_HTTP_BODY_BYTES};
+                                              .max_message_bytes = LIMIT_HTTP_BODY_BYTES,
+                                              .max_incoming_bytes = LIMIT_ENDPOINT_INCOMING_BYTES};
+    set_limits(endpoint, &options->limits);
     endpoint->without = options->without;
     endpoint->prototype_append = options->prototype_append;
     if (load_engine(endpoint, options, err) == STATUS_OK &&

@@ -8,8 +8,8 @@ struct exchange {
     struct net_server_request *http;
     struct answer *answer;
     bool stream, begun;
-    bool replied;    /* an error was the answer */
-    bool garbled;    /* a fault: the body is to be no JSON */
+    bool replied; /* an error was the answer */
+    bool garbled; /* a fault: the body is to be no JSON */
     uint64_t begun_ns;
     struct buf last; /* without a stream: the last event that came */
 };
@@ -81,15 +81,18 @@ static void on_error(void *user, const struct problem *problem)
 
 static size_t queued(void *user)
 {
-    return 0; /* net bounds what waits */
+    const struct exchange *exchange = user;
+    return net_request_queued(exchange->http);
 }
 
 static void discard(struct exchange *exchange)
 {
     struct endpoint *endpoint = exchange->endpoint;
     for (size_t i = 0; i < endpoint->exchanges.len; i++)
-        if (endpoint->exchanges.ptr[i] == exchange)
+        if (endpoint->exchanges.ptr[i] == exchange) {
             vec_remove(&endpoint->exchanges, i--);
+            endpoint->request_count--;
+        }
     exchange_free(exchange);
 }
 
@@ -153,6 +156,8 @@ static struct answer *make_answer(struct exchange *exchange, struct str body,
     struct str previous = request_inner(&request, FIELD_PREVIOUS);
     if (status == STATUS_OK)
         status = check(&request, problem);
+    if (status == STATUS_OK) /* before a parent is looked for: it may be what is let go */
+        status = admit_request(exchange->endpoint, body.len, problem);
     if (status == STATUS_OK && previous.len) {
         parent = store_find_parent(&exchange->endpoint->store, previous);
         metrics_add(&exchange->endpoint->metrics,
@@ -198,6 +203,7 @@ void exchange_start(struct endpoint *endpoint, struct net_server_request *http, 
         return;
     }
     vec_push(&endpoint->exchanges, exchange);
+    endpoint->request_count++;
     net_request_set_user(http, &exchange->guest);
     answer_start(exchange->answer);
 }

@@ -48,6 +48,7 @@ static void handle_metrics(struct endpoint *endpoint, struct net_server_request 
         conn_count(endpoint->conns.ptr[i], &now);
     const struct metric_gauge gauges[] = {
         {"connections", "open", endpoint->conns.len},
+        {"requests", "in_hand", endpoint->request_count},
         {"requests", "waiting", now.waiting},
         {"requests", "waiting_bytes", now.waiting_bytes},
         {"responses", "running", now.running + endpoint->exchanges.len},
@@ -180,11 +181,11 @@ static enum status check_upgrade(const struct endpoint *endpoint,
         return STATUS_INVALID;
     if (!str_eq_c(info->path, "/v1/responses"))
         return problem_set(problem, PROBLEM_ROUTE, NULL, "WebSockets are at /v1/responses.");
-    if (endpoint->conns.len < LIMIT_ENDPOINT_CONNS_COUNT)
+    if (endpoint->conns.len < endpoint->limits.connections)
         return STATUS_OK;
     return problem_set(problem, PROBLEM_OVERLOAD, NULL,
-                       "This endpoint has %d connections, which is its limit; close one.",
-                       LIMIT_ENDPOINT_CONNS_COUNT);
+                       "This endpoint has %zu connections, which is its limit; close one.",
+                       endpoint->conns.len);
 }
 
 int routes_on_upgrade(void *user, const struct net_request_info *info)

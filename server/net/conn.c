@@ -44,6 +44,7 @@ static int handle_receive(struct net_server_conn *conn, const void *in, size_t l
     switch (
         net_frames_receive(&conn->frames, conn->accepted.sock.wsi, in, len, &message, &violation)) {
     case NET_RECEIVED_MESSAGE:
+        net_accepted_count(&conn->accepted, 0);
         conn->accepted.server->handlers.on_message(conn->user, message);
         break;
     case NET_RECEIVED_BAD:
@@ -51,6 +52,10 @@ static int handle_receive(struct net_server_conn *conn, const void *in, size_t l
         net_sock_kill(&conn->accepted.sock, violation.close_code, violation.text);
         break;
     case NET_RECEIVED_PART:
+        if (net_accepted_count(&conn->accepted, conn->frames.incoming.cap))
+            break;
+        conn->closing = true;
+        net_sock_kill(&conn->accepted.sock, 1013, "too much is being sent to this server");
         break;
     }
     return 0;

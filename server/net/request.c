@@ -387,23 +387,29 @@ static bool wants_body(const struct net_request_head *head)
            str_eq_c(head->info.method, "PATCH");
 }
 
+static bool has_room(const struct net_server *server, int64_t bytes)
+{
+    size_t max = server->max_incoming_bytes;
+    return max == 0 || bytes <= 0 || server->incoming_bytes + (size_t)bytes <= max;
+}
+
 /* 0 if it may go on. */
-static int refusal_of(const struct net_request_head *head, size_t max)
+static int refusal_of(const struct net_server *server, const struct net_request_head *head)
 {
     if (head->info.method.len == 0)
         return 501;
     if (head->chunked || (wants_body(head) && head->body_bytes < 0))
         return 411; /* the library does not read chunked requests: they would hang */
-    if (head->body_bytes > 0 && (uint64_t)head->body_bytes > max)
+    if (head->body_bytes > 0 && (uint64_t)head->body_bytes > server->max_message_bytes)
         return 413;
-    return 0;
+    return has_room(server, head->body_bytes) ? 0 : 429;
 }
 
 int net_request_on_http(struct net_server *server, struct lws *wsi)
 {
     struct net_request_head head;
     net_request_head_read(&head, wsi);
-    int refusal = refusal_of(&head, server->max_message_bytes);
+    int refusal = refusal_of(server, &head);
     if (refusal) {
         net_request_refuse(server, wsi, refusal, reason_of(refusal));
         net_request_head_finish(&head);
@@ -414,6 +420,7 @@ int net_request_on_http(struct net_server *server, struct lws *wsi)
     request->head = head;
     request->keep = !head.close;
     request->listening = true;
+    net_accepted_count(&request->accepted, head.body_bytes > 0 ? (size_t)head.body_bytes : 0);
     return head.body_bytes > 0 ? 0 : ask_owner(request);
 }
 
@@ -472,6 +479,11 @@ enum status net_request_write(struct net_server_request *request, struct buf *by
     }
     buf_finish(bytes);
     return STATUS_OK;
+}
+
+size_t net_request_queued(const struct net_server_request *request)
+{
+    return unsent(request);
 }
 
 void net_request_end(struct net_server_request *request, bool abort)

@@ -103,7 +103,8 @@ struct net_server {
     struct lws_vhost *vhost;
     struct net_server_handlers handlers;
     void *user;
-    size_t max_message_bytes;
+    size_t max_message_bytes, max_incoming_bytes;
+    size_t incoming_bytes; /* held by messages and bodies that are not whole yet, or not answered */
     char *unix_path;
     char name[32]; /* of the vhost, which keeps the pointer */
     struct net_accepted *first;
@@ -113,12 +114,15 @@ struct net_server {
 struct net_accepted {
     struct net_sock sock;
     struct net_server *server; /* NULL once the server is freed: nobody to call any more */
+    size_t incoming_bytes;
     struct net_accepted *previous, *next;
 };
 
 void net_accepted_init(struct net_accepted *accepted, struct net_server *server, struct lws *wsi,
                        const struct net_sock_ops *ops);
 void net_accepted_finish(struct net_accepted *accepted);
+/* Sets what this socket counts for in the sum of what comes in. False: it is too much. */
+bool net_accepted_count(struct net_accepted *accepted, size_t bytes);
 
 /* What a request says, copied out of the library's buffers; the strings live in `text`. */
 struct net_request_head {

@@ -15,6 +15,7 @@ void net_accepted_init(struct net_accepted *accepted, struct net_server *server,
     accepted->sock.wsi = wsi;
     lws_set_opaque_user_data(wsi, (void *)accepted->sock.handle);
     accepted->server = server;
+    accepted->incoming_bytes = 0;
     accepted->previous = NULL;
     accepted->next = server->first;
     if (server->first)
@@ -22,11 +23,22 @@ void net_accepted_init(struct net_accepted *accepted, struct net_server *server,
     server->first = accepted;
 }
 
+bool net_accepted_count(struct net_accepted *accepted, size_t bytes)
+{
+    struct net_server *server = accepted->server;
+    if (!server)
+        return true;
+    server->incoming_bytes += bytes - accepted->incoming_bytes;
+    accepted->incoming_bytes = bytes;
+    return server->max_incoming_bytes == 0 || server->incoming_bytes <= server->max_incoming_bytes;
+}
+
 void net_accepted_finish(struct net_accepted *accepted)
 {
     net_sock_unregister(&accepted->sock);
     if (!accepted->server)
         return;
+    net_accepted_count(accepted, 0);
     if (accepted->previous)
         accepted->previous->next = accepted->next;
     else
@@ -123,6 +135,7 @@ struct net_server *net_server_new(struct net *net, const struct net_server_optio
     server->user = user;
     server->max_message_bytes =
         options->max_message_bytes ? options->max_message_bytes : LIMIT_HTTP_BODY_BYTES;
+    server->max_incoming_bytes = options->max_incoming_bytes;
     server->unix_path = mem_dup_c(options->unix_path);
     struct lws_vhost *vhost = make_vhost(server, options, context);
     net_poke(context);

@@ -82,6 +82,9 @@
 #define LIMIT_ENDPOINT_CONNS_COUNT 256     /* WebSockets at once: every editor window of one user */
 #define LIMIT_ENDPOINT_QUEUE_COUNT 256     /* requests waiting on one connection */
 #define LIMIT_ENDPOINT_STORED_COUNT 4096   /* stored responses in memory; the oldest goes first */
+#define LIMIT_ENDPOINT_MEMORY_BYTES (1024 * MIB) /* of conversations; then caches are emptied */
+#define LIMIT_ENDPOINT_REQUESTS_COUNT 8192 /* running and waiting: twice what all lanes can run */
+#define LIMIT_ENDPOINT_INCOMING_BYTES (256 * MIB) /* of messages and bodies not whole yet */
 #define LIMIT_ENDPOINT_FILE_BYTES (1024 * MIB) /* of the store's file; the oldest go first */
 #define LIMIT_ENDPOINT_UNREAD_BYTES MIB    /* unsent events before an answer waits for its reader */
 #define LIMIT_ENDPOINT_IMAGES_COUNT 256    /* known by hash on one connection, 100 bytes each */

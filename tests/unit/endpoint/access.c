@@ -39,14 +39,20 @@ Test(access, web_pages_are_refused)
     party_end(&party);
 }
 
-/* By hand, because the client sends the host that it connects to. */
-static void ask_as(struct party *party, const char *host, char *answer, size_t size)
+static int connect_to(struct party *party)
 {
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)endpoint_port(party->endpoint)),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     cr_assert_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    return fd;
+}
+
+/* By hand, because the client sends the host that it connects to. */
+static void ask_as(struct party *party, const char *host, char *answer, size_t size)
+{
+    int fd = connect_to(party);
     struct buf text = {0};
     buf_append_fmt(&text, "GET /v1/models HTTP/1.1\r\nHost: %s\r\n\r\n", host);
     cr_assert_eq(write(fd, text.ptr, text.len), (ssize_t)text.len);
@@ -176,4 +182,41 @@ Test(access, a_port_in_use_is_told)
     net_free(net);
     loop_free(loop);
     close(fd);
+}
+
+/* Messages that never come to their end: their sum has a limit, not only each of them. */
+Test(access, half_messages_do_not_pile_up)
+{
+    enum { SOCKETS = 48 };
+    static const char upgrade[] =
+        "GET /v1/responses HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n";
+    /* A masked text frame that announces 60 MiB and brings 8 bytes. */
+    static const unsigned char half[] = {0x81, 0xff, 0, 0, 0,   0,   3,   0xc0, 0,   0,   0,
+                                         0,    0,    0, 0, '{', '"', 'a', '"',  ':', '"', 'a'};
+    struct party party;
+    int fds[SOCKETS], dropped = 0;
+    char answer[1024];
+    party_start(&party, NULL);
+    for (int i = 0; i < SOCKETS; i++) {
+        fds[i] = connect_to(&party);
+        cr_assert_eq(write(fds[i], upgrade, sizeof(upgrade) - 1), (ssize_t)sizeof(upgrade) - 1);
+        party_run_ms(&party, 5);
+        cr_assert_gt(recv(fds[i], answer, sizeof(answer), MSG_DONTWAIT), 0);
+        cr_assert_eq(write(fds[i], half, sizeof(half)), (ssize_t)sizeof(half));
+    }
+    party_run_ms(&party, 50);
+    for (int i = 0; i < SOCKETS; i++) {
+        ssize_t got = recv(fds[i], answer, sizeof(answer), MSG_DONTWAIT);
+        bool told = got >= 4 && (unsigned char)answer[0] == 0x88 &&
+                    (unsigned char)answer[2] * 256 + (unsigned char)answer[3] == 1013;
+        cr_expect(got < 0 || told, "%d: %zd", i, got);
+        dropped += told;
+        close(fds[i]);
+    }
+    cr_expect_gt(dropped, 0);
+    cr_expect_lt(dropped, SOCKETS, "those that came first may go on");
+    party_run_ms(&party, 20);
+    party_end(&party);
 }
