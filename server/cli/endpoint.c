@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <lanebridge/config.h>
 #include <lanebridge/endpoint.h>
 #include <lanebridge/json.h>
 
@@ -24,7 +26,7 @@ struct serving {
 struct endpoint_arguments {
     const char *listen, *engine, *token_file, *trace, *vocab, *without, *store;
     const char *upstream_key_env, *upstream_model, *upstream_api;
-    int64_t age_limit;
+    int64_t age_limit, idle_limit, max_memory, max_store, max_connections, max_lanes, max_requests;
     bool without_lanes, without_warm_up, without_additional_tools, without_steering, with_parent,
         prototype_append;
 };
@@ -239,30 +241,103 @@ out:
     return code;
 }
 
+/* A secret that others can read is none. What is no file (a pipe) has no mode to look at. */
+static bool load_token(const char *path, struct buf *token, struct endpoint_options *options)
+{
+    struct stat st;
+    if (!path)
+        return true;
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 077) != 0) {
+        cli_complain("endpoint",
+                     "the token file %s can be read by others (mode %03o): chmod 600 it, and use "
+                     "another token",
+                     path, (unsigned)st.st_mode & 0777);
+        return false;
+    }
+    if (!read_file(path, token)) {
+        cli_complain("endpoint", "cannot read the token file %s: %s", path, strerror(errno));
+        return false;
+    }
+    size_t len = str_trim_end(buf_str(token)).len;
+    if (len == 0) {
+        cli_complain("endpoint", "the token file %s is empty", path);
+        return false;
+    }
+    buf_truncate(token, len);
+    token->ptr[len] = '\0';
+    options->token = token->ptr;
+    return true;
+}
+
+static const char *get_environment(const char *name)
+{
+    return getenv(name);
+}
+
+/* A recording is a stand-in for tests and leaves nothing behind; what a model said is kept. */
+static bool choose_store(const struct endpoint_arguments *args, struct buf *path,
+                         struct endpoint_options *options)
+{
+    struct config_env env;
+    struct err err = {0};
+    bool is_upstream = strncmp(args->engine, "upstream:", 9) == 0;
+    if (args->store && strcmp(args->store, "memory") != 0)
+        options->store_path = args->store;
+    if (args->store || !is_upstream)
+        return true;
+    config_env_init(&env, get_environment);
+    enum status status = config_make_folder(env.state_folder, &err);
+    buf_append_fmt(path, "%s/endpoint.db", env.state_folder);
+    config_env_finish(&env);
+    if (status < 0)
+        cli_complain("endpoint", "%s; name a file with --store, or --store=memory", err.text);
+    options->store_path = path->ptr;
+    return status == STATUS_OK;
+}
+
+static bool set_limits(const struct endpoint_arguments *args, struct endpoint_options *options)
+{
+    const struct {
+        const char *name;
+        int64_t value, most, unit;
+        uint64_t *ret;
+    } rows[] = {
+        {"--age-limit", args->age_limit, 1000000, 1000, &options->age_limit_ms},
+        {"--idle-limit", args->idle_limit, 1000000, 1000, &options->limits.idle_ms},
+        {"--max-memory", args->max_memory, 1000000, (int64_t)MIB, &options->limits.memory_bytes},
+        {"--max-store", args->max_store, 1000000, (int64_t)MIB, &options->limits.store_bytes},
+        {"--max-connections", args->max_connections, 10000, 1, &options->limits.connections},
+        {"--max-lanes", args->max_lanes, LIMIT_LANES_ACTIVE_COUNT, 1, &options->limits.lanes},
+        {"--max-requests", args->max_requests, 1000000, 1, &options->limits.requests},
+    };
+    for (size_t i = 0; i < array_count(rows); i++) {
+        if (rows[i].value < 0 || rows[i].value > rows[i].most) {
+            cli_complain("endpoint", "%s wants a number from 1 to %lld", rows[i].name,
+                         (long long)rows[i].most);
+            return false;
+        }
+        *rows[i].ret = (uint64_t)(rows[i].value * rows[i].unit);
+    }
+    return true;
+}
+
 static int serve_with(const struct endpoint_arguments *args)
 {
-    struct buf address = {0}, replay = {0}, token = {0}, vocab = {0};
+    struct buf address = {0}, replay = {0}, token = {0}, vocab = {0}, store = {0};
     struct endpoint_options options = {.without_lanes = args->without_lanes,
                                        .without_warm_up = args->without_warm_up,
                                        .without_steering = args->without_steering,
                                        .prototype_append = args->prototype_append,
-                                       .without_additional_tools = args->without_additional_tools,
-                                       .store_path = args->store,
-                                       .age_limit_ms = (uint64_t)args->age_limit * 1000};
+                                       .without_additional_tools = args->without_additional_tools};
     int code = EXIT_USAGE;
     if (!parse_listen(args->listen, &address, &options)) {
         cli_complain("endpoint", "--listen wants ADDRESS:PORT, such as 127.0.0.1:0, not \"%s\"",
                      args->listen);
-    } else if (args->token_file && !read_file(args->token_file, &token)) {
-        cli_complain("endpoint", "cannot read the token file %s: %s", args->token_file,
-                     strerror(errno));
-    } else if (load_engine(args, &replay, &options) && load_vocab(args->vocab, &vocab, &options) &&
+    } else if (set_limits(args, &options) && load_token(args->token_file, &token, &options) &&
+               choose_store(args, &store, &options) &&
+               load_engine(args, &replay, &options) &&
+               load_vocab(args->vocab, &vocab, &options) &&
                parse_without(args->without, &options)) {
-        if (args->token_file) {
-            buf_truncate(&token, str_trim_end(buf_str(&token)).len);
-            token.ptr[token.len] = '\0';
-            options.token = token.ptr;
-        }
         FILE *trace = args->trace ? fopen(args->trace, "ae") : NULL;
         if (args->trace && !trace)
             cli_complain("endpoint", "cannot write the trace %s: %s", args->trace, strerror(errno));
@@ -275,6 +350,7 @@ static int serve_with(const struct endpoint_arguments *args)
     buf_finish(&replay);
     buf_finish(&vocab);
     buf_finish(&token);
+    buf_finish(&store);
     return code;
 }
 
@@ -294,6 +370,12 @@ int cli_endpoint(int argc, char **argv)
         {"--prototype-append", CLI_FLAG, &args.prototype_append},
         {"--store", CLI_TEXT, &args.store},
         {"--age-limit", CLI_NUMBER, &args.age_limit},
+        {"--idle-limit", CLI_NUMBER, &args.idle_limit},
+        {"--max-memory", CLI_NUMBER, &args.max_memory},
+        {"--max-store", CLI_NUMBER, &args.max_store},
+        {"--max-connections", CLI_NUMBER, &args.max_connections},
+        {"--max-lanes", CLI_NUMBER, &args.max_lanes},
+        {"--max-requests", CLI_NUMBER, &args.max_requests},
         {"--without-lanes", CLI_FLAG, &args.without_lanes},
         {"--without-warm-up", CLI_FLAG, &args.without_warm_up},
         {"--without-steering", CLI_FLAG, &args.without_steering},

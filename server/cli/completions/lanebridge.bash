@@ -7,14 +7,14 @@ _lanebridge() {
     fi
     case $previous in
         -C) COMPREPLY=($(compgen -d -- "$current")); return ;;
-        --token-file) COMPREPLY=($(compgen -f -- "$current")); return ;;
+        --token-file|--store|--trace) COMPREPLY=($(compgen -f -- "$current")); return ;;
         --engine) COMPREPLY=($(compgen -W "replay" -- "$current")); return ;;
     esac
     case ${COMP_WORDS[1]} in
         lsp) COMPREPLY=($(compgen -W "--stdio" -- "$current")) ;;
         doctor) COMPREPLY=($(compgen -W "--json" -- "$current")) ;;
         run) COMPREPLY=($(compgen -W "-C --json --yes-to-commands" -- "$current")) ;;
-        endpoint) COMPREPLY=($(compgen -W "--listen --engine --upstream-model --upstream-key-env --upstream-api --token-file --trace --age-limit --without-lanes --without-warm-up --without-steering --without-additional-tools" -- "$current")) ;;
+        endpoint) COMPREPLY=($(compgen -W "--listen --engine --upstream-model --upstream-key-env --upstream-api --token-file --trace --vocab --without --store --age-limit --idle-limit --max-memory --max-store --max-connections --max-lanes --max-requests --without-lanes --without-warm-up --without-steering --without-additional-tools" -- "$current")) ;;
     esac
 }
 complete -F _lanebridge lanebridge

@@ -16,7 +16,13 @@ complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l upstream-api
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l token-file -r -F
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l age-limit -r
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l trace -r -F
-complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l trace -r -F
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l store -r -F
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l idle-limit -r
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l max-memory -r
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l max-store -r
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l max-connections -r
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l max-lanes -r
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l max-requests -r
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without-lanes
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without-warm-up
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without-steering
