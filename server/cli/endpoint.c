@@ -334,8 +334,7 @@ static int serve_with(const struct endpoint_arguments *args)
         cli_complain("endpoint", "--listen wants ADDRESS:PORT, such as 127.0.0.1:0, not \"%s\"",
                      args->listen);
     } else if (set_limits(args, &options) && load_token(args->token_file, &token, &options) &&
-               choose_store(args, &store, &options) &&
-               load_engine(args, &replay, &options) &&
+               choose_store(args, &store, &options) && load_engine(args, &replay, &options) &&
                load_vocab(args->vocab, &vocab, &options) &&
                parse_without(args->without, &options)) {
         FILE *trace = args->trace ? fopen(args->trace, "ae") : NULL;
