@@ -3,5 +3,6 @@ import "./http.test.mjs";
 import "./sockets.test.mjs";
 import "./agents.test.mjs";
 import "./open-responses.test.mjs";
+import "./upstream.test.mjs";
 import "./tokens.test.mjs";
 import "./types.test.mjs";
