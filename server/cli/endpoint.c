@@ -103,6 +103,19 @@ static bool parse_listen(const char *text, struct buf *address, struct endpoint_
     return host.len > 0;
 }
 
+/* Out of the environment, where /proc shows it for as long as we run. */
+static const char *take_key(const char *name)
+{
+    static char key[KIB];
+    char *value = getenv(name);
+    if (!value || !value[0] || strlen(value) >= sizeof(key))
+        return NULL;
+    snprintf(key, sizeof(key), "%s", value);
+    explicit_bzero(value, strlen(value));
+    unsetenv(name);
+    return key;
+}
+
 static bool load_upstream(const struct endpoint_arguments *args, struct endpoint_options *options)
 {
     options->upstream_url = args->engine + strlen("upstream:");
@@ -110,11 +123,11 @@ static bool load_upstream(const struct endpoint_arguments *args, struct endpoint
     options->upstream_api = args->upstream_api;
     if (!args->upstream_key_env)
         return true;
-    options->upstream_key = getenv(args->upstream_key_env);
-    if (!options->upstream_key || !options->upstream_key[0])
+    options->upstream_key = take_key(args->upstream_key_env);
+    if (!options->upstream_key)
         cli_complain("endpoint", "--upstream-key-env: the variable %s is not set",
                      args->upstream_key_env);
-    return options->upstream_key && options->upstream_key[0];
+    return options->upstream_key != NULL;
 }
 
 /* "replay", "replay:FILE" or "upstream:URL". */

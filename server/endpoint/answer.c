@@ -1,4 +1,5 @@
-/* One response on its way: paced by a timer, torn by its faults. */
+/* One response on its way: paced by a timer, torn by its faults. (long because all of it moves one
+ * state machine: running, waiting, faults, steering and the end call each other) */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -464,6 +465,8 @@ static bool goes_on(struct answer *answer)
         end(answer, !answer->failed);
     } else if (is_refused(answer)) {
         refuse(answer);
+    } else if (answer->is_cancelled && answer->phase != PHASE_CREATED) {
+        end_with(answer, PLAN_INCOMPLETE, "cancelled", NULL, NULL);
     } else if (is_steerable_now(answer)) {
         end_with(answer, PLAN_INCOMPLETE, "steered", NULL, NULL);
     } else if (!ready) {
@@ -600,6 +603,15 @@ void answer_wake(struct answer *answer)
 {
     if (answer->state == ANSWER_STARVED)
         loop_timer_start(answer->timer, 0, 0);
+}
+
+bool answer_cancel(struct answer *answer)
+{
+    if (answer->state != ANSWER_WAITING && answer->state != ANSWER_STARVED)
+        return false;
+    answer->is_cancelled = true;
+    loop_timer_start(answer->timer, 0, 0);
+    return true;
 }
 
 void answer_free(struct answer *answer)

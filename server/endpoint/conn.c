@@ -480,12 +480,30 @@ static void handle_append(struct conn *conn, struct request *request)
         append_to(lane, request);
 }
 
+/* -- Cancelling -----------------------------------------------------------------------------------
+ */
+
+/* No part of the published protocol, but what it is for is not said otherwise: without it a lane
+ * that was given up costs the model's time until its answer's end. */
+static void handle_cancel(struct conn *conn, struct request *request)
+{
+    struct problem problem;
+    struct lane *lane = find_running(conn, request_inner(request, FIELD_RESPONSE_ID));
+    if (lane && answer_cancel(lane->answer))
+        return;
+    problem_set(&problem, PROBLEM_INVALID, "response_id",
+                "There is no response to cancel by that 'response_id': it is not running here.");
+    snprintf(problem.code, sizeof(problem.code), "response_not_active");
+    refuse(conn, lane ? lane->name : (struct str){0}, &problem);
+}
+
 static const struct {
     const char *type;
     void (*handle)(struct conn *conn, struct request *request);
 } client_events[] = {{"response.create", handle_create},
                      {"response.steer", handle_steer},
-                     {"response.append", handle_append}};
+                     {"response.append", handle_append},
+                     {"response.cancel", handle_cancel}};
 
 void conn_on_message(void *user, struct str text)
 {

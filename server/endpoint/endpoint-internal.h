@@ -406,7 +406,7 @@ struct answer {
     size_t fixed_tokens, held_tokens, output_tokens, reasoning_tokens;
     uint64_t spent_ns[METRIC_STAGE_COUNT], engine_begun_ns;
     struct usage usage;
-    bool sparse, twice, waited, failed, incomplete;
+    bool sparse, twice, waited, failed, incomplete, is_cancelled;
     unsigned close_code;
     size_t item, stage, offset; /* where in the plan */
     size_t deltas, events;
@@ -420,6 +420,9 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
 void answer_start(struct answer *answer); /* may end it: on_end */
 /* The plan has grown or ended; goes on in the next turn of the loop. */
 void answer_wake(struct answer *answer);
+/* Ends as incomplete, "cancelled", in the next turn of the loop. False: it is stalled or leaving, as
+ * a fault wants it, and stays so. */
+bool answer_cancel(struct answer *answer);
 void answer_settle_usage(struct answer *answer);
 void answer_free(struct answer *answer);
 

@@ -6,7 +6,8 @@
 
 void plan_init(struct plan *plan)
 {
-    *plan = (struct plan){.state = PLAN_OPEN, .told = {-1, -1, -1, -1}};
+    *plan = (struct plan){.state = PLAN_OPEN,
+                          .told = {.input = -1, .cached = -1, .output = -1, .reasoning = -1}};
 }
 
 void plan_finish(struct plan *plan)

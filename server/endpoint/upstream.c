@@ -78,6 +78,14 @@ static void pass_on_warm_up(struct job *job)
         plan_complete(plan);
 }
 
+/* Some servers quote a key that they refuse. */
+static void hide_key(const struct upstream *upstream, char *message)
+{
+    const char *key = upstream->authorization ? upstream->authorization + strlen("Bearer ") : "";
+    for (char *at = message; key[0] && (at = strstr(at, key)) != NULL;)
+        memset(at, '*', strlen(key));
+}
+
 /* After everything that may have changed the plan. */
 static void look(struct job *job)
 {
@@ -87,6 +95,7 @@ static void look(struct job *job)
     pass_on_warm_up(job);
     if (plan->state != PLAN_OPEN && job->state != JOB_ENDED) {
         set_state(job, JOB_ENDED);
+        hide_key(job->upstream, plan->problem.message);
         if (job->chunks.reading.reasoning)
             job->upstream->reasoning = job->chunks.reading.reasoning;
         upstream_slots_give(&job->upstream->slots, job->slot,

@@ -267,6 +267,31 @@ Test(upstream, who_leaves_takes_the_request_along)
     scene_end(&scene);
 }
 
+/* A lane that is given up: the response ends, the request is dropped, and the lane is free. */
+Test(upstream, a_lane_can_be_given_up)
+{
+    struct scene scene;
+    char id[128];
+    scene_play(&scene, LLAMA_MODELS, LLAMA_PROPS,
+               {"POST /v1/chat/completions ", .holds = "again", .body = HELLO},
+               {"POST /v1/chat/completions ", .body = CHUNK("{\"content\":\"on\"}", "null"),
+                .chunked = true, .stays = true});
+    peer_create(&scene.peer, "\"stream_id\":\"a\",\"input\":[" USER("hi") "]");
+    snprintf(id, sizeof(id), "%s", event_id(peer_next(&scene.peer, "response.created")));
+    peer_next(&scene.peer, "response.output_text.delta");
+    peer_send(&scene.peer, "{\"type\":\"response.cancel\",\"response_id\":\"%s\"}", id);
+    const struct json_value *event = peer_ending(&scene.peer, "a");
+    expect_type(event, "response.incomplete");
+    expect_str(json_get_str(json_at(event, "response", "incomplete_details", NULL), "reason"),
+               "cancelled");
+    wait_left(&scene, 1);
+    peer_create(&scene.peer, "\"stream_id\":\"a\",\"input\":[" USER("again") "]");
+    expect_type(peer_ending(&scene.peer, "a"), "response.completed");
+    peer_send(&scene.peer, "{\"type\":\"response.cancel\",\"response_id\":\"%s\"}", id);
+    cr_expect_str_eq(error_code(peer_ending(&scene.peer, NULL)), "response_not_active");
+    scene_end(&scene);
+}
+
 Test(upstream, an_http_client_that_leaves_cancels_too)
 {
     struct scene scene;
@@ -504,6 +529,25 @@ Test(upstream, key_and_model_are_the_owners)
     fetch_run(&fetch, &scene.party, "GET", "/v1/models", NULL);
     cr_expect(strstr(fetch.body.ptr, "\"id\":\"tiny.gguf\""), "%s", fetch.body.ptr);
     fetch_end(&fetch);
+    scene_end(&scene);
+}
+
+/* What the server says of it is not told to clients, who have no business with it. */
+Test(upstream, sec_04_the_key_of_the_server_behind_is_not_passed_on)
+{
+    struct scene scene;
+    scene_start(&scene,
+                (const struct stage_reply[]){
+                    LLAMA_MODELS,
+                    LLAMA_PROPS,
+                    {"POST /v1/chat/completions ", .status = 401, .type = "application/json",
+                     .body = "{\"error\":{\"message\":\"Incorrect API key: sk-secret-1 "
+                             "(sk-secret-1)\"}}"}},
+                3, (struct endpoint_options){.upstream_key = "sk-secret-1"});
+    peer_create(&scene.peer, "\"input\":[" USER("hi") "]");
+    const char *message = error_message(peer_ending(&scene.peer, NULL));
+    cr_expect(strstr(message, "Incorrect API key: *********** ("), "%s", message);
+    cr_expect(!strstr(message, "secret"), "%s", message);
     scene_end(&scene);
 }
 
