@@ -234,8 +234,10 @@ struct net_http *upstream_open(struct upstream *upstream, const char *method, co
 {
     const struct net_header headers[] = {{"accept", "text/event-stream, application/json"},
                                          {"authorization", upstream->authorization}};
-    struct net_target target = {
-        .url = upstream->url, .headers = headers, .header_count = upstream->authorization ? 2 : 1};
+    struct net_target target = {.url = upstream->url,
+                                .proxy = upstream->url.tls ? NULL : "none", /* it is loopback */
+                                .headers = headers,
+                                .header_count = upstream->authorization ? 2 : 1};
     size_t base = strlen(upstream->url.path);
     if (from_root && str_ends_with(str_from(upstream->url.path), STR("/v1")))
         base -= 3;

@@ -86,7 +86,7 @@ for (const api of ["chat", "responses"]) {
     fs.mkdirSync(path.join(folder, "work"));
     fs.writeFileSync(path.join(folder, "work/a.c"), "int x = 1;\n");
     const url = server.base.replace("http:", "ws:") + "/responses";
-    fs.writeFileSync(path.join(folder, "config.json"), JSON.stringify({ endpoint: { url, profile: "openai" } }));
+    fs.writeFileSync(path.join(folder, "config.json"), JSON.stringify({ endpoint: { url } }));
     const child = spawn(process.env.LANEBRIDGE, ["run", "-C", path.join(folder, "work"), "make x two"], {
       env: { PATH: "/usr/bin:/bin", HOME: folder, LANEBRIDGE_CONFIG: path.join(folder, "config.json"),
              LANEBRIDGE_STATE: path.join(folder, "state"), OPENAI_API_KEY: "none-needed" },
