@@ -185,7 +185,7 @@ static const struct row {
      {0}},
     {"other events are unknown",
      CALLS,
-     {"> {\"type\":\"response.cancel\",\"response_id\":\"r\"}",
+     {"> {\"type\":\"response.pause\"}",
       "< error status=400 error.type=invalid_request_error error.param=type", "> {\"model\":\"m\"}",
       "< error status=400 error.param=type", "> nonsense",
       "< error status=400 error.code=invalid_json", "> []", "< error error.code=invalid_json",
