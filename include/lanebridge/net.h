@@ -5,7 +5,7 @@
  * plain ws:/http: goes to loopback alone; TLS is 1.2 or newer and always verified against the exact
  * host; redirects are answers like others, never followed; every object ends in one on_closed; a
  * *_free may be called in any callback, and nothing is called afterwards.
- * Why our own: docs/decisions/0009-own-wire.md. The server's library: 0003-libwebsockets.md. */
+ * Why our own: docs/decisions/0010-own-wire.md. The server's library: 0003-libwebsockets.md. */
 #ifndef LANEBRIDGE_NET_H
 #define LANEBRIDGE_NET_H
 
