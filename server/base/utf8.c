@@ -5,10 +5,23 @@
 
 enum { REPLACEMENT = 0xFFFD };
 
-/* Of ASCII bytes at the front, by words. */
+/* 64 bytes at once, in a form that compilers make vectors of. */
+enum { BLOCK_BYTES = 64 };
+
+static bool is_ascii_block(const unsigned char *p)
+{
+    unsigned char any = 0;
+    for (int i = 0; i < BLOCK_BYTES; i++)
+        any |= p[i];
+    return any < 0x80;
+}
+
+/* Of ASCII bytes at the front, by blocks and words. */
 static size_t ascii_length(const unsigned char *p, size_t len)
 {
     size_t i = 0;
+    while (len - i >= BLOCK_BYTES && is_ascii_block(p + i))
+        i += BLOCK_BYTES;
     for (; len - i >= 8; i += 8) {
         uint64_t word;
         memcpy(&word, p + i, 8);

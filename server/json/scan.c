@@ -90,10 +90,28 @@ static uint64_t special_bytes(uint64_t word)
     return control | zero_bytes(word ^ EVERY('"')) | zero_bytes(word ^ EVERY('\\'));
 }
 
+/* Of 64 bytes at once, in a form that compilers make vectors of: what is long is mostly plain. */
+enum { BLOCK_BYTES = 64 };
+
+static bool is_plain_block(const char *p)
+{
+    unsigned char special = 0;
+    for (int i = 0; i < BLOCK_BYTES; i++)
+        special |= (unsigned char)(((unsigned char)p[i] < 0x20) | (p[i] == '"') | (p[i] == '\\'));
+    return !special;
+}
+
 size_t scan_plain_length(const char *p, size_t len)
 {
     size_t i = 0;
-    for (; len - i >= 8; i += 8) {
+    for (bool by_blocks = true; len - i >= 8; i += 8) {
+        if (by_blocks && i == BLOCK_BYTES) { /* it is a long one */
+            while (len - i >= BLOCK_BYTES && is_plain_block(p + i))
+                i += BLOCK_BYTES;
+            by_blocks = false;
+            if (len - i < 8)
+                break;
+        }
         uint64_t word;
         memcpy(&word, p + i, 8);
         uint64_t special = special_bytes(htole64(word));
