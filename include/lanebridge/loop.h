@@ -29,6 +29,9 @@ struct uv_loop_s *loop_uv(struct loop *loop);   /* for net alone */
 /* Runs fn(user) once, on this thread, after the current callback has returned, in call order.
  * A deferred call cannot be taken back: `user` must live, or be reference counted. */
 void loop_defer(struct loop *loop, void (*fn)(void *user), void *user);
+/* The same, but when nothing is deferred any more and the loop would wait for the world outside, or
+ * after 8 turns: for what can be done together then, and holds up nothing by waiting. */
+void loop_before_wait(struct loop *loop, void (*fn)(void *user), void *user);
 
 /* -- Timers ------------------------------------------------------------------------------------- */
 struct loop_timer;

@@ -9,6 +9,8 @@ struct pending {
     void *user;
 };
 
+enum { GATHERED_BYTES = 16 * 1024 }; /* above it copying costs more than a write */
+
 struct flush {
     struct jsonrpc_peer *peer;
     void (*on_flushed)(void *user);
@@ -30,6 +32,8 @@ struct jsonrpc_peer {
     struct map open;     /* theirs that wait for our answer: raw id to the peer itself */
     int64_t last_id;
     VEC(struct flush) flushes;
+    struct buf gathered; /* frames that go out together before the loop waits */
+    bool is_gathering;   /* which has been asked for */
 };
 
 static struct jsonrpc_peer *hold(struct jsonrpc_peer *peer)
@@ -43,6 +47,7 @@ static void drop(struct jsonrpc_peer *peer)
     if (--peer->refs > 0)
         return;
     vec_finish(&peer->flushes);
+    buf_finish(&peer->gathered);
     map_finish(&peer->open);
     map_finish(&peer->asked);
     mem_free(peer);
@@ -108,13 +113,47 @@ static void fail_output(struct jsonrpc_peer *peer, enum status status)
 
 /* -- Writing ---------------------------------------------------------------------------------- */
 
-static void write_bytes(struct jsonrpc_peer *peer, struct buf *bytes)
+static void write_now(struct jsonrpc_peer *peer, struct buf *bytes)
 {
     enum status status =
         peer->is_output_dead ? STATUS_CLOSED : loop_stream_write(peer->stream, bytes);
     buf_finish(bytes);
     if (status < 0)
         fail_output(peer, status);
+}
+
+static void write_gathered(struct jsonrpc_peer *peer)
+{
+    struct buf bytes = {0};
+    buf_move(&bytes, &peer->gathered);
+    if (bytes.len > 0)
+        write_now(peer, &bytes);
+}
+
+static void end_gathering(void *user)
+{
+    struct jsonrpc_peer *peer = user;
+    peer->is_gathering = false;
+    if (!peer->freed)
+        write_gathered(peer);
+    drop(peer);
+}
+
+/* Small frames of one turn are one write: the reader is woken once, and what the turn is really
+ * about (the next request) does not wait behind it. */
+static void write_bytes(struct jsonrpc_peer *peer, struct buf *bytes)
+{
+    if (peer->gathered.len + bytes->len > GATHERED_BYTES)
+        write_gathered(peer);
+    if (bytes->len > GATHERED_BYTES) {
+        write_now(peer, bytes);
+        return;
+    }
+    buf_append(&peer->gathered, buf_str(bytes));
+    buf_finish(bytes);
+    if (!peer->is_gathering)
+        loop_before_wait(peer->loop, end_gathering, hold(peer));
+    peer->is_gathering = true;
 }
 
 /* Frames `head` + `value` + "}": the value, which may be big, is copied once. Takes the head. */
@@ -341,6 +380,7 @@ static void flush_now(void *user)
 void jsonrpc_flush(struct jsonrpc_peer *peer, void (*on_flushed)(void *user), void *user)
 {
     struct flush flush = {peer, on_flushed, user};
+    write_gathered(peer);
     if (loop_stream_queued(peer->stream) > 0) {
         vec_push(&peer->flushes, flush);
         return;
@@ -386,6 +426,7 @@ void jsonrpc_peer_free(struct jsonrpc_peer *peer)
 {
     if (!peer)
         return;
+    write_gathered(peer);
     peer->freed = true;
     loop_stream_free(peer->stream);
     jsonrpc_frames_free(peer->frames);

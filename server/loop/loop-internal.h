@@ -24,6 +24,9 @@ struct loop {
     uv_loop_t uv;
     uv_idle_t deferred_runner; /* active while something is deferred, so the poll does not block */
     VEC(struct loop_deferred) deferred;
+    uv_prepare_t last_runner; /* active while something is to be done before the wait */
+    VEC(struct loop_deferred) last;
+    unsigned put_off; /* for how many turns it has been */
     struct loop_object objects;        /* ring */
     size_t unreaped;                   /* freed processes that were killed and are not yet reaped */
     char read_buffer[LOOP_READ_BYTES]; /* libuv fills it and calls back before the next fill */

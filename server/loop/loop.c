@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { UNREAPED_WAIT_MS = 1000 }; /* a killed child that is stuck in the kernel goes to init */
+enum {
+    UNREAPED_WAIT_MS = 1000, /* a killed child that is stuck in the kernel goes to init */
+    PUT_OFF_COUNT = 8,       /* turns that what is deferred may go first */
+};
 
 static const struct {
     int code;
@@ -78,6 +81,29 @@ void loop_defer(struct loop *loop, void (*fn)(void *user), void *user)
     uv_idle_start(&loop->deferred_runner, run_deferred);
 }
 
+/* The prepare phase: deferred calls have run, and poll comes next. */
+static void run_last(uv_prepare_t *prepare)
+{
+    struct loop *loop = prepare->data;
+    if (loop->deferred.len > 0 && ++loop->put_off < PUT_OFF_COUNT)
+        return;
+    struct loop_deferred *calls = loop->last.ptr;
+    size_t count = loop->last.len;
+    loop->last.ptr = NULL;
+    loop->last.len = loop->last.cap = 0;
+    loop->put_off = 0;
+    uv_prepare_stop(prepare);
+    for (size_t i = 0; i < count; i++)
+        calls[i].fn(calls[i].user);
+    mem_free(calls);
+}
+
+void loop_before_wait(struct loop *loop, void (*fn)(void *user), void *user)
+{
+    vec_push(&loop->last, ((struct loop_deferred){fn, user}));
+    uv_prepare_start(&loop->last_runner, run_last);
+}
+
 struct loop *loop_new(struct err *err)
 {
     struct loop *loop = mem_new(struct loop);
@@ -90,6 +116,8 @@ struct loop *loop_new(struct err *err)
     }
     uv_idle_init(&loop->uv, &loop->deferred_runner);
     loop->deferred_runner.data = loop;
+    uv_prepare_init(&loop->uv, &loop->last_runner);
+    loop->last_runner.data = loop;
     return loop;
 }
 
@@ -104,8 +132,8 @@ static bool is_unwinding(struct loop *loop)
 {
     bool closing = false;
     uv_walk(&loop->uv, note_closing, &closing);
-    return closing || loop->deferred.len > 0 || loop->uv.active_reqs.count > 0 ||
-           loop->unreaped > 0;
+    return closing || loop->deferred.len > 0 || loop->last.len > 0 ||
+           loop->uv.active_reqs.count > 0 || loop->unreaped > 0;
 }
 
 static void name_open_handle(uv_handle_t *handle, void *user)
@@ -152,6 +180,7 @@ void loop_free(struct loop *loop)
         return;
     unwind(loop);
     uv_close((uv_handle_t *)&loop->deferred_runner, NULL);
+    uv_close((uv_handle_t *)&loop->last_runner, NULL);
     uv_run(&loop->uv, UV_RUN_NOWAIT);
     bool is_empty = loop->objects.next == &loop->objects;
     if (uv_loop_close(&loop->uv) < 0 || !is_empty) {
@@ -159,6 +188,7 @@ void loop_free(struct loop *loop)
         return; /* memory that libuv may still point into stays */
     }
     vec_finish(&loop->deferred);
+    vec_finish(&loop->last);
     mem_free(loop);
 }
 

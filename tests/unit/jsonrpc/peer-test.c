@@ -632,6 +632,7 @@ Test(peer, answers_written_after_the_end_of_input_still_go_out)
     loop_run(loop);
     cr_assert_eq(side.closed, 1);
     jsonrpc_respond(side.peer, buf_str(&side.open_id), STR("42"));
+    loop_run(loop);
     char buffer[200] = {0};
     cr_assert_gt(recv(fds[1], buffer, sizeof buffer - 1, MSG_DONTWAIT), 0);
     cr_assert_not_null(strstr(buffer, "\"result\":42}"));
