@@ -14,6 +14,7 @@
 #include <lanebridge/loop.h>
 
 struct journal;
+struct loop;
 /* Opens or makes FOLDER/journal.db (0600). A database of a newer version opens read-only: every write
  * then fails with STATUS_UNSUPPORTED and a sentence. Damaged: moved aside to journal.db.damaged-N, said
  * in `err` with STATUS_OK (err->text non-empty). now_ms gives the wall clock. */
@@ -135,5 +136,11 @@ void journal_set_blob_limit(struct journal *journal, uint64_t bytes);   /* LIMIT
 /* A commit that fails (disk full) undoes the writes since begin; the next write reports it. */
 void journal_begin(struct journal *journal);     /* nests */
 void journal_commit(struct journal *journal);
+/* For what comes in quick succession, before anything outside has heard of it: join is a begin that goes
+ * on with what a commit_later has left open. Every other write commits that first, and so does the loop
+ * before it waits; who lets something out (a request, a command) settles before. */
+void journal_join(struct journal *journal);
+void journal_commit_later(struct journal *journal, struct loop *loop);
+void journal_settle(struct journal *journal);
 
 #endif

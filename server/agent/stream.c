@@ -148,10 +148,10 @@ static void keep(struct agent_turn *turn, const struct responses_item *done)
         vec_push(&turn->held, raw);
         return;
     }
-    journal_begin(journal); /* a crash in between would leave the reasoning alone */
+    journal_join(journal); /* a crash in between would leave the reasoning alone */
     keep_held(turn);
     thread_append(turn->thread, turn->id, "output", done->raw);
-    journal_commit(journal);
+    journal_commit_later(journal, turn->thread->agent->env.loop);
 }
 
 static void on_item_done(void *user, const struct responses_item *done)

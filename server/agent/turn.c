@@ -175,6 +175,7 @@ static void ask(struct agent_turn *turn)
                                         .parallel_tool_calls = true,
                                         .history = history_view(&thread->history)};
     struct err err = {0};
+    journal_settle(thread->agent->env.journal); /* what the request says is stored before it goes */
     turn->response = responses_create(thread->chain, &request, &turn_stream_handlers, turn, &err);
     if (!turn->response)
         fail(turn, err.text);
@@ -211,7 +212,7 @@ void turn_begin(struct agent_turn *turn)
 static void append_outputs(struct agent_turn *turn)
 {
     struct journal *journal = turn->thread->agent->env.journal;
-    journal_begin(journal);
+    journal_join(journal);
     for (size_t i = 0; i < turn->calls.len; i++)
         thread_append(turn->thread, turn->id, "tool", buf_str(&turn->calls.ptr[i]->output_json));
     journal_commit(journal);

@@ -58,7 +58,10 @@ struct journal {
     char lease[LEASE_BYTES]; /* who we are */
     struct map ours;         /* thread id -> its num, as a pointer; leased to us */
     uint64_t blob_limit_bytes, last_seq;
-    unsigned depth;  /* of journal_begin */
+    unsigned depth;   /* of journal_begin */
+    bool is_late;     /* a transaction is open at depth 0: the next join goes on with it */
+    bool is_promised; /* and the loop will commit it before it waits */
+    bool is_closed;   /* only that promise keeps the memory */
     bool read_only;  /* a newer version's */
     struct err lost; /* a commit that failed, for the next write to report */
 };

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <lanebridge/loop.h>
+
 enum {
     BUSY_MS = 2000,       /* another window's write is 20 µs, its checkpoint some 10 ms */
     DAMAGED_COUNT = 1000, /* names tried for a database set aside */
@@ -195,6 +197,7 @@ void journal_close(struct journal *journal)
     if (!journal)
         return;
     assert(journal->depth == 0);
+    journal_settle(journal);
     struct str id;
     void *num;
     for (size_t i = 0; journal->db && map_next(&journal->ours, &i, &id, &num);) {
@@ -209,13 +212,18 @@ void journal_close(struct journal *journal)
         sqlite3_finalize(journal->statements[i]);
     sqlite3_close(journal->db);
     map_finish(&journal->ours);
-    mem_free(journal);
+    journal->is_closed = true;
+    if (!journal->is_promised)
+        mem_free(journal);
 }
 
 /* -- Transactions -- */
 
+/* What every write asks first. */
 enum status journal_writable(struct journal *journal, struct err *err)
 {
+    if (journal->depth == 0)
+        journal_settle(journal);
     if (journal->read_only)
         return err_set(
             err, STATUS_UNSUPPORTED,
@@ -232,19 +240,66 @@ enum status journal_writable(struct journal *journal, struct err *err)
  * together, nothing is lost. */
 void journal_begin(struct journal *journal)
 {
+    journal_settle(journal);
     if (journal->depth++ == 0 && !journal->read_only)
         statement_run_plain(journal, SQL_BEGIN, NULL);
 }
 
-void journal_commit(struct journal *journal)
+static void commit_now(struct journal *journal)
 {
-    assert(journal->depth > 0);
-    if (--journal->depth > 0 || journal->read_only || sqlite3_get_autocommit(journal->db))
+    if (journal->read_only || sqlite3_get_autocommit(journal->db))
         return;
     if (statement_run_plain(journal, SQL_COMMIT, &journal->lost) == STATUS_OK)
         return;
     if (!sqlite3_get_autocommit(journal->db))
         statement_run_plain(journal, SQL_ROLLBACK, NULL);
+}
+
+void journal_commit(struct journal *journal)
+{
+    assert(journal->depth > 0);
+    if (--journal->depth == 0)
+        commit_now(journal);
+}
+
+void journal_join(struct journal *journal)
+{
+    if (!journal->is_late) {
+        journal_begin(journal);
+        return;
+    }
+    journal->is_late = false;
+    journal->depth++;
+}
+
+void journal_settle(struct journal *journal)
+{
+    if (!journal->is_late)
+        return;
+    journal->is_late = false;
+    commit_now(journal);
+}
+
+static void keep_promise(void *user)
+{
+    struct journal *journal = user;
+    journal->is_promised = false;
+    if (journal->is_closed)
+        mem_free(journal);
+    else
+        journal_settle(journal);
+}
+
+void journal_commit_later(struct journal *journal, struct loop *loop)
+{
+    assert(journal->depth > 0);
+    if (--journal->depth > 0)
+        return;
+    journal->is_late = !journal->read_only && !sqlite3_get_autocommit(journal->db);
+    if (journal->is_late && !journal->is_promised) {
+        journal->is_promised = true;
+        loop_before_wait(loop, keep_promise, journal);
+    }
 }
 
 enum status journal_finish(struct journal *journal, enum status status, struct err *err)

@@ -192,7 +192,7 @@ static void run_permitted(struct tools_call *call, const struct host_ask_answer 
     bool is_here = now_look(call->tools, &state->file) || is_small(&state->file.stat);
     if (is_here)
         now_read(&state->file, LIMIT_EDIT_FILE_BYTES);
-    journal_begin(journal); /* reading has no effects: its start and its end may be one write */
+    journal_join(journal); /* reading has no effects: its start and its end may be one write */
     if (!call_begin(call, call->was_approved ? "approved by the user" : "allowed"))
         ;
     else if (state->file.stat.is_folder)
@@ -201,7 +201,7 @@ static void run_permitted(struct tools_call *call, const struct host_ask_answer 
         finish_reading(call, state);
     else
         read_in_pool(call);
-    journal_commit(journal);
+    journal_commit_later(journal, call->tools->env.loop);
 }
 
 static void run(struct tools_call *call)

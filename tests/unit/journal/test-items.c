@@ -1,6 +1,7 @@
 #include "support.h"
 
 #include <criterion/criterion.h>
+#include <lanebridge/loop.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -234,4 +235,63 @@ Test(items, transactions_nest, .init = begin, .fini = end)
     cr_assert_str_eq(got.ptr, "user:1|user:2|");
     journal_close(other);
     buf_finish(&got);
+}
+
+/* What may end a transaction that was left open. */
+enum settles { BY_LOOP, BY_HAND, BY_WRITE, BY_BEGIN, BY_CLOSE, SETTLES };
+
+static void settle(enum settles how, struct loop *loop)
+{
+    if (how == BY_LOOP)
+        loop_run(loop);
+    if (how == BY_HAND)
+        journal_settle(journal);
+    if (how == BY_WRITE)
+        cr_assert_eq(journal_thread_set_title(journal, thread, STR("t"), &err), STATUS_OK);
+    if (how == BY_BEGIN) {
+        journal_begin(journal);
+        journal_commit(journal);
+    }
+    if (how == BY_CLOSE) {
+        journal_close(journal);
+        journal = open_journal();
+    }
+}
+
+Test(items, what_is_left_open_is_joined_or_committed_first)
+{
+    for (enum settles how = 0; how < SETTLES; how++) {
+        begin();
+        struct loop *loop = loop_new(NULL);
+        struct journal *other = open_journal();
+        struct buf got = {0};
+        journal_join(journal);
+        append("user", "1");
+        journal_commit_later(journal, loop);
+        journal_join(journal);
+        append("output", "2");
+        journal_join(journal);
+        append("output", "3");
+        journal_commit_later(journal, loop);
+        journal_commit_later(journal, loop);
+        collect_items(journal, thread, 0, &got);
+        cr_assert_str_eq(got.ptr, "user:1|output:2|output:3|");
+        collect_items(other, thread, 0, &got);
+        cr_assert_str_eq(got.ptr, "", "nobody sees it yet");
+        settle(how, loop);
+        collect_items(other, thread, 0, &got);
+        cr_assert_str_eq(got.ptr, "user:1|output:2|output:3|", "%d", how);
+        if (how == BY_CLOSE)
+            cr_assert_eq(journal_lease_take(journal, thread, false, &err), STATUS_OK, "%s",
+                         err.text);
+        journal_join(journal);
+        append("tool", "4");
+        journal_commit(journal);
+        collect_items(other, thread, 0, &got);
+        cr_assert_str_eq(got.ptr, "user:1|output:2|output:3|tool:4|", "%d", how);
+        journal_close(other);
+        end();
+        loop_free(loop);
+        buf_finish(&got);
+    }
 }
