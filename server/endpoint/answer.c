@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "saves-internal.h"
+#include "answer-internal.h"
 
 /* So many events are sent in one go before other lanes have their turn. */
 enum { BATCH_EVENTS = 32, UNREAD_WAIT_MS = 2, LEAVE_WAIT_MS = 1, HOLD_MS = 2000 };
@@ -23,7 +23,7 @@ static const bool moves[ANSWER_OVER + 1][ANSWER_OVER + 1] = {
     [ANSWER_STARVED] = {[ANSWER_RUNNING] = true},
 };
 
-static void set_state(struct answer *answer, enum answer_state state)
+void answer_set_state(struct answer *answer, enum answer_state state)
 {
     assert(moves[answer->state][state]);
     answer->state = state;
@@ -31,7 +31,7 @@ static void set_state(struct answer *answer, enum answer_state state)
 
 static void wait_ms(struct answer *answer, uint64_t ms)
 {
-    set_state(answer, ANSWER_WAITING);
+    answer_set_state(answer, ANSWER_WAITING);
     loop_timer_start(answer->timer, ms, 0);
 }
 
@@ -173,9 +173,9 @@ static struct keeper_job *keep_the_books(const struct answer *answer, keeper_don
     return keeper_note_usage(answer->endpoint->store.keeper, &usage, on_done, user);
 }
 
-static void end(struct answer *answer, bool can_continue)
+void answer_end(struct answer *answer, bool can_continue)
 {
-    set_state(answer, ANSWER_OVER);
+    answer_set_state(answer, ANSWER_OVER);
     stop_engine(answer);
     give_back(answer);
     count_end(answer);
@@ -186,7 +186,8 @@ static void end(struct answer *answer, bool can_continue)
     answer->ops->on_end(answer->user, can_continue ? answer->record : NULL);
 }
 
-/* -- Faults ---------------------------------------------------------------------------------------
+/* -- The terminal event
+ * ---------------------------------------------------------------------------------------
  */
 
 static void send(struct answer *answer, const char *type, struct buf *json)
@@ -212,7 +213,7 @@ static void on_saved(void *user, bool saved)
 {
     struct answer *answer = user;
     answer->saving = NULL;
-    set_state(answer, ANSWER_RUNNING);
+    answer_set_state(answer, ANSWER_RUNNING);
     if (!saved)
         tell_unsaved(answer);
     send(answer, answer->terminal_type, &answer->terminal);
@@ -228,7 +229,7 @@ static void on_noted(void *user, enum status status)
     answer->noting = NULL;
     answer->is_noted = true;
     stages_note_bookkeeping(answer->saves, answer->noting_begun_ns);
-    set_state(answer, ANSWER_RUNNING);
+    answer_set_state(answer, ANSWER_RUNNING);
     buf_move(&json, &answer->terminal);
     if (conclude(answer, answer->terminal_type, &json))
         run(answer);
@@ -251,7 +252,7 @@ static bool conclude(struct answer *answer, const char *type, struct buf *json)
     if (books_first(answer)) {
         buf_move(&answer->terminal, json);
         answer->terminal_type = type;
-        set_state(answer, ANSWER_SAVING);
+        answer_set_state(answer, ANSWER_SAVING);
         return false;
     }
     bool first = !answer->concluded;
@@ -268,11 +269,11 @@ static bool conclude(struct answer *answer, const char *type, struct buf *json)
     }
     buf_move(&answer->terminal, json);
     answer->terminal_type = type;
-    set_state(answer, ANSWER_SAVING);
+    answer_set_state(answer, ANSWER_SAVING);
     return false;
 }
 
-static bool end_with(struct answer *answer, enum plan_state how, const char *reason,
+bool answer_end_with(struct answer *answer, enum plan_state how, const char *reason,
                      const char *code, const char *message)
 {
     struct buf json = {0};
@@ -281,52 +282,12 @@ static bool end_with(struct answer *answer, enum plan_state how, const char *rea
     answer->incomplete = !answer->failed;
     answer->phase = PHASE_OVER;
     if (conclude(answer, type, &json))
-        end(answer, !answer->failed);
+        answer_end(answer, !answer->failed);
     return false;
 }
 
-static bool end_as_told(struct answer *answer, enum plan_state how,
-                        const struct replay_fault *fault)
-{
-    char *reason = str_dup_c(fault->reason), *code = str_dup_c(fault->code),
-         *message = str_dup_c(fault->message);
-    end_with(answer, how, reason, code, message);
-    mem_free(reason);
-    mem_free(code);
-    mem_free(message);
-    return false;
-}
-
-static bool do_cut(struct answer *answer, const struct replay_fault *fault)
-{
-    set_state(answer, ANSWER_LEAVING);
-    answer->close_code = 0;
-    loop_timer_start(answer->timer, 0, 0);
-    return false;
-}
-
-static bool do_close(struct answer *answer, const struct replay_fault *fault)
-{
-    do_cut(answer, fault);
-    answer->close_code = (unsigned)fault->close_code;
-    return false;
-}
-
-static bool do_stall(struct answer *answer, const struct replay_fault *fault)
-{
-    set_state(answer, ANSWER_STALLED);
-    return false;
-}
-
-static bool do_error(struct answer *answer, const struct replay_fault *fault)
-{
-    struct problem problem;
-    problem_set_fault(&problem, fault);
-    answer->failed = true;
-    answer->ops->on_error(answer->user, &problem);
-    end(answer, false);
-    return false;
-}
+/* -- Running --------------------------------------------------------------------------------------
+ */
 
 /* Between two items, unless calls wait for outputs: then it has to end by itself. */
 static bool is_steerable_now(const struct answer *answer)
@@ -339,78 +300,6 @@ static bool is_steerable_now(const struct answer *answer)
             return false;
     return true;
 }
-
-static bool do_failed(struct answer *answer, const struct replay_fault *fault)
-{
-    return end_as_told(answer, PLAN_FAILED, fault);
-}
-
-static bool do_incomplete(struct answer *answer, const struct replay_fault *fault)
-{
-    return end_as_told(answer, PLAN_INCOMPLETE, fault);
-}
-
-static bool do_garbage(struct answer *answer, const struct replay_fault *fault)
-{
-    struct buf text = {0};
-    buf_append_c(&text, "{\"type\":\"response.outp");
-    answer->ops->on_event(answer->user, NULL, &text);
-    return true;
-}
-
-static bool do_unknown(struct answer *answer, const struct replay_fault *fault)
-{
-    struct buf json = {0};
-    emit_unknown(answer, &json);
-    answer->ops->on_event(answer->user, "response.lanebridge_unknown", &json);
-    return true;
-}
-
-static const struct {
-    bool (*act)(struct answer *answer, const struct replay_fault *fault); /* true: it goes on */
-    bool after_the_end; /* makes sense when the terminal event has been sent */
-} faults[FAULT_KIND_COUNT] = {
-    [FAULT_CUT] = {do_cut, true},         [FAULT_CLOSE] = {do_close, true},
-    [FAULT_STALL] = {do_stall, false},    [FAULT_ERROR] = {do_error, false},
-    [FAULT_FAILED] = {do_failed, false},  [FAULT_INCOMPLETE] = {do_incomplete, false},
-    [FAULT_GARBAGE] = {do_garbage, true}, [FAULT_UNKNOWN] = {do_unknown, true},
-};
-
-static struct replay_fault *due_fault(const struct answer *answer)
-{
-    struct replay_fault *fault = answer->plan.fault;
-    bool due = fault && faults[fault->kind].act && fault->times_left > 0 &&
-               (uint64_t)fault->after_event == answer->events;
-    if (due && answer->phase == PHASE_OVER && !faults[fault->kind].after_the_end)
-        return NULL;
-    return due ? fault : NULL;
-}
-
-/* False: the answer has ended, or waits. */
-static bool suffer(struct answer *answer)
-{
-    struct replay_fault *fault = due_fault(answer);
-    if (!fault)
-        return true;
-    fault->times_left--;
-    answer->plan.fault = NULL;
-    return faults[fault->kind].act(answer, fault);
-}
-
-/* These change how the whole response looks. */
-static void apply_shape_fault(struct answer *answer)
-{
-    struct replay_fault *fault = answer->plan.fault;
-    if (!fault || faults[fault->kind].act)
-        return;
-    fault->times_left--;
-    answer->sparse = fault->kind == FAULT_SPARSE;
-    answer->twice = fault->kind == FAULT_DUPLICATE_TERMINAL;
-    answer->plan.fault = NULL;
-}
-
-/* -- Running --------------------------------------------------------------------------------------
- */
 
 /* True if the next event has to wait. */
 static bool holds_back(struct answer *answer)
@@ -435,7 +324,7 @@ static void refuse(struct answer *answer)
 {
     answer->failed = true;
     answer->ops->on_error(answer->user, &answer->plan.problem);
-    end(answer, false);
+    answer_end(answer, false);
 }
 
 /* An engine that asks for it has some time in which it may still refuse. */
@@ -457,20 +346,20 @@ static bool is_held(struct answer *answer)
 /* False: nothing can be sent now, or ever. */
 static bool goes_on(struct answer *answer)
 {
-    if (!suffer(answer))
+    if (!fault_suffer(answer))
         return false;
     bool ready = !is_held(answer) && emit_is_ready(answer);
     if (answer->phase == PHASE_OVER) {
         answer->failed |= answer->plan.state == PLAN_FAILED;
-        end(answer, !answer->failed);
+        answer_end(answer, !answer->failed);
     } else if (is_refused(answer)) {
         refuse(answer);
     } else if (answer->is_cancelled && answer->phase != PHASE_CREATED) {
         end_with(answer, PLAN_INCOMPLETE, "cancelled", NULL, NULL);
     } else if (is_steerable_now(answer)) {
-        end_with(answer, PLAN_INCOMPLETE, "steered", NULL, NULL);
+        answer_end_with(answer, PLAN_INCOMPLETE, "steered", NULL, NULL);
     } else if (!ready) {
-        set_state(answer, ANSWER_STARVED);
+        answer_set_state(answer, ANSWER_STARVED);
     } else {
         return !holds_back(answer);
     }
@@ -519,7 +408,7 @@ static void on_timer(void *user)
     } else if (answer->ops->queued(answer->user) > LIMIT_ENDPOINT_UNREAD_BYTES) {
         loop_timer_start(answer->timer, UNREAD_WAIT_MS, 0);
     } else {
-        set_state(answer, ANSWER_RUNNING);
+        answer_set_state(answer, ANSWER_RUNNING);
         run(answer);
     }
 }
@@ -585,7 +474,7 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
                              answer->record->created_at);
     response_append_metadata(&answer->metadata, endpoint, request);
     keep_settings(answer->record, request);
-    apply_shape_fault(answer);
+    fault_apply_shape(answer);
     answer->timer = loop_timer_new(endpoint->loop, on_timer, answer);
     return answer;
 }
@@ -595,7 +484,7 @@ void answer_start(struct answer *answer)
     answer->engine_begun_ns = time_mono_ns();
     if (answer->endpoint->engine->start)
         answer->endpoint->engine->start(answer);
-    set_state(answer, ANSWER_RUNNING);
+    answer_set_state(answer, ANSWER_RUNNING);
     run(answer);
 }
 

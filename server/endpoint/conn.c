@@ -4,33 +4,7 @@
 
 #include <lanebridge/responses.h>
 
-#include "saves-internal.h"
-
-struct lane {
-    struct conn *conn;
-    struct str name; /* empty: the default lane */
-    char *name_bytes;
-    struct answer *answer; /* what runs; NULL: idle */
-    struct record *latest; /* what can be continued from fast; gone while its successor runs */
-    uint64_t used_ms;      /* when it came to be there */
-};
-
-struct waiting {
-    struct lane *lane;
-    struct request request; /* owned */
-};
-
-struct conn {
-    struct endpoint *endpoint;
-    struct saves saves;
-    struct net_server_conn *socket;
-    VEC(struct lane *) lanes; /* the first is the default lane */
-    VEC(struct waiting) queue;
-    size_t queue_bytes, active;
-    struct loop_timer *pump_timer, *age_timer, *idle_timer;
-    uint64_t heard_ms; /* when the last message came or the last response ended */
-    bool leaving;
-};
+#include "conn-internal.h"
 
 /* -- Out ------------------------------------------------------------------------------------------
  */
@@ -119,47 +93,6 @@ static const struct answer_ops ops = {.transport = "websocket",
 /* -- Starting -------------------------------------------------------------------------------------
  */
 
-static struct lane *find_cached(const struct conn *conn, struct str id)
-{
-    if (conn->endpoint->without & (1u << ENDPOINT_RESPONSE_CACHE))
-        return NULL;
-    for (size_t i = 0; i < conn->lanes.len; i++) {
-        struct record *latest = conn->lanes.ptr[i]->latest;
-        if (latest && str_eq_c(id, latest->id))
-            return conn->lanes.ptr[i];
-    }
-    return NULL;
-}
-
-static struct record *find_parent(const struct conn *conn, struct str id)
-{
-    const struct lane *lane = find_cached(conn, id);
-    return lane ? lane->latest : store_find_parent(&conn->endpoint->store, id);
-}
-
-/* The same, for a request that goes on from it. */
-static struct record *take_parent(const struct lane *lane, struct str id)
-{
-    struct conn *conn = lane->conn;
-    const struct lane *source = find_cached(conn, id);
-    struct record *parent = find_parent(conn, id);
-    enum metric metric = source   ? METRIC_CACHE_HITS
-                         : parent ? METRIC_CACHE_STORED_HITS
-                                  : METRIC_CACHE_MISSES;
-    metrics_add(&conn->endpoint->metrics, metric, 1);
-    if (source && source != lane)
-        metrics_add(&conn->endpoint->metrics, METRIC_CACHE_FORKS, 1);
-    return parent;
-}
-
-static void forget_latest(struct lane *lane)
-{
-    if (lane->latest && !lane->latest->is_stored)
-        record_strip(lane->latest);
-    record_unref(lane->latest);
-    lane->latest = NULL;
-}
-
 /* A continuation that is refused costs its own lane the parent; a fork leaves it where it is. */
 static void start_from(struct lane *lane, struct request *request, struct record *parent,
                        struct problem *problem)
@@ -173,7 +106,7 @@ static void start_from(struct lane *lane, struct request *request, struct record
     if (answer && parent)
         steers_finish(&parent->steers);
     if (answer || (parent && parent == lane->latest))
-        forget_latest(lane);
+        lane_forget_latest(lane);
     if (!answer) {
         metrics_add(&conn->endpoint->metrics, METRIC_CACHE_EVICTIONS, parent && !lane->latest);
         return;
@@ -195,7 +128,7 @@ static void start_request(struct lane *lane, struct request *request)
 {
     struct conn *conn = lane->conn;
     struct str previous = request_inner(request, FIELD_PREVIOUS);
-    struct record *parent = previous.len ? take_parent(lane, previous) : NULL;
+    struct record *parent = previous.len ? lane_take_parent(lane, previous) : NULL;
     struct problem problem = {0};
     if (previous.len && !parent) {
         problem_set_parent(&problem, previous);
@@ -328,9 +261,9 @@ static void refuse_request(struct conn *conn, const struct request *request,
 {
     struct str name = lane_to_name(conn, request),
                previous = request_inner(request, FIELD_PREVIOUS);
-    struct lane *source = previous.len ? find_cached(conn, previous) : NULL;
+    struct lane *source = previous.len ? lane_find_cached(conn, previous) : NULL;
     if (source && str_eq(source->name, name) && problem->status != 429) {
-        forget_latest(source);
+        lane_forget_latest(source);
         metrics_add(&conn->endpoint->metrics, METRIC_CACHE_EVICTIONS, 1);
     }
     refuse(conn, name, problem);
@@ -430,7 +363,7 @@ static void handle_steer(struct conn *conn, struct request *request)
     }
     struct str previous = request_inner(request, FIELD_PREVIOUS);
     struct lane *lane = find_running(conn, previous);
-    enum steer_refusal why = find_parent(conn, previous) ? STEER_COMPLETED : STEER_NOT_FOUND;
+    enum steer_refusal why = lane_find_parent(conn, previous) ? STEER_COMPLETED : STEER_NOT_FOUND;
     if (conn->endpoint->without_steering)
         why = STEER_NOT_SUPPORTED;
     if (lane && steer_take(lane->answer, request->span[FIELD_INPUT], &why))
@@ -467,7 +400,7 @@ static void handle_append(struct conn *conn, struct request *request)
 {
     struct problem problem;
     struct str id = request_inner(request, FIELD_RESPONSE_ID);
-    struct lane *lane = find_cached(conn, id);
+    struct lane *lane = lane_find_cached(conn, id);
     if (!conn->endpoint->prototype_append) {
         problem_set(&problem, PROBLEM_INVALID, "type",
                     "Unknown event type 'response.append': send response.create.");
@@ -590,46 +523,6 @@ void conn_on_closed(void *user)
     conn_free(conn);
 }
 
-void conn_count(const struct conn *conn, struct conn_counts *counts)
-{
-    counts->lanes += conn->lanes.len;
-    counts->running += conn->active;
-    counts->waiting += conn->queue.len;
-    counts->waiting_bytes += conn->queue_bytes;
-    for (size_t i = 0; i < conn->lanes.len; i++)
-        counts->cached += conn->lanes.ptr[i]->latest != NULL;
-}
-
-static struct lane *find_oldest(const struct conn *conn)
-{
-    struct lane *oldest = NULL;
-    for (size_t i = 0; i < conn->lanes.len; i++) {
-        struct lane *lane = conn->lanes.ptr[i];
-        if (lane->latest && (!oldest || lane->used_ms < oldest->used_ms))
-            oldest = lane;
-    }
-    return oldest;
-}
-
-uint64_t conn_oldest_ms(const struct conn *conn)
-{
-    const struct lane *lane = find_oldest(conn);
-    return lane ? lane->used_ms + 1 : 0;
-}
-
-void conn_shed(struct conn *conn)
-{
-    metrics_add(&conn->endpoint->metrics, METRIC_CACHE_EVICTIONS, 1);
-    forget_latest(find_oldest(conn));
-}
-
-void conn_forget(struct conn *conn, struct str id)
-{
-    struct lane *lane = find_cached(conn, id);
-    if (lane)
-        forget_latest(lane);
-}
-
 void conn_free(struct conn *conn)
 {
     while (conn->queue.len > 0) {
@@ -644,7 +537,7 @@ void conn_free(struct conn *conn)
         if (lane->answer)
             metrics_add(&conn->endpoint->metrics, METRIC_RESPONSES_ABANDONED, 1);
         answer_free(lane->answer);
-        forget_latest(lane);
+        lane_forget_latest(lane);
         mem_free(lane->name_bytes);
         mem_free(lane);
     }
