@@ -355,7 +355,7 @@ static bool goes_on(struct answer *answer)
     } else if (is_refused(answer)) {
         refuse(answer);
     } else if (answer->is_cancelled && answer->phase != PHASE_CREATED) {
-        end_with(answer, PLAN_INCOMPLETE, "cancelled", NULL, NULL);
+        answer_end_with(answer, PLAN_INCOMPLETE, "cancelled", NULL, NULL);
     } else if (is_steerable_now(answer)) {
         answer_end_with(answer, PLAN_INCOMPLETE, "steered", NULL, NULL);
     } else if (!ready) {
