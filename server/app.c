@@ -124,6 +124,9 @@ struct responses_deadlines app_deadlines(void)
         {"http_stream", &deadlines.http_stream},
         {"http_quiet", &deadlines.http_quiet},
         {"drain", &deadlines.drain},
+        {"pin_short", &deadlines.pin_short},
+        {"pin_middle", &deadlines.pin_middle},
+        {"pin_long", &deadlines.pin_long},
         {"backoff_first", &deadlines.backoff_first},
         {"backoff_max", &deadlines.backoff_max},
     };

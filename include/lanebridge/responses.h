@@ -48,6 +48,9 @@ struct responses_deadlines {
     uint64_t drain;          /* 10,000: an interrupted response may go on for this long */
     uint64_t backoff_first;  /* 250, doubled with jitter up to … */
     uint64_t backoff_max;    /* 30,000 */
+    uint64_t pin_short;      /* 30,000: over HTTP after a reset, or by a busy or broken server … */
+    uint64_t pin_middle;     /* 120,000: … after silence, 1009 */
+    uint64_t pin_long;       /* 600,000: … after any other answer to the upgrade */
     uint64_t life;           /* 0: a connection lives as long as the profile says */
     unsigned attempts;       /* 5: sends of one request before it fails */
 };

@@ -332,15 +332,11 @@ static bool waits_for(const struct response *response, const struct connection *
 }
 
 /* For how long sockets are not tried again. */
-#define PIN_SHORT_MS ((uint64_t)30 * 1000)   /* a reset, a server that is busy or broken */
-#define PIN_MIDDLE_MS ((uint64_t)120 * 1000) /* silence: something on the way swallows it */
-#define PIN_LONG_MS ((uint64_t)600 * 1000)   /* "no": there are no WebSockets here */
-
-static uint64_t pin_of(const struct failure *failure)
+static uint64_t pin_of(const struct responses_deadlines *deadlines, const struct failure *failure)
 {
     switch (failure->status) {
     case 0:
-        return failure->is_timeout ? PIN_MIDDLE_MS : PIN_SHORT_MS;
+        return failure->is_timeout ? deadlines->pin_middle : deadlines->pin_short;
     case 408:
     case 425:
     case 429:
@@ -349,9 +345,9 @@ static uint64_t pin_of(const struct failure *failure)
     case 503:
     case 504:
     case 529:
-        return PIN_SHORT_MS;
+        return deadlines->pin_short;
     default:
-        return PIN_LONG_MS;
+        return deadlines->pin_long;
     }
 }
 
@@ -405,7 +401,7 @@ bool responses_recover_connect(struct connection *connection, const struct failu
         return false;
     bool is_http = is_pinned || should_fall_back(client, failure);
     if (is_http)
-        fall_back(client, pin_of(failure));
+        fall_back(client, pin_of(&client->deadlines, failure));
     if (is_pinned)
         return true;
     struct failure lost = *failure;
@@ -422,7 +418,7 @@ bool responses_recover_by_http(struct responses *client)
 {
     if (client->choice != RESPONSES_AUTO)
         return false;
-    fall_back(client, PIN_MIDDLE_MS);
+    fall_back(client, client->deadlines.pin_middle);
     return true;
 }
 

@@ -240,7 +240,8 @@ static bool note_started(struct response *response, const struct responses_event
 {
     if (response->state == RESPONSE_SENT) {
         response_set_state(response, RESPONSE_RUNNING);
-        response->client->told.detail[0] = '\0'; /* whatever it was, it is over */
+        if (response->client->http_until_ms == 0) /* why there is no socket stays true */
+            response->client->told.detail[0] = '\0';
         response->result.first_event_ms = response->event_ms;
     }
     if (response->had_started)

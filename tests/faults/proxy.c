@@ -143,7 +143,6 @@ static bool block_upgrade(struct proxy *proxy, struct link *link)
 {
     if (!proxy->is_blocking)
         return false;
-    proxy->counts.blocked++;
     switch (proxy->fault.kind) {
     case FAULT_BUSY:
         proxy->is_blocking = false;

@@ -48,7 +48,6 @@ struct fault {
 struct proxy_counts {
     unsigned units[DIRECTION_COUNT];
     unsigned connections, upgrades, posts;
-    unsigned blocked; /* upgrades */
     bool fired;
 };
 

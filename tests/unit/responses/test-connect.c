@@ -349,6 +349,7 @@ Test(responses_connect, to_http_in_the_same_turn_and_for_how_long)
         cr_assert_eq(fake_status(&s.fake).state, RESPONSES_HTTP, "%s", name);
         fake_answer(fake_last(&s.fake), "", "r2", "over http");
         caller_assert_ended(&s.caller, RESPONSE_COMPLETED);
+        cr_assert(fake_status(&s.fake).detail[0], "%s: why there is no socket", name);
         fake_advance(&s.fake, cases[i].pin_ms - (s.fake.now - pinned) - 1);
         cr_assert(caller_create(&s.caller));
         cr_assert_eq(s.fake.wires.len, 3, "%s: not yet tried again", name);
