@@ -43,6 +43,10 @@ static const struct {
     [METRIC_STORE_WRITTEN] = {"store", "written"},
     [METRIC_STORE_BATCHES] = {"store", "batches"},
     [METRIC_STORE_FAILED] = {"store", "failed"},
+    [METRIC_UPSTREAM_ASKED] = {"upstream", "asked"},
+    [METRIC_UPSTREAM_DROPPED] = {"upstream", "dropped"},
+    [METRIC_UPSTREAM_FAILED] = {"upstream", "failed"},
+    [METRIC_UPSTREAM_BYTES] = {"upstream", "bytes"},
 };
 
 static const char *const stages[METRIC_STAGE_COUNT] = {

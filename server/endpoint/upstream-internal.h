@@ -240,6 +240,7 @@ struct upstream {
     struct probe probe;
     struct buf models;      /* objects, with commas between */
     struct buf first_model; /* as JSON */
+    size_t model_count;
     struct upstream_slots slots;
     VEC(struct job *) jobs;
 };

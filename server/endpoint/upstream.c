@@ -78,6 +78,11 @@ static void pass_on_warm_up(struct job *job)
         plan_complete(plan);
 }
 
+static void count(const struct job *job, enum metric metric, uint64_t amount)
+{
+    metrics_add(&job->upstream->endpoint->metrics, metric, amount);
+}
+
 /* Some servers quote a key that they refuse. */
 static void hide_key(const struct upstream *upstream, char *message)
 {
@@ -95,6 +100,7 @@ static void look(struct job *job)
     pass_on_warm_up(job);
     if (plan->state != PLAN_OPEN && job->state != JOB_ENDED) {
         set_state(job, JOB_ENDED);
+        count(job, METRIC_UPSTREAM_FAILED, plan->state == PLAN_FAILED);
         hide_key(job->upstream, plan->problem.message);
         if (job->chunks.reading.reasoning)
             job->upstream->reasoning = job->chunks.reading.reasoning;
@@ -257,7 +263,7 @@ static void append_model(const struct upstream *upstream, struct str asked, stru
 {
     if (upstream->model)
         json_append_quoted(json, str_from(upstream->model));
-    else if (asked.len > 0)
+    else if (asked.len > 0 && upstream->model_count != 1) /* of one there is no choice */
         buf_append(json, asked);
     else if (upstream->first_model.len > 0)
         buf_append(json, buf_str(&upstream->first_model));
@@ -309,7 +315,10 @@ static void send(struct job *job)
     }
     job->is_chat = upstream->api == UPSTREAM_CHAT;
     take_slot(job);
-    if (write_body(job, &problem) < 0) {
+    uint64_t begun_ns = time_mono_ns();
+    enum status status = write_body(job, &problem);
+    job->answer->spent_ns[METRIC_STAGE_RENDER] += time_mono_ns() - begun_ns;
+    if (status < 0) {
         fail(job, &problem);
         return;
     }
@@ -317,6 +326,8 @@ static void send(struct job *job)
         say(job->answer, "lanebridge_left_out", buf_str(&job->body.dropped));
     init_reader(job);
     set_state(job, JOB_SENT);
+    count(job, METRIC_UPSTREAM_ASKED, 1);
+    count(job, METRIC_UPSTREAM_BYTES, job->body.json.len);
     job->http = upstream_open(upstream, "POST", job->is_chat ? "/chat/completions" : "/responses",
                               false, &job->body.json, &handlers, job, &err);
     if (!job->http) {
@@ -384,6 +395,7 @@ static void upstream_cancel(struct answer *answer)
     if (!job)
         return;
     job->answer = NULL;
+    count(job, METRIC_UPSTREAM_DROPPED, job->state == JOB_SENT);
     upstream_slots_give(&job->upstream->slots, job->slot, NULL);
     job->slot = -1;
     if (job->state == JOB_ENDED && job->http)

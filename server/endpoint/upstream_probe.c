@@ -17,6 +17,7 @@ static void keep_model(struct upstream *upstream, const struct json_value *model
     const struct upstream_kind *kind = upstream_kind_find(json_get_str(model, "owned_by"));
     if (id.len == 0)
         return;
+    upstream->model_count++;
     if (upstream->models.len > 0)
         buf_append_byte(&upstream->models, ',');
     json_append(&upstream->models, model);
@@ -31,6 +32,7 @@ static void take_models(struct upstream *upstream)
     struct json_value *value = NULL;
     if (upstream->probe.status == 200 &&
         json_parse(buf_str(&upstream->probe.body), &value, NULL) == STATUS_OK) {
+        upstream->model_count = 0;
         buf_clear(&upstream->models);
         buf_clear(&upstream->first_model);
         for (const struct json_value *m = json_first(json_get(value, "data")); m; m = json_next(m))

@@ -125,7 +125,7 @@ Test(upstream, answers_stream_through)
         30);
     cr_expect_eq(json_int(json_at(event, "response", "usage", "output_tokens", NULL), 0), 7);
     struct json_value *body = asked(&scene, "/v1/chat/completions", 0);
-    expect_str(json_get_str(body, "model"), "x");
+    expect_str(json_get_str(body, "model"), "tiny.gguf"); /* it has no other */
     cr_expect(json_get_bool(body, "cache_prompt", false));
     cr_expect_eq(json_get_int(body, "id_slot", -1), 0);
     json_free(body);
@@ -271,6 +271,7 @@ Test(upstream, who_leaves_takes_the_request_along)
 Test(upstream, a_lane_can_be_given_up)
 {
     struct scene scene;
+    struct fetch fetch;
     char id[128];
     scene_play(&scene, LLAMA_MODELS, LLAMA_PROPS,
                {"POST /v1/chat/completions ", .holds = "again", .body = HELLO},
@@ -289,6 +290,10 @@ Test(upstream, a_lane_can_be_given_up)
     expect_type(peer_ending(&scene.peer, "a"), "response.completed");
     peer_send(&scene.peer, "{\"type\":\"response.cancel\",\"response_id\":\"%s\"}", id);
     cr_expect_str_eq(error_code(peer_ending(&scene.peer, NULL)), "response_not_active");
+    fetch_run(&fetch, &scene.party, "GET", "/metrics", NULL);
+    cr_expect(strstr(fetch.body.ptr, "\"upstream\":{\"asked\":2,\"dropped\":1,\"failed\":0,"), "%s",
+              fetch.body.ptr);
+    fetch_end(&fetch);
     scene_end(&scene);
 }
 
