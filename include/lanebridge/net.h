@@ -5,7 +5,9 @@
  * plain ws:/http: goes to loopback alone; TLS is 1.2 or newer and always verified against the exact
  * host; redirects are answers like others, never followed; every object ends in one on_closed; a
  * *_free may be called in any callback, and nothing is called afterwards.
- * Why our own: docs/decisions/0010-own-wire.md. The server's library: 0003-libwebsockets.md. */
+ * Why our own: docs/decisions/0010-own-wire.md. The server's library: 0003-libwebsockets.md;
+ * where its libuv plugin is not, it runs on a thread of its own, and callbacks come on the loop's thread
+ * all the same: 0012-server-on-a-thread.md. */
 #ifndef LANEBRIDGE_NET_H
 #define LANEBRIDGE_NET_H
 
@@ -164,7 +166,8 @@ struct net_request_info {
     struct str body;
 };
 struct net_server_handlers {
-    /* Decide about an upgrade: 0 accepts, else the HTTP status to refuse with. */
+    /* Decide about an upgrade: 0 accepts, else the HTTP status to refuse with. Makes and frees no
+     * server meanwhile, nor does on_refuse: they may be asked while net_server_new waits. */
     int (*on_upgrade)(void *user, const struct net_request_info *info);
     /* Returns what is passed as conn_user from then on. */
     void *(*on_conn)(void *user, struct net_server_conn *conn);

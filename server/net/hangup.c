@@ -1,7 +1,7 @@
 /* Notices that a client went away while its answer is being made. The library does not: in that
  * state it neither reads nor lets be, and asks again without end (a full core) once the peer has
- * closed. So its reading is switched off meanwhile, and this watches a duplicate of the socket. */
-#include <fcntl.h>
+ * closed. So its reading is switched off meanwhile, and this watches a duplicate of the socket, on
+ * the loop. */
 #include <unistd.h>
 
 #include "server-internal.h"
@@ -28,15 +28,14 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 struct net_hangup *net_hangup_start(struct net *net, int fd, void (*on_hangup)(void *user),
                                     void *user)
 {
-    int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    if (own < 0)
+    if (fd < 0)
         return NULL;
     struct net_hangup *hangup = mem_new(struct net_hangup);
-    hangup->fd = own;
+    hangup->fd = fd;
     hangup->on_hangup = on_hangup;
     hangup->user = user;
-    if (uv_poll_init(loop_uv(net->loop), &hangup->poll, own) < 0) {
-        close(own);
+    if (uv_poll_init(loop_uv(net->loop), &hangup->poll, fd) < 0) {
+        close(fd);
         mem_free(hangup);
         return NULL;
     }

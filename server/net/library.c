@@ -1,5 +1,5 @@
 /* libwebsockets, which serves: its context, its sockets by handle, its one callback. Nothing of it
- * is on the client's way. */
+ * is on the client's way. All but the making and the end of it is the far side's. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ enum {
 };
 
 /* The library's last complaint; it says why a context could not be made nowhere else. */
-static char last_complaint[256];
+static _Thread_local char last_complaint[256];
 
 /* -- The library's log ----------------------------------------------------------------------------
  */
@@ -42,6 +42,12 @@ static struct net_sock *find_sock(struct net *net, uintptr_t handle)
         return NULL;
     const struct net_slot *slot = &net->library->slots.ptr[index - 1];
     return slot->sock && slot->sock->handle == handle ? slot->sock : NULL;
+}
+
+struct net_sock *net_sock_find(struct net *net, uintptr_t handle, const struct net_sock_ops *ops)
+{
+    struct net_sock *sock = find_sock(net, handle);
+    return sock && (!ops || sock->ops == ops) ? sock : NULL;
 }
 
 void net_sock_register(struct net *net, struct net_sock *sock, const struct net_sock_ops *ops)
@@ -86,7 +92,7 @@ static void kill_now(struct net_sock *sock)
     net_poke(context);
 }
 
-static void sweep_now(struct net *net)
+void net_library_sweep(struct net *net)
 {
     assert(net->library->depth == 0);
     while (net->library->kills.len) {
@@ -105,12 +111,13 @@ static void sweep(void *user)
 {
     struct net *net = user;
     net->library->sweep_pending = false;
-    sweep_now(net);
+    net_library_sweep(net);
 }
 
+/* A thread of its own sweeps in each of its turns. */
 static void want_sweep(struct net *net)
 {
-    if (net->library->sweep_pending)
+    if (net->library->sweep_pending || net->library->bridge)
         return;
     net->library->sweep_pending = true;
     loop_defer(net->loop, sweep, net);
@@ -215,16 +222,16 @@ void net_poke(struct lws_context *context)
 static void fill_context_info(struct net *net, void **foreign_loops,
                               struct lws_context_creation_info *info)
 {
-    foreign_loops[0] = loop_uv(net->loop);
     *info = (struct lws_context_creation_info){
         .port = CONTEXT_PORT_NO_LISTEN,
         .protocols = net_protocols,
-        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+        .options =
+            (foreign_loops ? LWS_SERVER_OPTION_LIBUV : 0) | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
         .foreign_loops = foreign_loops,
         .user = net,
         .gid = (gid_t)-1,
         .uid = (uid_t)-1,
-        .pcontext = &net->library->context,
+        .pcontext = foreign_loops ? &net->library->context : NULL,
         .pt_serv_buf_size = NET_READ_BYTES,
         .max_http_header_data = NET_HEADER_BYTES,
         .fd_limit_per_thread = SOCKETS_COUNT,
@@ -235,30 +242,55 @@ static void fill_context_info(struct net *net, void **foreign_loops,
     };
 }
 
+static bool plugin_is_missing(void)
+{
+    return strstr(last_complaint, "evlib");
+}
+
 static void explain_failure(struct err *err)
 {
-    if (strstr(last_complaint, "evlib"))
+    if (plugin_is_missing())
         err_set(err, STATUS_UNSUPPORTED,
                 "the libuv part of libwebsockets is missing: install the package "
-                "libwebsockets-evlib-uv (of the same version as libwebsockets itself)");
+                "libwebsockets-evlib-uv (of the same version as libwebsockets itself), or take "
+                "LANEBRIDGE_LWS=uv away");
     else
         err_set(err, STATUS_IO, "libwebsockets could not be set up: %s",
                 last_complaint[0] ? last_complaint : "it gave no reason");
 }
 
+/* On the loop by the library's plugin; or, where that file is not, by the library's own poll. For
+ * tests LANEBRIDGE_LWS says which: "uv" or "poll". */
+static bool make_context(struct net *net)
+{
+    const char *wish = getenv("LANEBRIDGE_LWS");
+    void *foreign_loops[1] = {loop_uv(net->loop)};
+    bool wants_poll = wish && strcmp(wish, "poll") == 0, wants_uv = wish && strcmp(wish, "uv") == 0;
+    struct lws_context_creation_info info;
+    last_complaint[0] = '\0';
+    fill_context_info(net, foreign_loops, &info);
+    if (!wants_poll)
+        net->library->context = lws_create_context(&info);
+    if (net->library->context || wants_uv || !(wants_poll || plugin_is_missing()))
+        return net->library->context != NULL;
+    fill_context_info(net, NULL, &info);
+    net->library->context = lws_create_context(&info);
+    if (!net->library->context || net_bridge_start(net))
+        return net->library->context != NULL;
+    lws_context_destroy(net->library->context);
+    net->library->context = NULL;
+    snprintf(last_complaint, sizeof(last_complaint), "no thread can be started for it");
+    return false;
+}
+
 struct lws_context *net_context(struct net *net, struct err *err)
 {
-    void *foreign_loops[1];
-    struct lws_context_creation_info info;
     if (!net->library)
         net->library = mem_new(struct net_library);
     if (net->library->context)
         return net->library->context;
-    fill_context_info(net, foreign_loops, &info);
-    last_complaint[0] = '\0';
     lws_set_log_level(LLL_ERR | LLL_WARN, on_library_log);
-    net->library->context = lws_create_context(&info);
-    if (!net->library->context)
+    if (!make_context(net))
         explain_failure(err);
     return net->library->context;
 }
@@ -275,7 +307,7 @@ static void destroy_context(struct net *net)
     }
 }
 
-static bool has_socks(const struct net *net)
+bool net_library_has_socks(const struct net *net)
 {
     for (size_t i = 0; i < net->library->slots.len; i++) {
         if (net->library->slots.ptr[i].sock)
@@ -284,17 +316,26 @@ static bool has_socks(const struct net *net)
     return false;
 }
 
-void net_library_free(struct net *net)
+/* Both sides are one. */
+static void end_on_loop(struct net *net)
 {
-    if (!net->library)
-        return;
-    sweep_now(net);
-    for (int turns = 0; turns < LAST_WORDS_TURNS_COUNT && has_socks(net); turns++)
+    net_library_sweep(net);
+    for (int turns = 0; turns < LAST_WORDS_TURNS_COUNT && net_library_has_socks(net); turns++)
         uv_run(loop_uv(net->loop),
                UV_RUN_NOWAIT); /* close frames leave when the socket is writable */
     destroy_context(net);
     while (net->library->sweep_pending)
         uv_run(loop_uv(net->loop), UV_RUN_ONCE);
+}
+
+void net_library_free(struct net *net)
+{
+    if (!net->library)
+        return;
+    if (net->library->bridge)
+        net_bridge_finish(net);
+    else
+        end_on_loop(net);
     vec_finish(&net->library->slots);
     vec_finish(&net->library->kills);
     vec_finish(&net->library->dead_vhosts);

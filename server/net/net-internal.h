@@ -16,6 +16,7 @@ enum {
     NET_FRAGMENT_BYTES = 64 * 1024,
     NET_REASON_BYTES = 124,    /* of a close frame: 123 and the NUL */
     NET_CLOSE_FLUSH_MS = 5000, /* a peer that does not read may hold up a close this long */
+    NET_EVENTS_BYTES = 8 << 20, /* may wait for the loop before the server's thread waits for it */
     NET_RANDOM_BYTES = 256,    /* of one getrandom: masks of 64 frames */
     NET_SESSIONS_COUNT = 8,    /* hosts whose TLS session is remembered */
 };

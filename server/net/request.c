@@ -1,33 +1,47 @@
 /* An HTTP request that came in, and its answer. */
 #include <assert.h>
+#include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "server-internal.h"
 
-/* READING: its body is coming. ASKED: the owner has it. STREAMING: the owner writes on.
- * FINISHED: the owner is done with it; what is queued goes out. */
-enum request_state { REQUEST_READING, REQUEST_ASKED, REQUEST_STREAMING, REQUEST_FINISHED };
+/* ASKED: the owner has it. STREAMING: the owner writes on. FINISHED: the owner is done with it. */
+enum request_state { REQUEST_ASKED, REQUEST_STREAMING, REQUEST_FINISHED };
 
+/* Near: what the owner holds. */
 struct net_server_request {
-    struct net_accepted accepted;
+    struct net_owned owned;
     enum request_state state;
     struct net_request_head head;
     struct buf body;
-    struct buf out; /* LWS_PRE bytes of room, then what is to be written */
-    size_t sent;
-    bool keep; /* the connection goes on after this answer */
     bool chunked;
-    bool aborted;   /* to be dropped in a moment: nothing is written any more */
-    bool listening; /* the library reads from the client */
+    _Atomic size_t queued; /* bytes unsent, on either side; the one thing both write */
     struct net_hangup *hangup;
     void *user;
 };
 
-static struct net_server_request *from_sock(struct net_sock *sock)
+/* Far */
+struct request {
+    struct net_accepted accepted;
+    struct net_server_request *near; /* NULL after the last note */
+    struct net_request_head head;    /* until the owner has it */
+    struct buf body;
+    struct buf out; /* LWS_PRE bytes of room, then what is to be written */
+    size_t sent;
+    int64_t body_bytes;
+    bool asked;     /* the owner has it; before, its body is coming */
+    bool finished;  /* what is queued is the rest */
+    bool keep;      /* the connection goes on after this answer */
+    bool aborted;   /* to be dropped in a moment: nothing is written any more */
+    bool listening; /* the library reads from the client */
+};
+
+static struct request *from_sock(struct net_sock *sock)
 {
-    return container_of(sock, struct net_server_request, accepted.sock);
+    return container_of(sock, struct request, accepted.sock);
 }
 
 /* -- What it says
@@ -189,9 +203,8 @@ static void append_head(struct buf *out, int status, const char *content_type,
     buf_append_fmt(out, "connection: %s\r\n", keep ? "keep-alive" : "close");
 }
 
-/* What the server's owner says to it; else a body of our own. */
-static unsigned append_refusal(const struct net_server *server, int status, const char *text,
-                               struct buf *body)
+unsigned net_refusal_append(const struct net_server *server, int status, const char *text,
+                            struct buf *body)
 {
     if (server->handlers.on_refuse)
         return server->handlers.on_refuse(server->user, status, body);
@@ -200,38 +213,26 @@ static unsigned append_refusal(const struct net_server *server, int status, cons
     return 0;
 }
 
-void net_request_refuse(struct net_server *server, struct lws *wsi, int status, const char *text)
+void net_request_refuse(struct lws *wsi, int status, unsigned wait_s, struct str body)
 {
-    struct buf out = {0}, body = {0};
+    struct buf out = {0};
     char seconds[16];
-    unsigned wait = append_refusal(server, status, text, &body);
-    snprintf(seconds, sizeof(seconds), "%u", wait);
+    snprintf(seconds, sizeof(seconds), "%u", wait_s);
     const struct net_header header = {"retry-after", seconds};
     buf_append_repeat(&out, '\0', LWS_PRE);
-    append_head(&out, status, "application/json", &header, wait ? 1 : 0, false);
+    append_head(&out, status, "application/json", &header, wait_s ? 1 : 0, false);
     buf_append_fmt(&out, "content-length: %zu\r\n\r\n", body.len);
-    buf_append(&out, buf_str(&body));
+    buf_append(&out, body);
     lws_write(wsi, (unsigned char *)out.ptr + LWS_PRE, out.len - LWS_PRE, LWS_WRITE_HTTP_FINAL);
-    buf_finish(&body);
     buf_finish(&out);
 }
 
-static void release(struct net_server_request *request)
-{
-    net_hangup_stop(request->hangup);
-    net_accepted_finish(&request->accepted);
-    net_request_head_finish(&request->head);
-    buf_finish(&request->body);
-    buf_finish(&request->out);
-    mem_free(request);
-}
-
-static size_t unsent(const struct net_server_request *request)
+static size_t unsent(const struct request *request)
 {
     return request->out.len ? request->out.len - LWS_PRE - request->sent : 0;
 }
 
-static bool write_some(struct net_server_request *request, struct lws *wsi)
+static bool write_some(struct request *request, struct lws *wsi)
 {
     size_t rest = unsent(request);
     if (rest == 0)
@@ -241,6 +242,8 @@ static bool write_some(struct net_server_request *request, struct lws *wsi)
     if (lws_write(wsi, start, size, LWS_WRITE_HTTP) < (int)size)
         return false;
     request->sent += size;
+    if (request->near)
+        atomic_fetch_sub(&request->near->queued, size);
     if (size == rest) {
         buf_truncate(&request->out, LWS_PRE);
         request->sent = 0;
@@ -251,21 +254,95 @@ static bool write_some(struct net_server_request *request, struct lws *wsi)
 /* While the owner thinks, the library must not listen to the client: in that state it leaves what
  * comes unread and asks again at once, for ever. While something is to be written it must, because
  * switched off it does not write either. */
-static void listen_to_client(struct net_server_request *request, bool on)
+static void listen_to_client(struct request *request, bool on)
 {
     if (request->listening != on)
         lws_rx_flow_control(request->accepted.sock.wsi, on);
     request->listening = on;
 }
 
-static void want_writable(struct net_server_request *request)
+static void want_writable(struct request *request)
 {
     listen_to_client(request, true);
     lws_callback_on_writable(request->accepted.sock.wsi);
 }
 
+/* Writes at once what was queued just now, if nothing waits before it. */
+static void push_out(struct request *request, size_t before)
+{
+    struct lws *wsi = request->accepted.sock.wsi;
+    if (!wsi || request->accepted.sock.closing)
+        return;
+    bool idle = before == 0 && !lws_partial_buffered(wsi);
+    if (idle && !request->finished && write_some(request, wsi) && !unsent(request))
+        return;
+    want_writable(request);
+}
+
+/* -- Near: what is told
+ * ------------------------------------------------------------------------------------------ */
+
+/* While the answer waits behind the owner, a client that went away need not be answered. When it is
+ * made already, it is left to arrive or fail. */
+static void on_hangup(void *user)
+{
+    struct net_server_request *request = user;
+    if (request->state != REQUEST_FINISHED)
+        net_tell_kill(request->owned.net, request->owned.handle, 0, NULL);
+}
+
+static void hear_request(struct net_note *note)
+{
+    struct net_server_request *request = note->target;
+    struct net_server *server = note->data;
+    request->owned.net = note->net;
+    request->owned.handle = note->handle;
+    request->head.info.body = buf_str(&request->body);
+    request->hangup = net_hangup_start(note->net, note->fd, on_hangup, request);
+    if (net_owned_init(&request->owned, server))
+        server->handlers.on_request(server->user, request, &request->head.info);
+}
+
+/* The last note. */
+static void hear_closed(struct net_note *note)
+{
+    struct net_server_request *request = note->target;
+    struct net_server *server = request->owned.server;
+    bool is_owned = request->state != REQUEST_FINISHED;
+    net_owned_finish(&request->owned);
+    net_hangup_stop(request->hangup);
+    if (is_owned && server && server->handlers.on_request_closed)
+        server->handlers.on_request_closed(request->user);
+    net_request_head_finish(&request->head);
+    buf_finish(&request->body);
+    mem_free(request);
+}
+
+/* -- Far: reading
+ * ------------------------------------------------------------------------------------------ */
+
+static void tell_closed(struct request *request)
+{
+    struct net_note note = {.run = hear_closed, .target = request->near};
+    bool was_owned = request->near != NULL;
+    request->near = NULL;
+    request->finished = true;
+    if (was_owned)
+        net_tell_near(request->accepted.sock.net, &note);
+}
+
+static void release(struct request *request)
+{
+    tell_closed(request);
+    net_accepted_finish(&request->accepted);
+    net_request_head_finish(&request->head);
+    buf_finish(&request->body);
+    buf_finish(&request->out);
+    mem_free(request);
+}
+
 /* The transaction is over: the same socket may bring another request, as another object. */
-static int finish(struct net_server_request *request, struct lws *wsi)
+static int finish(struct request *request, struct lws *wsi)
 {
     bool keep = request->keep;
     lws_set_opaque_user_data(wsi, NULL);
@@ -273,7 +350,7 @@ static int finish(struct net_server_request *request, struct lws *wsi)
     return keep && !lws_http_transaction_completed(wsi) ? 0 : -1;
 }
 
-static int handle_writable(struct net_server_request *request)
+static int handle_writable(struct request *request)
 {
     struct lws *wsi = request->accepted.sock.wsi;
     if (request->aborted)
@@ -284,84 +361,52 @@ static int handle_writable(struct net_server_request *request)
         want_writable(request);
         return 0;
     }
-    if (request->state == REQUEST_FINISHED)
+    if (request->finished)
         return finish(request, wsi);
     listen_to_client(request, false);
     return 0;
 }
 
-/* Writes at once what was queued just now, if nothing waits before it. */
-static void push_out(struct net_server_request *request, size_t before)
-{
-    struct lws *wsi = request->accepted.sock.wsi;
-    if (!wsi || request->accepted.sock.closing)
-        return;
-    bool idle = before == 0 && !lws_partial_buffered(wsi);
-    if (idle && request->state == REQUEST_STREAMING && write_some(request, wsi) && !unsent(request))
-        return;
-    want_writable(request);
-}
-
-static void prepare_out(struct net_server_request *request)
-{
-    if (request->out.len == 0)
-        buf_append_repeat(&request->out, '\0', LWS_PRE);
-}
-
-/* -- Reading
- * ------------------------------------------------------------------------------------------ */
-
-/* While the answer waits behind the owner, a client that went away need not be answered. When it is
- * made already, it is left to arrive or fail. */
-static void on_hangup(void *user)
-{
-    struct net_server_request *request = user;
-    if (request->state != REQUEST_FINISHED)
-        net_sock_kill(&request->accepted.sock, 0, NULL);
-}
-
-static int ask_owner(struct net_server_request *request)
+static int ask_owner(struct request *request)
 {
     struct net_server *server = request->accepted.server;
     struct lws *wsi = request->accepted.sock.wsi;
     if (!server)
         return -1;
-    request->state = REQUEST_ASKED;
-    request->head.info.body = buf_str(&request->body);
+    request->asked = true;
     lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
     listen_to_client(request, false);
-    request->hangup = net_hangup_start(server->net, lws_get_socket_fd(wsi), on_hangup, request);
-    server->handlers.on_request(server->user, request, &request->head.info);
+    request->near = mem_new(struct net_server_request);
+    request->near->head = request->head;
+    buf_move(&request->near->body, &request->body);
+    request->head = (struct net_request_head){0};
+    struct net_note note = {.run = hear_request,
+                            .target = request->near,
+                            .handle = request->accepted.sock.handle,
+                            .data = server,
+                            .fd = fcntl(lws_get_socket_fd(wsi), F_DUPFD_CLOEXEC, 3)};
+    net_tell_near(server->net, &note);
     return 0;
 }
 
-static int handle_body(struct net_server_request *request, const void *in, size_t len)
+static int handle_body(struct request *request, const void *in, size_t len)
 {
-    if (request->state != REQUEST_READING)
+    if (request->asked)
         return 0;
-    if (request->body.len + len > (size_t)request->head.body_bytes)
+    if (request->body.len + len > (size_t)request->body_bytes)
         return -1; /* the library counts too; this cannot be */
     buf_append(&request->body, (struct str){in, len});
     return 0;
 }
 
-static void tell_closed(struct net_server_request *request)
-{
-    struct net_server *server = request->accepted.server;
-    bool owned = request->state == REQUEST_ASKED || request->state == REQUEST_STREAMING;
-    request->state = REQUEST_FINISHED;
-    if (owned && server && server->handlers.on_request_closed)
-        server->handlers.on_request_closed(request->user);
-}
-
 static int on_event(struct net_sock *sock, enum lws_callback_reasons reason, void *in, size_t len)
 {
-    struct net_server_request *request = from_sock(sock);
+    struct request *request = from_sock(sock);
     switch ((int)reason) {
     case LWS_CALLBACK_HTTP_BODY:
         return handle_body(request, in, len);
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-        return request->state == REQUEST_READING ? ask_owner(request) : 0;
+        return request->asked ? 0 : ask_owner(request);
     case LWS_CALLBACK_HTTP_WRITEABLE:
         return handle_writable(request);
     case LWS_CALLBACK_CLOSED_HTTP:
@@ -374,9 +419,7 @@ static int on_event(struct net_sock *sock, enum lws_callback_reasons reason, voi
 
 static void on_gone(struct net_sock *sock)
 {
-    struct net_server_request *request = from_sock(sock);
-    tell_closed(request);
-    release(request);
+    release(from_sock(sock));
 }
 
 static const struct net_sock_ops ops = {.on_event = on_event, .on_gone = on_gone};
@@ -411,21 +454,66 @@ int net_request_on_http(struct net_server *server, struct lws *wsi)
     net_request_head_read(&head, wsi);
     int refusal = refusal_of(server, &head);
     if (refusal) {
-        net_request_refuse(server, wsi, refusal, reason_of(refusal));
+        net_server_refuses(server, wsi, &head.info, refusal, reason_of(refusal));
         net_request_head_finish(&head);
         return -1;
     }
-    struct net_server_request *request = mem_new(struct net_server_request);
+    struct request *request = mem_new(struct request);
     net_accepted_init(&request->accepted, server, wsi, &ops);
     request->head = head;
+    request->body_bytes = head.body_bytes;
     request->keep = !head.close;
     request->listening = true;
     net_accepted_count(&request->accepted, head.body_bytes > 0 ? (size_t)head.body_bytes : 0);
     return head.body_bytes > 0 ? 0 : ask_owner(request);
 }
 
-/* -- The owner's side
+/* -- Far: what the owner said
  * ------------------------------------------------------------------------------------ */
+
+static struct request *find(struct net_note *note)
+{
+    struct net_sock *sock = net_sock_find(note->net, note->handle, &ops);
+    return sock ? from_sock(sock) : NULL;
+}
+
+/* flag: this is the end of it. */
+static void write_far(struct net_note *note)
+{
+    struct request *request = find(note);
+    if (!request)
+        return;
+    size_t before = unsent(request);
+    if (request->out.len == 0)
+        buf_append_repeat(&request->out, '\0', LWS_PRE);
+    if (request->sent > NET_FRAME_BYTES) { /* keep LWS_PRE bytes in front of the rest */
+        buf_remove_front(&request->out, request->sent);
+        request->sent = 0;
+    }
+    buf_append(&request->out, buf_str(&note->bytes));
+    request->finished |= note->flag;
+    push_out(request, before);
+}
+
+static void abort_far(struct net_note *note)
+{
+    struct request *request = find(note);
+    if (!request)
+        return;
+    request->finished = request->aborted = true;
+    net_sock_kill(&request->accepted.sock, 0, NULL);
+}
+
+/* -- Near: the owner's side
+ * ------------------------------------------------------------------------------------ */
+
+static void tell_write(struct net_server_request *request, struct buf *bytes, bool last)
+{
+    struct net_note note = {.run = write_far, .handle = request->owned.handle, .flag = last};
+    atomic_fetch_add(&request->queued, bytes->len);
+    buf_move(&note.bytes, bytes);
+    net_tell_far(request->owned.net, &note);
+}
 
 void net_request_set_user(struct net_server_request *request, void *request_user)
 {
@@ -435,47 +523,43 @@ void net_request_set_user(struct net_server_request *request, void *request_user
 void net_request_reply(struct net_server_request *request, int status, const char *content_type,
                        const struct net_header *extra_headers, size_t header_count, struct str body)
 {
+    struct buf out = {0};
     assert(request->state == REQUEST_ASKED);
-    prepare_out(request);
-    append_head(&request->out, status, content_type, extra_headers, header_count, request->keep);
-    buf_append_fmt(&request->out, "content-length: %zu\r\n\r\n", body.len);
+    append_head(&out, status, content_type, extra_headers, header_count, !request->head.close);
+    buf_append_fmt(&out, "content-length: %zu\r\n\r\n", body.len);
     if (!request->head.is_head)
-        buf_append(&request->out, body);
+        buf_append(&out, body);
     request->state = REQUEST_FINISHED;
-    push_out(request, 0);
+    tell_write(request, &out, true);
 }
 
 void net_request_begin(struct net_server_request *request, int status, const char *content_type,
                        const struct net_header *extra_headers, size_t header_count)
 {
+    struct buf out = {0};
     assert(request->state == REQUEST_ASKED);
-    prepare_out(request);
     request->chunked = !request->head.old;
-    append_head(&request->out, status, content_type, extra_headers, header_count, request->keep);
+    append_head(&out, status, content_type, extra_headers, header_count, !request->head.close);
     if (request->chunked)
-        buf_append_c(&request->out, "transfer-encoding: chunked\r\n");
-    buf_append_c(&request->out, "\r\n");
+        buf_append_c(&out, "transfer-encoding: chunked\r\n");
+    buf_append_c(&out, "\r\n");
     request->state = REQUEST_STREAMING;
-    push_out(request, 0);
+    tell_write(request, &out, false);
 }
 
 enum status net_request_write(struct net_server_request *request, struct buf *bytes)
 {
+    struct buf out = {0};
     assert(request->state == REQUEST_STREAMING);
-    size_t before = unsent(request);
-    if (before + bytes->len > LIMIT_WS_QUEUE_BYTES)
+    if (atomic_load(&request->queued) + bytes->len > LIMIT_WS_QUEUE_BYTES)
         return STATUS_LIMIT;
     if (bytes->len && !request->head.is_head) {
-        if (request->sent > NET_FRAME_BYTES) { /* keep LWS_PRE bytes in front of the rest */
-            buf_remove_front(&request->out, request->sent);
-            request->sent = 0;
-        }
         if (request->chunked)
-            buf_append_fmt(&request->out, "%zx\r\n", bytes->len);
-        buf_append(&request->out, buf_str(bytes));
+            buf_append_fmt(&out, "%zx\r\n", bytes->len);
+        buf_append(&out, buf_str(bytes));
         if (request->chunked)
-            buf_append_c(&request->out, "\r\n");
-        push_out(request, before);
+            buf_append_c(&out, "\r\n");
+        tell_write(request, &out, false);
     }
     buf_finish(bytes);
     return STATUS_OK;
@@ -483,19 +567,20 @@ enum status net_request_write(struct net_server_request *request, struct buf *by
 
 size_t net_request_queued(const struct net_server_request *request)
 {
-    return unsent(request);
+    return atomic_load(&request->queued);
 }
 
 void net_request_end(struct net_server_request *request, bool abort)
 {
+    struct net_note note = {.run = abort_far, .handle = request->owned.handle};
+    struct buf out = {0};
     assert(request->state == REQUEST_STREAMING || (abort && request->state == REQUEST_ASKED));
     request->state = REQUEST_FINISHED;
     if (abort) {
-        request->aborted = true;
-        net_sock_kill(&request->accepted.sock, 0, NULL);
+        net_tell_far(request->owned.net, &note);
         return;
     }
     if (request->chunked && !request->head.is_head)
-        buf_append_c(&request->out, "0\r\n\r\n");
-    push_out(request, 0);
+        buf_append_c(&out, "0\r\n\r\n");
+    tell_write(request, &out, true);
 }

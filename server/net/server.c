@@ -5,7 +5,7 @@
 
 #include "server-internal.h"
 
-/* -- Accepted sockets
+/* -- Accepted sockets, and what their owners hold
  * ------------------------------------------------------------------------------- */
 
 void net_accepted_init(struct net_accepted *accepted, struct net_server *server, struct lws *wsi,
@@ -47,25 +47,95 @@ void net_accepted_finish(struct net_accepted *accepted)
         accepted->next->previous = accepted->previous;
 }
 
+bool net_owned_init(struct net_owned *owned, struct net_server *server)
+{
+    if (server->freed)
+        return false;
+    owned->server = server;
+    owned->next = server->owned;
+    if (server->owned)
+        server->owned->previous = owned;
+    server->owned = owned;
+    return true;
+}
+
+void net_owned_finish(struct net_owned *owned)
+{
+    if (!owned->server)
+        return;
+    if (owned->previous)
+        owned->previous->next = owned->next;
+    else
+        owned->server->owned = owned->next;
+    if (owned->next)
+        owned->next->previous = owned->previous;
+    owned->server = NULL;
+}
+
+/* Far; of any kind. */
+static void kill_sock(struct net_note *note)
+{
+    struct net_sock *sock = net_sock_find(note->net, note->handle, NULL);
+    if (sock)
+        net_sock_kill(sock, note->code, note->bytes.len ? note->bytes.ptr : NULL);
+}
+
+void net_tell_kill(struct net *net, uintptr_t handle, unsigned code, const char *reason)
+{
+    struct net_note note = {.run = kill_sock, .handle = handle, .code = code};
+    if (reason)
+        buf_append_c(&note.bytes, reason);
+    net_tell_far(net, &note);
+}
+
 /* -- Upgrades
  * ------------------------------------------------------------------------------------------ */
+
+/* What the far side has to know at once. */
+struct question {
+    const struct net_request_info *info;
+    int refusal;
+    unsigned wait_s;
+    struct buf body;
+};
+
+static void decide(struct net_note *note)
+{
+    struct net_server *server = note->target;
+    struct question *question = note->data;
+    if (!question->refusal && server->freed)
+        question->refusal = 503;
+    else if (!question->refusal && server->handlers.on_upgrade)
+        question->refusal = server->handlers.on_upgrade(server->user, question->info);
+    if (question->refusal && !server->freed)
+        question->wait_s =
+            net_refusal_append(server, question->refusal, note->text.ptr, &question->body);
+}
+
+bool net_server_refuses(struct net_server *server, struct lws *wsi,
+                        const struct net_request_info *info, int refusal, const char *text)
+{
+    struct question question = {.info = info, .refusal = refusal};
+    struct net_note note = {
+        .run = decide, .target = server, .data = &question, .text = str_from(text)};
+    net_ask_near(server->net, &note);
+    if (question.refusal)
+        net_request_refuse(wsi, question.refusal, question.wait_s, buf_str(&question.body));
+    buf_finish(&question.body);
+    return question.refusal != 0;
+}
 
 /* Returns what the library wants: 0 go on, above 0 answered already, below 0 hang up. */
 static int confirm_upgrade(struct net_server *server, struct lws *wsi, const char *protocol)
 {
-    if (!str_eq_nocase(str_from(protocol), STR("websocket"))) {
-        net_request_refuse(server, wsi, 400, "the only upgrade here is to WebSocket");
-        return 1;
-    }
     struct net_request_head head;
+    bool other = !str_eq_nocase(str_from(protocol), STR("websocket"));
     net_request_head_read(&head, wsi);
-    int refusal =
-        server->handlers.on_upgrade ? server->handlers.on_upgrade(server->user, &head.info) : 0;
+    bool refused = net_server_refuses(server, wsi, &head.info, other ? 400 : 0,
+                                      other ? "the only upgrade here is to WebSocket"
+                                            : "the upgrade was refused");
     net_request_head_finish(&head);
-    if (refusal == 0)
-        return 0;
-    net_request_refuse(server, wsi, refusal, "the upgrade was refused");
-    return 1;
+    return refused ? 1 : 0;
 }
 
 int net_server_on_event(struct lws *wsi, enum lws_callback_reasons reason, void *in, size_t len)
@@ -74,7 +144,7 @@ int net_server_on_event(struct lws *wsi, enum lws_callback_reasons reason, void 
     struct net_server *server = vhost ? lws_vhost_user(vhost) : NULL;
     if (!server)
         return 0;
-    if (server->freed)
+    if (server->ended)
         return -1;
     switch ((int)reason) {
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
@@ -92,20 +162,25 @@ int net_server_on_event(struct lws *wsi, enum lws_callback_reasons reason, void 
  * ------------------------------------------------------------------------------------------------
  */
 
-/* The library is about to free the vhost; no event can name the server after this. */
-static void on_finalize(struct lws_vhost *vhost, void *arg)
+static void free_server(struct net_note *note)
 {
-    struct net_server *server = arg;
+    struct net_server *server = note->target;
     mem_free(server->unix_path);
     mem_free(server);
 }
 
-static struct lws_vhost *make_vhost(struct net_server *server,
-                                    const struct net_server_options *options,
-                                    struct lws_context *context)
+/* The library is about to free the vhost; no event can name the server after this. */
+static void on_finalize(struct lws_vhost *vhost, void *arg)
 {
-    static unsigned count;
-    snprintf(server->name, sizeof(server->name), "server-%u", count++);
+    struct net_server *server = arg;
+    struct net_note note = {.run = free_server, .target = server};
+    net_tell_near(server->net, &note);
+}
+
+static void listen_far(struct net_note *note)
+{
+    struct net_server *server = note->target;
+    const struct net_server_options *options = note->data;
     struct lws_context_creation_info info = {
         .port = options->unix_path ? 0 : (int)options->port,
         .iface = options->unix_path ? options->unix_path : options->address,
@@ -119,16 +194,20 @@ static struct lws_vhost *make_vhost(struct net_server *server,
         .finalize = on_finalize,
         .finalize_arg = server,
     };
-    return lws_create_vhost(context, &info);
+    struct lws_context *context = note->net->library->context;
+    struct lws_vhost *vhost = lws_create_vhost(context, &info);
+    net_poke(context);
+    note->flag = vhost != NULL;
+    if (!vhost)
+        return; /* it was finalized: the server may be freed by now */
+    server->vhost = vhost;
+    server->port = (unsigned)lws_get_vhost_listen_port(vhost);
 }
 
-struct net_server *net_server_new(struct net *net, const struct net_server_options *options,
-                                  const struct net_server_handlers *handlers, void *user,
-                                  struct err *err)
+static struct net_server *make_server(struct net *net, const struct net_server_options *options,
+                                      const struct net_server_handlers *handlers, void *user)
 {
-    struct lws_context *context = net_context(net, err);
-    if (!context)
-        return NULL;
+    static unsigned count;
     struct net_server *server = mem_new(struct net_server);
     server->net = net;
     server->handlers = *handlers;
@@ -137,9 +216,21 @@ struct net_server *net_server_new(struct net *net, const struct net_server_optio
         options->max_message_bytes ? options->max_message_bytes : LIMIT_HTTP_BODY_BYTES;
     server->max_incoming_bytes = options->max_incoming_bytes;
     server->unix_path = mem_dup_c(options->unix_path);
-    struct lws_vhost *vhost = make_vhost(server, options, context);
-    net_poke(context);
-    if (!vhost) {
+    snprintf(server->name, sizeof(server->name), "server-%u", count++);
+    return server;
+}
+
+struct net_server *net_server_new(struct net *net, const struct net_server_options *options,
+                                  const struct net_server_handlers *handlers, void *user,
+                                  struct err *err)
+{
+    if (!net_context(net, err))
+        return NULL;
+    struct net_server *server = make_server(net, options, handlers, user);
+    struct net_note note = {
+        .run = listen_far, .target = server, .data = (void *)(uintptr_t)options};
+    net_call_far(net, &note);
+    if (!note.flag) {
         if (options->unix_path)
             err_set(err, STATUS_IO, "cannot listen on %s; is another one running there?",
                     options->unix_path);
@@ -150,14 +241,28 @@ struct net_server *net_server_new(struct net *net, const struct net_server_optio
     }
     if (options->unix_path)
         chmod(options->unix_path, 0600); /* the library makes it 0660 */
-    server->vhost = vhost;
+    if (net->library->server_count++ == 0)
+        net_bridge_set_idle(net, false);
     net->object_count++;
     return server;
 }
 
 unsigned net_server_port(const struct net_server *server)
 {
-    return (unsigned)lws_get_vhost_listen_port(server->vhost);
+    return server->port;
+}
+
+static void end_far(struct net_note *note)
+{
+    struct net_server *server = note->target;
+    server->ended = true;
+    while (server->first) {
+        struct net_accepted *accepted = server->first;
+        server->first = accepted->next;
+        accepted->server = NULL;
+        net_sock_kill(&accepted->sock, 0, NULL);
+    }
+    net_vhost_kill(server->net, server->vhost);
 }
 
 void net_server_free(struct net_server *server)
@@ -165,15 +270,17 @@ void net_server_free(struct net_server *server)
     if (!server)
         return;
     struct net *net = server->net;
+    struct net_note note = {.run = end_far, .target = server};
     server->freed = true;
-    while (server->first) {
-        struct net_accepted *accepted = server->first;
-        server->first = accepted->next;
-        accepted->server = NULL;
-        net_sock_kill(&accepted->sock, 0, NULL);
+    while (server->owned) {
+        struct net_owned *owned = server->owned;
+        server->owned = owned->next;
+        owned->server = NULL;
     }
     if (server->unix_path)
         unlink(server->unix_path);
+    if (--net->library->server_count == 0)
+        net_bridge_set_idle(net, true);
     net->object_count--;
-    net_vhost_kill(net, server->vhost);
+    net_tell_far(net, &note);
 }
