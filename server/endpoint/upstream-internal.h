@@ -224,6 +224,8 @@ struct probe {
 };
 /* Does nothing while it runs, or when all is known. upstream_on_probed follows, maybe at once. */
 void upstream_probe_start(struct upstream *upstream);
+/* It is asked anew before the next request. Nothing if it is being asked. */
+void upstream_probe_forget(struct upstream *upstream);
 
 /* -- upstream.c: the engine
  * ----------------------------------------------------------------------------

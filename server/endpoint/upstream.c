@@ -199,6 +199,7 @@ static void on_closed(void *user, const struct net_close *close)
     if (job->state != JOB_SENT)
         return;
     if (close->status < 0) {
+        upstream_probe_forget(job->upstream); /* another may answer there next time */
         upstream_problem_lost(&problem, "The server behind this endpoint is lost: %s", close->text);
         fail(job, &problem);
     } else if (job->status / 100 != 2) {

@@ -183,3 +183,13 @@ void upstream_probe_start(struct upstream *upstream)
     probe->step = PROBE_MODELS;
     go_on(upstream);
 }
+
+void upstream_probe_forget(struct upstream *upstream)
+{
+    if (upstream->probe.step != PROBE_OVER)
+        return;
+    upstream->probe.step = PROBE_IDLE;
+    upstream->api = upstream->wanted;
+    upstream->kind = &upstream_generic;
+    upstream->reasoning = NULL;
+}

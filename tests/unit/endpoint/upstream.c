@@ -427,6 +427,33 @@ Test(upstream, a_stream_that_breaks_fails)
     }
 }
 
+/* Who was lost may come back as somebody else. */
+Test(upstream, a_lost_server_is_asked_anew_what_it_is)
+{
+    struct scene scene;
+    scene_play(
+        &scene,
+        {"GET /v1/models ", .times = 1, .type = "application/json",
+         .body = "{\"data\":[{\"id\":\"a\",\"owned_by\":\"llamacpp\"}]}"},
+        VLLM_MODELS,
+        {"POST /v1/chat/completions ", .times = 1, .body = HALF, .chunked = true, .cuts = true},
+        {"POST /v1/chat/completions ", .body = HELLO});
+    peer_create(&scene.peer, "\"input\":[" USER("hi") "]");
+    peer_next(&scene.peer, "response.output_text.delta");
+    stage_go_on(&scene.stage);
+    expect_type(peer_ending(&scene.peer, NULL), "response.failed");
+    peer_create(&scene.peer, "\"input\":[" USER("hi") "]");
+    expect_type(peer_ending(&scene.peer, NULL), "response.completed");
+    struct json_value *first = asked(&scene, "/v1/chat/completions", 0),
+                      *second = asked(&scene, "/v1/chat/completions", 1);
+    expect_str(json_get_str(first, "model"), "a");
+    expect_str(json_get_str(second, "model"), "m");
+    cr_expect(!json_get(second, "cache_prompt"), "that is llama.cpp's alone");
+    json_free(first);
+    json_free(second);
+    scene_end(&scene);
+}
+
 Test(upstream, a_server_that_is_not_there)
 {
     struct scene scene;
