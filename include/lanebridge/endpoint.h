@@ -54,6 +54,7 @@ struct endpoint_options {
     uint64_t age_limit_ms;       /* 0: 60 minutes */
     struct str vocab;            /* ranks, for counting tokens; empty: estimated by bytes */
     const char *vocab_name;      /* for messages */
+    const char *check_command;   /* asked about new input; NULL: none. docs/PROTOCOL.md */
     bool prototype_append;       /* a response stands still for its calls; response.append goes on */
     unsigned without;            /* bits: 1 << ENDPOINT_TOKENS and so on */
     const char *store_path;      /* SQLite; NULL: stored responses live in memory, as long as this */

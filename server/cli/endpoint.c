@@ -24,7 +24,7 @@ struct serving {
 };
 
 struct endpoint_arguments {
-    const char *listen, *engine, *token_file, *trace, *vocab, *without, *store;
+    const char *listen, *engine, *token_file, *trace, *vocab, *without, *store, *check;
     const char *upstream_key_env, *upstream_model, *upstream_api;
     int64_t age_limit, idle_limit, max_memory, max_store, max_connections, max_lanes, max_requests;
     bool without_lanes, without_warm_up, without_additional_tools, without_steering, with_parent,
@@ -341,6 +341,7 @@ static int serve_with(const struct endpoint_arguments *args)
                                        .without_warm_up = args->without_warm_up,
                                        .without_steering = args->without_steering,
                                        .prototype_append = args->prototype_append,
+                                       .check_command = args->check,
                                        .without_additional_tools = args->without_additional_tools};
     int code = EXIT_USAGE;
     if (!parse_listen(args->listen, &address, &options)) {
@@ -379,6 +380,7 @@ int cli_endpoint(int argc, char **argv)
         {"--trace", CLI_TEXT, &args.trace},
         {"--vocab", CLI_TEXT, &args.vocab},
         {"--without", CLI_TEXT, &args.without},
+        {"--check", CLI_TEXT, &args.check},
         {"--prototype-append", CLI_FLAG, &args.prototype_append},
         {"--store", CLI_TEXT, &args.store},
         {"--age-limit", CLI_NUMBER, &args.age_limit},

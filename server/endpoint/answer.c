@@ -35,51 +35,6 @@ static void wait_ms(struct answer *answer, uint64_t ms)
     loop_timer_start(answer->timer, ms, 0);
 }
 
-/* -- Usage ----------------------------------------------------------------------------------------
- */
-
-static int64_t told_or(int64_t told, size_t counted)
-{
-    return told >= 0 ? told : (int64_t)counted;
-}
-
-static void add_output(struct record *record, const struct plan_item *item)
-{
-    struct buf json = {0};
-    struct json_writer w;
-    json_writer_init(&w, &json);
-    item_write(&w, item, true);
-    record_add_output(record, buf_str(&json));
-    buf_finish(&json);
-}
-
-/* What was sent to its end becomes part of the conversation. */
-static void keep_output(struct answer *answer)
-{
-    if (answer->is_output_kept)
-        return;
-    answer->is_output_kept = true;
-    for (size_t i = 0; i < answer->plan.items.len; i++)
-        if (answer->plan.items.ptr[i].done)
-            add_output(answer->record, &answer->plan.items.ptr[i]);
-    saves_render_output(answer->saves, answer);
-}
-
-void answer_settle_usage(struct answer *answer)
-{
-    const struct plan *plan = &answer->plan;
-    keep_output(answer);
-    answer->usage = (struct usage){
-        .input = told_or(plan->told.input, answer->record->token_count - answer->output_tokens +
-                                               answer->fixed_tokens),
-        .cached = told_or(plan->told.cached, answer->held_tokens),
-        .output = told_or(plan->told.output, answer->output_tokens),
-        .reasoning = told_or(plan->told.reasoning, answer->reasoning_tokens),
-    };
-    if (plan->told.input < 0)
-        answer->usage.written = answer->usage.input - answer->usage.cached;
-}
-
 /* -- The end --------------------------------------------------------------------------------------
  */
 
@@ -150,29 +105,6 @@ static void count_end(const struct answer *answer)
     metrics_add(metrics, METRIC_TOKENS_OUTPUT, (uint64_t)answer->usage.output);
 }
 
-static const char *status_of(const struct answer *answer)
-{
-    return answer->failed ? "failed" : answer->incomplete ? "incomplete" : "completed";
-}
-
-/* After the client was told the end, and nobody waits for it; unless that is switched off. */
-static struct keeper_job *keep_the_books(const struct answer *answer, keeper_done_fn *on_done,
-                                         void *user)
-{
-    struct kept_usage usage = {.status = status_of(answer),
-                               .transport = answer->ops->transport,
-                               .input = answer->usage.input,
-                               .cached = answer->usage.cached,
-                               .output = answer->usage.output,
-                               .reasoning = answer->usage.reasoning,
-                               .ms = (int64_t)((time_mono_ns() - answer->started_ns) / 1000000)};
-    if (!answer->endpoint->store.keeper || answer->is_noted)
-        return NULL;
-    memcpy(usage.response_id, answer->id, sizeof(usage.response_id));
-    snprintf(usage.model, sizeof(usage.model), "%s", endpoint_model(answer->endpoint));
-    return keeper_note_usage(answer->endpoint->store.keeper, &usage, on_done, user);
-}
-
 void answer_end(struct answer *answer, bool can_continue)
 {
     answer_set_state(answer, ANSWER_OVER);
@@ -180,7 +112,7 @@ void answer_end(struct answer *answer, bool can_continue)
     give_back(answer);
     count_end(answer);
     uint64_t begun = time_mono_ns();
-    keep_the_books(answer, NULL, NULL);
+    answer_keep_books(answer, NULL, NULL);
     if (!answer->is_noted)
         stages_note_bookkeeping(answer->saves, begun);
     answer->ops->on_end(answer->user, can_continue ? answer->record : NULL);
@@ -242,7 +174,7 @@ static bool books_first(struct answer *answer)
     if (!wanted || answer->is_noted || answer->concluded)
         return false;
     answer->noting_begun_ns = time_mono_ns();
-    answer->noting = keep_the_books(answer, on_noted, answer);
+    answer->noting = answer_keep_books(answer, on_noted, answer);
     return answer->noting != NULL;
 }
 
@@ -479,13 +411,43 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
     return answer;
 }
 
-void answer_start(struct answer *answer)
+static void begin(struct answer *answer)
 {
     answer->engine_begun_ns = time_mono_ns();
     if (answer->endpoint->engine->start)
         answer->endpoint->engine->start(answer);
     answer_set_state(answer, ANSWER_RUNNING);
     run(answer);
+}
+
+static void on_checked(void *user, const struct problem *refusal)
+{
+    struct answer *answer = user;
+    answer->check = NULL;
+    answer->spent_ns[METRIC_STAGE_VALIDATION] += time_mono_ns() - answer->check_begun_ns;
+    if (!refusal) {
+        begin(answer);
+        return;
+    }
+    answer_set_state(answer, ANSWER_RUNNING);
+    answer->failed = true;
+    stages_note_refusal(answer->endpoint, answer->started_ns);
+    answer->ops->on_error(answer->user, refusal);
+    answer_end(answer, false);
+}
+
+void answer_start(struct answer *answer)
+{
+    struct buf items = {0};
+    struct checker *checker = answer->endpoint->checker;
+    if (!checker) {
+        begin(answer);
+        return;
+    }
+    answer->check_begun_ns = time_mono_ns();
+    saves_append_unchecked(answer->saves, answer->record, &items);
+    answer->check = checker_ask(checker, buf_str(&items), on_checked, answer);
+    buf_finish(&items);
 }
 
 void answer_wake(struct answer *answer)
@@ -509,6 +471,7 @@ void answer_free(struct answer *answer)
         return;
     give_back(answer);
     stop_engine(answer);
+    check_cancel(answer->check);
     if (answer->noting)
         keeper_forget(answer->noting);
     store_cancel(answer->saving);

@@ -30,6 +30,8 @@ enum problem_kind {
     PROBLEM_AGE,
     PROBLEM_PARENT,
     PROBLEM_NOT_OPEN,
+    PROBLEM_CHECK,
+    PROBLEM_CHECK_FAILED,
     PROBLEM_QUEUE,
     PROBLEM_MISMATCH,
     PROBLEM_AUTH,
@@ -299,6 +301,7 @@ struct endpoint {
     size_t waiting_bytes; /* of requests */
     struct metrics metrics;
     bool prototype_append;
+    struct checker *checker; /* NULL: none */
     struct tokenizer *tokenizer; /* NULL: tokens are estimated */
     char *usage_name;            /* what tokens are */
     unsigned without;            /* bits of enum endpoint_saving */
@@ -391,9 +394,10 @@ struct answer {
     struct record *record;
     struct saving *saving; /* its response is on its way to the file */
     struct keeper_job *noting; /* as is its usage, which the client waits for */
+    struct check *check; /* nothing begins before its verdict */
     bool is_noted, is_leg;
     size_t item_base; /* items of the legs before */
-    uint64_t noting_begun_ns;
+    uint64_t noting_begun_ns, check_begun_ns;
     struct buf terminal;   /* until it is there: the event that says so */
     const char *terminal_type;
     bool concluded;
@@ -424,6 +428,9 @@ void answer_wake(struct answer *answer);
  * a fault wants it, and stays so. */
 bool answer_cancel(struct answer *answer);
 void answer_settle_usage(struct answer *answer);
+/* NULL: there is no file to write to, or it is done. */
+struct keeper_job *answer_keep_books(const struct answer *answer, keeper_done_fn *on_done,
+                                     void *user);
 void answer_free(struct answer *answer);
 
 /* -- append.c: a response of several legs ---------------------------------------------------------

@@ -171,6 +171,8 @@ struct endpoint *endpoint_new(struct loop *loop, struct net *net,
                                               .max_incoming_bytes = LIMIT_ENDPOINT_INCOMING_BYTES};
     set_limits(endpoint, &options->limits);
     endpoint->without = options->without;
+    if (options->check_command)
+        endpoint->checker = checker_new(loop, &endpoint->metrics, options->check_command);
     endpoint->prototype_append = options->prototype_append;
     if (load_engine(endpoint, options, err) == STATUS_OK &&
         load_vocab(endpoint, options, err) == STATUS_OK &&
@@ -202,6 +204,7 @@ void endpoint_free(struct endpoint *endpoint)
     stored_forget_removals(endpoint);
     store_finish(&endpoint->store);
     replay_free(endpoint->replay);
+    checker_free(endpoint->checker);
     tokenizer_free(endpoint->tokenizer);
     mem_free(endpoint->usage_name);
     upstream_free(endpoint->upstream);

@@ -24,6 +24,8 @@ static const struct {
     [PROBLEM_AGE] = {400, "invalid_request_error", "websocket_connection_limit_reached"},
     [PROBLEM_PARENT] = {400, "invalid_request_error", "previous_response_not_found"},
     [PROBLEM_NOT_OPEN] = {400, "invalid_request_error", "response_not_active"},
+    [PROBLEM_CHECK] = {400, "invalid_request_error", "invalid_prompt"},
+    [PROBLEM_CHECK_FAILED] = {500, "server_error", "server_error"},
     [PROBLEM_QUEUE] = {429, "rate_limit_error", "rate_limit_exceeded"},
     [PROBLEM_MISMATCH] = {400, "invalid_request_error", "replay_mismatch"},
     [PROBLEM_AUTH] = {401, "authentication_error", "invalid_api_key"},

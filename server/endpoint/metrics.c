@@ -34,6 +34,8 @@ static const struct {
     [METRIC_TOKENS_KEPT] = {"tokens", "not_rendered_again"},
     [METRIC_ITEMS_CHECKED] = {"items", "checked"},
     [METRIC_ITEMS_SPARED] = {"items", "not_checked_again"},
+    [METRIC_CHECKS_ASKED] = {"checks", "asked"},
+    [METRIC_CHECKS_REFUSED] = {"checks", "refused"},
     [METRIC_IMAGES_DECODED] = {"images", "decoded"},
     [METRIC_IMAGES_REUSED] = {"images", "reused"},
     [METRIC_TOOLS_CHECKED] = {"tools", "checked"},

@@ -43,6 +43,20 @@ enum status validate_tools(struct str tools, const char *param, struct problem *
 /* Every output of the conversation answers a call before it. */
 enum status validate_calls(const struct record *last, struct problem *problem);
 
+/* -- check.c: the user's own check ---------------------------------------------------------------
+ */
+
+struct checker;
+struct check;
+/* NULL: let it through. */
+typedef void check_done_fn(void *user, const struct problem *refusal);
+struct checker *checker_new(struct loop *loop, struct metrics *metrics, const char *command);
+void checker_free(struct checker *checker); /* asks nobody back */
+/* `items`: a JSON array. on_done comes later, once, unless cancelled. */
+struct check *checker_ask(struct checker *checker, struct str items, check_done_fn *on_done,
+                          void *user);
+void check_cancel(struct check *check); /* NULL is fine */
+
 /* -- render.c: items to tokens -------------------------------------------------------------------
  */
 
@@ -84,6 +98,9 @@ enum status saves_validate(struct saves *saves, struct answer *answer,
 void saves_render(struct saves *saves, struct answer *answer, const struct request *request);
 /* The output's items, when all are there. */
 void saves_render_output(struct saves *saves, struct answer *answer);
+/* What a check has to see: the new input, as a JSON array; or all, where that is switched off. */
+void saves_append_unchecked(const struct saves *saves, const struct record *record,
+                            struct buf *buf);
 /* What the input of this request would be. parent may be NULL. */
 enum status saves_count(struct endpoint *endpoint, const struct request *request,
                         struct record *parent, size_t *ret_tokens, struct problem *problem);
@@ -94,7 +111,7 @@ enum status saves_count(struct endpoint *endpoint, const struct request *request
 /* "routing=1 validation=12 …": microseconds. What is done after the terminal event can only be told
  * of the response before, of the same connection. */
 void stages_append(struct buf *text, const struct answer *answer);
-void stages_note_engine(struct answer *answer); /* it has come to its end */
+void stages_note_engine(struct answer *answer);       /* it has come to its end */
 void stages_note_ending(const struct answer *answer); /* adds to the sums */
 void stages_note_bookkeeping(struct saves *saves, uint64_t begun_ns);
 void stages_note_refusal(struct endpoint *endpoint, uint64_t begun_ns);

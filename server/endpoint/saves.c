@@ -198,6 +198,17 @@ enum status saves_validate(struct saves *saves, struct answer *answer,
     return status;
 }
 
+void saves_append_unchecked(const struct saves *saves, const struct record *record, struct buf *buf)
+{
+    if (is_off(saves, ENDPOINT_VALIDATION)) {
+        record_walk_append(buf, record);
+        return;
+    }
+    buf_append_byte(buf, '[');
+    buf_append(buf, buf_str(&record->input.text));
+    buf_append_byte(buf, ']');
+}
+
 /* -- Rendering ------------------------------------------------------------------------------------
  */
 

@@ -88,6 +88,9 @@
 #define LIMIT_ENDPOINT_FILE_BYTES (1024 * MIB) /* of the store's file; the oldest go first */
 #define LIMIT_ENDPOINT_UNREAD_BYTES MIB    /* unsent events before an answer waits for its reader */
 #define LIMIT_ENDPOINT_IMAGES_COUNT 256    /* known by hash on one connection, 100 bytes each */
+#define LIMIT_CHECK_MS 10000               /* a check that does not answer refuses */
+#define LIMIT_CHECK_PENDING_COUNT 1024     /* requests before the check command at once */
+#define LIMIT_CHECK_LINE_BYTES (64 * KIB)  /* one answer of it */
 #define LIMIT_VOCAB_BYTES (16 * MIB)       /* a rank file; that of 200,000 tokens is 3.6 MB */
 #define LIMIT_SPLIT_STEPS_COUNT 10000000   /* of one piece of text: a run of some MB costs one each */
 #define LIMIT_UPSTREAM_OUTPUT_BYTES (64 * MIB) /* of one answer, with the JSON around each token */
