@@ -25,5 +25,9 @@ complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l max-lanes -r
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l max-requests -r
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without-lanes
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without-warm-up
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l vocab -rF
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l check -x
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without -xa 'tokens validation routing bookkeeping response-cache'
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l prototype-append
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without-steering
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without-additional-tools
