@@ -7,7 +7,7 @@
 
 #include <lanebridge/base.h>
 
-enum { TOKENS_NO_RANK = UINT32_MAX };
+#define TOKENS_NO_RANK UINT32_MAX /* too large for an enum */
 
 struct token_list {
     uint32_t *ptr;
