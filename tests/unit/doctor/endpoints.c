@@ -45,7 +45,7 @@ Test(endpoints, all_is_well, .init = start, .fini = end)
     cr_expect_eq(patient.exit_code, 0);
     for (size_t i = 0; i < array_count(capabilities); i++)
         patient_expect(&patient, capabilities[i], "ok", "yes", NULL);
-    patient_expect(&patient, "response.cancel", "ok", "no: ", NULL);
+    patient_expect(&patient, "response.cancel", "ok", "yes: ", NULL);
     patient_expect(&patient, "upgrade", "ok", "101", NULL);
     patient_expect(&patient, "http", "ok", "400", NULL);
     patient_expect(&patient, "tls", "ok", "none", NULL);

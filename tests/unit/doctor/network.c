@@ -257,3 +257,35 @@ Test(network, which_proxy_and_why, .init = start, .fini = end)
         cr_expect(!strstr(patient.out.ptr, "hidden"), "%s", patient.out.ptr);
     }
 }
+
+/* -- An endpoint that knows no client events but one */
+
+static void refuse_events(struct peer *peer)
+{
+    if (!peer_accept_upgrade(peer))
+        return;
+    while (peer_read_message(peer) && !peer->close_code) {
+        bool create = str_find(buf_str(&peer->seen), STR("response.create"), 0) != STR_NONE;
+        const char *text =
+            create ? "{\"type\":\"response.completed\",\"response\":{\"id\":\"r\",\"output\":[]}}"
+                   : "{\"type\":\"error\",\"status\":400,\"error\":{\"type\":\"invalid_request_"
+                     "error\","
+                     "\"code\":null,\"message\":\"Unknown event\",\"param\":\"type\"}}";
+        peer_frame(peer, 0x81, text, strlen(text));
+    }
+    peer->close_code = 0;
+}
+
+Test(network, events_that_an_endpoint_does_not_know, .init = start, .fini = end)
+{
+    struct peer peer = {0};
+    peer_listen(&peer, refuse_events);
+    patient_set_endpoint(&patient, peer_url(&peer, "ws", "127.0.0.1", "/v1/responses"), "");
+    patient_run(&patient);
+    patient_expect(&patient, "generate", "ok", "yes", NULL);
+    patient_expect(&patient, "stream_id", "warn", "it is ignored", NULL);
+    patient_expect(&patient, "response.steer", "warn", "Unknown event", NULL);
+    patient_expect(&patient, "response.cancel", "ok", "no: Unknown event", NULL);
+    patient_expect(&patient, "latency", "ok", "10 warm-ups", NULL);
+    peer_end(&peer);
+}
