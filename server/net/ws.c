@@ -10,8 +10,9 @@
 enum {
     KEY_BYTES = 24, /* 16 random bytes in base64 */
     ACCEPT_BYTES = 28,
-    TURN_BYTES = 4 << 20, /* written at most before others have their turn */
-    COMPRESS_BYTES = 128, /* shorter ones gain nothing */
+    TURN_BYTES = 4 << 20,         /* written at most before others have their turn */
+    COMPRESS_BYTES = 128,         /* shorter ones gain nothing */
+    COMPRESS_MAX_BYTES = 1 << 20, /* longer ones would hold the loop for more than some 10 ms */
 };
 
 /* One outgoing message. */
@@ -77,7 +78,8 @@ static void drop_first(struct net_ws *ws)
 static void compress(struct net_ws *ws, struct message *message)
 {
     struct buf small = {0};
-    if (!ws->deflate || message->bytes.len < COMPRESS_BYTES)
+    if (!ws->deflate || message->bytes.len < COMPRESS_BYTES ||
+        message->bytes.len > COMPRESS_MAX_BYTES)
         return;
     net_deflate_message(ws->deflate, buf_str(&message->bytes), &small);
     ws->queued = ws->queued - message->bytes.len + small.len;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include <lanebridge/jsonrpc.h>
 
@@ -638,6 +639,32 @@ Test(peer, answers_written_after_the_end_of_input_still_go_out)
     cr_assert_not_null(strstr(buffer, "\"result\":42}"));
     buf_finish(&input);
     finish_side(&side);
+    close(fds[1]);
+    loop_free(loop);
+}
+
+Test(peer, small_frames_of_a_turn_go_out_together_before_the_wait)
+{
+    struct side side = {0};
+    int fds[2];
+    char buffer[4096];
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    struct loop *loop = loop_new(NULL);
+    open_side(&side, loop, fds[0]);
+    for (int i = 0; i < 3; i++)
+        jsonrpc_notify(side.peer, "m", STR("{}"));
+    cr_assert_lt(recv(fds[1], buffer, sizeof buffer, MSG_DONTWAIT), 0, "each is a write");
+    uv_run(loop_uv(loop), UV_RUN_NOWAIT);
+    ssize_t got = recv(fds[1], buffer, sizeof buffer, MSG_DONTWAIT);
+    size_t frames = 0;
+    for (size_t at = 0; got > 0; frames++, at++)
+        if ((at = str_find((struct str){buffer, (size_t)got}, STR("Content-Length"), at)) ==
+            STR_NONE)
+            break;
+    cr_assert_eq(frames, 3, "%zu in %zd bytes", frames, got);
+    jsonrpc_notify(side.peer, "last", STR("{}"));
+    finish_side(&side); /* what was said is written */
+    cr_assert_gt(recv(fds[1], buffer, sizeof buffer, MSG_DONTWAIT), 0);
     close(fds[1]);
     loop_free(loop);
 }

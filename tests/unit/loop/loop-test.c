@@ -82,6 +82,33 @@ Test(loop, deferred_calls_survive_a_stop_and_run_at_the_latest_in_free)
     buf_finish(&trace.text);
 }
 
+static void defer_again(void *user)
+{
+    struct trace *trace = user;
+    if (++trace->count < 20)
+        loop_defer(trace->loop, defer_again, trace);
+    else
+        note_c_and_defer_a(trace);
+}
+
+Test(loop, what_waits_for_the_wait_comes_after_what_is_deferred)
+{
+    struct trace trace = trace_make();
+    loop_before_wait(trace.loop, note_b, &trace);
+    loop_defer(trace.loop, note_c_and_defer_a, &trace);
+    cr_assert_eq(trace.text.len, 0);
+    loop_run(trace.loop);
+    cr_assert_str_eq(trace.text.ptr, "cCab");
+    loop_before_wait(trace.loop, note_b, &trace);
+    loop_defer(trace.loop, defer_again, &trace); /* but not for ever */
+    loop_run(trace.loop);
+    cr_assert_str_eq(trace.text.ptr, "cCabbcCa");
+    loop_before_wait(trace.loop, note_b, &trace);
+    loop_free(trace.loop); /* and at the latest in free */
+    cr_assert_str_eq(trace.text.ptr, "cCabbcCab");
+    buf_finish(&trace.text);
+}
+
 static void stop_at_three(void *user)
 {
     struct trace *trace = user;

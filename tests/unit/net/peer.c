@@ -131,10 +131,9 @@ bool peer_frame(struct peer *peer, unsigned first_byte, const void *bytes, size_
         buf_append_byte(&out, (char)(len >> (8 * i)));
     if (peer->connects)
         buf_append(&out, (struct str){(const char *)mask, 4});
-    for (size_t i = 0; i < len; i++) {
-        unsigned char byte = ((const unsigned char *)bytes)[i];
-        buf_append_byte(&out, (char)(peer->connects ? byte ^ mask[i % 4] : byte));
-    }
+    buf_append(&out, (struct str){bytes, len});
+    for (size_t i = 0; peer->connects && i < len; i++)
+        out.ptr[out.len - len + i] = (char)(out.ptr[out.len - len + i] ^ mask[i % 4]);
     bool good = peer_write(peer, out.ptr, out.len);
     buf_finish(&out);
     return good;
