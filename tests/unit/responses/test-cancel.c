@@ -65,8 +65,8 @@ Test(responses_cancel, one_that_works_is_remembered)
     static const char *const ends[] = {
         "{'type':'response.cancelled','stream_id':'l0','response':{'id':'r1'}}",
         "{'type':'response.done','stream_id':'l0','response':{'id':'r1','status':'cancelled'}}",
-        "{'type':'response.incomplete','stream_id':'l0','response':{'id':'r1',"
-        "'incomplete_details':{'reason':'cancelled'}}}",
+        ("{'type':'response.incomplete','stream_id':'l0','response':{'id':'r1',"
+         "'incomplete_details':{'reason':'cancelled'}}}"),
     };
     for (size_t i = 0; i < array_count(ends); i++) {
         struct scene s, next;
@@ -100,8 +100,8 @@ Test(responses_cancel, not_tried_where_others_run)
 Test(responses_cancel, refused_in_every_shape)
 {
     static const char *const errors[] = {
-        "{'type':'error','status':400,'error':{'type':'invalid_request_error','param':'type',"
-        "'message':'Unknown event type response.cancel: send response.create.'}}",
+        ("{'type':'error','status':400,'error':{'type':'invalid_request_error','param':'type',"
+         "'message':'Unknown event type response.cancel: send response.create.'}}"),
         "{'type':'error','code':'unknown_event','message':'no such event'}",
         "{'type':'error','stream_id':'l0','status':400,'error':{'code':'x','message':'no'}}",
     };
