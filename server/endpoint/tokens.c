@@ -3,7 +3,8 @@
  * the pair by walking, long ones by a heap, so that a megabyte without a blank costs n log n. */
 #include "tokens-internal.h"
 
-enum { WALK_BYTES = 96, O200K_COUNT = 150000, NO_PART = UINT32_MAX };
+#define NO_PART UINT32_MAX /* too large for an enum */
+enum { WALK_BYTES = 96, O200K_COUNT = 150000 };
 
 /* A token so far, at the offset that is its index; they are a list. */
 struct part {
