@@ -46,8 +46,9 @@ static void append_sentence(struct buf *to, struct str text)
     utf8_append_printable(to, text);
 }
 
-static void tell(struct doctor_line *line, enum doctor_outcome outcome, const char *fix,
-                 const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void tell(struct doctor_line *line,
+                                                       enum doctor_outcome outcome, const char *fix,
+                                                       const char *format, va_list args)
 {
     struct buf text = {0};
     buf_append_vfmt(&text, format, args);
