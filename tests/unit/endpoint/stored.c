@@ -39,6 +39,8 @@ static void scene_end(struct scene *s)
     party_end(&s->party);
 }
 
+static struct json_value *ask(struct party *party, const char *method, const char *body, int status,
+                              const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* The parsed body. */
 static struct json_value *ask(struct party *party, const char *method, const char *body, int status,
                               const char *format, ...)
