@@ -82,6 +82,21 @@ static enum status target_add_key(struct target *target, const struct config *co
     return STATUS_OK;
 }
 
+/* "/v1/responses?x=1" becomes "/v1/responses/compact?x=1". */
+static enum status target_add_compact(struct net_url *url, struct err *err)
+{
+    static const char tail[] = "/compact";
+    size_t len = strlen(url->path), end = strcspn(url->path, "?");
+    if (len + sizeof(tail) > sizeof(url->path))
+        return err_set(err, STATUS_INVALID, "endpoint.url is too long");
+    while (end > 0 && url->path[end - 1] == '/')
+        end--;
+    memmove(url->path + end + strlen(tail), url->path + strcspn(url->path, "?"),
+            len - strcspn(url->path, "?") + 1);
+    memcpy(url->path + end, tail, strlen(tail));
+    return STATUS_OK;
+}
+
 enum status target_init(struct target *target, const struct config *config, struct buf *key,
                         const char *replay_socket, enum transport_kind kind, struct err *err)
 {
@@ -92,7 +107,8 @@ enum status target_init(struct target *target, const struct config *config, stru
     if (target_is_replay(config)) {
         net_url_parse(STR("ws://127.0.0.1/v1/responses"), &target->net.url, NULL);
         target->net.unix_path = replay_socket;
-        return STATUS_OK;
+        target->net.url.websocket = kind == TRANSPORT_WEBSOCKET;
+        return kind == TRANSPORT_COMPACT ? target_add_compact(&target->net.url, err) : STATUS_OK;
     }
     enum status status = net_url_parse(str_from(config->endpoint_url), &target->net.url, err);
     if (status < 0) {
@@ -101,7 +117,8 @@ enum status target_init(struct target *target, const struct config *config, stru
     }
     target_add_configured(target, config);
     status = target_add_key(target, config, key, err);
-    if (status == STATUS_OK && kind == TRANSPORT_HTTP)
-        target->net.url.websocket = false;
+    target->net.url.websocket &= kind == TRANSPORT_WEBSOCKET;
+    if (status == STATUS_OK && kind == TRANSPORT_COMPACT)
+        status = target_add_compact(&target->net.url, err);
     return status;
 }

@@ -48,11 +48,11 @@ struct link {
     struct net_ws *ws;
     struct net_http *http;
     struct net_sse *sse;
-    struct buf body;                             /* of an HTTP exchange that cannot begin yet */
-    struct buf error_body;                       /* an answer that is no event stream */
+    struct buf body;   /* of an HTTP exchange that cannot begin yet */
+    struct buf answer; /* one that is no event stream: an error, or all of a compaction */
     bool key_retried, answered, is_over, waited; /* of an HTTP exchange */
     int http_status;
-    bool opened;
+    bool opened, is_cut; /* is_cut: not all of the answer was kept */
     struct err failure;
 };
 
@@ -91,7 +91,7 @@ static bool retries_key(struct link *link, int http_status)
     link->ws = NULL;
     link->http = NULL;
     link->http_status = 0;
-    buf_clear(&link->error_body);
+    buf_clear(&link->answer);
     want_key(link);
     return true;
 }
@@ -206,7 +206,8 @@ static void on_http_head(void *user, int status, struct str content_type)
 {
     struct link *link = user;
     link->http_status = status;
-    if (status == 200 && str_starts_with(content_type, STR("text/event-stream")))
+    if (status == 200 && link->kind == TRANSPORT_HTTP &&
+        str_starts_with(content_type, STR("text/event-stream")))
         link->sse =
             net_sse_new((size_t)link->wire->config->endpoint_max_event_bytes, on_sse_event, link);
 }
@@ -216,6 +217,13 @@ static void push_events(struct link *link, struct str bytes)
     if (net_sse_push(link->sse, bytes) == STATUS_LIMIT)
         fail_later(link, STATUS_LIMIT,
                    "the endpoint sent an event larger than endpoint.maxEventBytes");
+}
+
+static size_t answer_limit(const struct link *link)
+{
+    bool is_whole_answer = link->kind == TRANSPORT_COMPACT && link->http_status == 200;
+    return is_whole_answer ? (size_t)link->wire->config->endpoint_max_event_bytes
+                           : ERROR_BODY_BYTES;
 }
 
 /* The owner may close the link at any event, so events come last; that bytes came is told by them.
@@ -228,15 +236,17 @@ static void on_http_body(void *user, struct str bytes)
     link->handlers.on_alive(link->user); /* first: the last event may free the link */
     if (link->sse)
         push_events(link, bytes);
-    else if (link->error_body.len + bytes.len <= ERROR_BODY_BYTES)
-        buf_append(&link->error_body, bytes);
+    else if (link->answer.len + bytes.len <= answer_limit(link))
+        buf_append(&link->answer, bytes);
+    else
+        link->is_cut = true;
 }
 
 /* An HTTP error's body carries the same error object as an error event does: make it one. */
 static void deliver_error_body(struct link *link)
 {
     struct str error;
-    if (json_raw_member(buf_str(&link->error_body), "error", &error) != STATUS_OK)
+    if (json_raw_member(buf_str(&link->answer), "error", &error) != STATUS_OK)
         return;
     struct buf event = {0};
     struct json_writer w;
@@ -248,6 +258,19 @@ static void deliver_error_body(struct link *link)
     json_write_end_object(&w);
     link->handlers.on_message(link->user, buf_str(&event));
     buf_finish(&event);
+}
+
+/* The whole answer to a compaction; told that it is over afterwards, as the owner may free the
+ * link. */
+static void deliver_answer(struct link *link, const struct net_close *closed)
+{
+    bool is_whole = closed->status == STATUS_OK && !link->is_cut;
+    fail_later(link, is_whole ? STATUS_CLOSED : STATUS_PROTOCOL,
+               is_whole ? "the answer is over"
+                        : "the endpoint's answer broke off, or was larger than "
+                          "endpoint.maxEventBytes");
+    if (is_whole)
+        link->handlers.on_message(link->user, buf_str(&link->answer));
 }
 
 static void on_http_closed(void *user, const struct net_close *closed)
@@ -262,6 +285,10 @@ static void on_http_closed(void *user, const struct net_close *closed)
     if (retries_key(link, link->http_status))
         return;
     link->is_over = true;
+    if (link->kind == TRANSPORT_COMPACT && link->http_status == 200) {
+        deliver_answer(link, closed);
+        return;
+    }
     if (!link->sse && link->http_status != 0) {
         /* The owner may free the link when it hears of the error, so the close is told later. */
         char text[128];
@@ -338,7 +365,8 @@ static void start_http(struct link *link)
     else
         buf_move(&body, &link->body);
     if (init_target(&target, link->wire, link->kind, &err) == STATUS_OK) {
-        target_add(&target, "accept", "text/event-stream");
+        target_add(&target, "accept",
+                   link->kind == TRANSPORT_COMPACT ? "application/json" : "text/event-stream");
         link->http =
             net_http_open(link->wire->net, "POST", &target.net, &body, &http_handlers, link, &err);
     }
@@ -409,7 +437,7 @@ static enum status link_send(struct transport *transport, struct buf *message)
         status = STATUS_CLOSED;
     else
         buf_move(&link->body, message);
-    if (link->kind == TRANSPORT_HTTP && status == STATUS_OK &&
+    if (link->kind != TRANSPORT_WEBSOCKET && status == STATUS_OK &&
         !is_among(&link->wire->waiting, link))
         connect_link(link);
     if (status == STATUS_OK) {
@@ -445,7 +473,7 @@ static void link_free(struct link *link)
         forget(lists[i], link);
     loop_timer_free(link->later);
     buf_finish(&link->body);
-    buf_finish(&link->error_body);
+    buf_finish(&link->answer);
     mem_free(link);
 }
 

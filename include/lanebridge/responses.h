@@ -27,7 +27,7 @@
 struct responses_profile {
     const char *name;              /* "openai", "azure", "xai", "generic" */
     const char *key_header;        /* "authorization" (Bearer) or "api-key" */
-    bool lanes, warm_up, steer, stored_ids, additional_tools, context_management;
+    bool lanes, warm_up, steer, stored_ids, additional_tools, context_management, compact;
     unsigned life_minutes;         /* rotate before; 0 unknown */
 };
 /* By name, or by the URL's host for "auto"; never NULL ("generic"). */
@@ -144,6 +144,8 @@ struct responses_request {
     struct str extra;                 /* more members: `"text":{…},"x":1`, or empty */
     int64_t max_output_tokens;        /* 0: not sent */
     bool parallel_tool_calls;
+    int64_t compact_threshold;        /* tokens from which the server compacts by itself
+                                         (COMPACTION_IN_RESPONSE); 0: not sent */
     bool warm_up;                     /* generate:false; ends COMPLETED without items, or at once where
                                          the endpoint has no warm-up */
     struct responses_history history;
@@ -176,6 +178,7 @@ struct responses_result {
     char code[64];           /* the server's error code, or ours ("connection_lost", "auth") */
     char text[512];          /* for the user */
     struct responses_usage usage;
+    int64_t context_tokens;  /* input and output of the last response alone: what the next builds on */
     size_t items_done;
     /* Where the time went, env clock. 0 if it never happened. */
     uint64_t queued_ms, sent_ms, first_event_ms, first_output_ms, ended_ms;
@@ -221,6 +224,45 @@ void response_interrupt(struct response *response);
  * before are on their way, ended); then no callback comes. */
 enum status responses_steer(struct response *response, const struct str *items, size_t count,
                             struct err *err);
+
+/* -- Compaction: a conversation made shorter ------------------------------------------------------------ */
+
+/* How this endpoint does it, as far as is known; what it refuses is forgotten like any capability. */
+enum responses_compaction {
+    COMPACTION_NONE,          /* it does not: left to the caller */
+    COMPACTION_IN_RESPONSE,   /* by itself, in a response with compact_threshold: an item of type
+                                 "compaction" stands for all before it */
+    COMPACTION_BY_REQUEST,    /* responses_compact; also where it could do the other, for a response that
+                                 may be compacted cannot be steered */
+};
+enum responses_compaction responses_compaction_of(const struct responses *responses,
+                                                  struct str model);
+/* Tokens of input that the model takes, by its name; a careful guess for one that is not known. */
+int64_t responses_context_tokens(struct str model);
+
+enum responses_compact_end {
+    COMPACT_DONE,
+    COMPACT_REFUSED,     /* the endpoint has no such thing: asked again, responses_compaction_of differs */
+    COMPACT_FAILED,      /* code and text say why */
+};
+struct responses_compact_result {
+    enum responses_compact_end end;
+    char code[64], text[512];
+    const struct str *items;     /* the conversation from now on, verbatim, in order; borrowed */
+    size_t count;
+    struct responses_usage usage;
+    uint64_t bytes_sent, bytes_received;
+};
+typedef void responses_compact_fn(void *user, const struct responses_compact_result *result);
+struct responses_compact;
+/* Has the history of `request` (model, instructions and prompt_cache_key count too) made shorter by one
+ * POST, sent twice at most. Touches no chain: who takes the items as the new history resets theirs. on_done comes once, later; the history is read until then.
+ * NULL and err when it cannot even be tried. */
+struct responses_compact *responses_compact(struct responses *responses,
+                                            const struct responses_request *request,
+                                            responses_compact_fn *on_done, void *user, struct err *err);
+/* No callback any more. NULL is fine. Must be called before responses_free. */
+void responses_compact_cancel(struct responses_compact *compact);
 
 /* -- Shapes shared with the server side (endpoint) ------------------------------------------------------ */
 

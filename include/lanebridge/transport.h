@@ -9,8 +9,9 @@
 #include <lanebridge/base.h>
 
 /* WEBSOCKET: a connection that carries many requests. HTTP: one POST and its event stream; the first
- * message sent is the body, the end of the stream is a close with STATUS_OK. */
-enum transport_kind { TRANSPORT_WEBSOCKET, TRANSPORT_HTTP };
+ * message sent is the body, the end of the stream is a close with STATUS_OK. COMPACT: one POST to the
+ * endpoint's path with "/compact" behind it; its whole answer is the one message that comes. */
+enum transport_kind { TRANSPORT_WEBSOCKET, TRANSPORT_HTTP, TRANSPORT_COMPACT };
 
 /* Why a connection ended or never came to be. */
 struct transport_close {

@@ -34,6 +34,7 @@ static const struct event_type types[] = {
     {STR_INIT("response.incomplete"), EVENT_INCOMPLETE, 0},
     {STR_INIT("response.cancelled"), EVENT_INCOMPLETE, 0}, /* of no protocol, but sent */
     {STR_INIT("response.canceled"), EVENT_INCOMPLETE, 0},
+    {STR_INIT("response.compaction.compacting"), EVENT_PROGRESS, 0},
     {STR_INIT("error"), EVENT_ERROR, 0},
     {STR_INIT("response.steer.accepted"), EVENT_STEER, 0},
     {STR_INIT("response.steer.pending"), EVENT_STEER, 0},

@@ -19,6 +19,7 @@ static const struct {
     {OPTION_ADDITIONAL_TOOLS, "additional_tools"},
     {OPTION_STEER, "response.steer"},
     {OPTION_CANCEL, "response.cancel"},
+    {OPTION_COMPACT, "responses/compact"},
 };
 
 /* -- By model -------------------------------------------------------------------------------- */

@@ -2,6 +2,8 @@
  * dropped at run time (recover.c). */
 #include "responses-internal.h"
 
+#include <string.h>
+
 static const struct responses_profile profiles[] = {
     {.name = "openai",
      .key_header = "authorization",
@@ -11,6 +13,7 @@ static const struct responses_profile profiles[] = {
      .stored_ids = true,
      .additional_tools = true,
      .context_management = true,
+     .compact = true,
      .life_minutes = 60},
     {.name = "azure", .key_header = "api-key", .stored_ids = true, .life_minutes = 60},
     {.name = "xai", .key_header = "authorization", .stored_ids = true, .life_minutes = 25},
@@ -22,7 +25,8 @@ static const struct responses_profile profiles[] = {
      .steer = true,
      .stored_ids = true,
      .additional_tools = true,
-     .context_management = true},
+     .context_management = true,
+     .compact = true},
     {.name = "generic", .key_header = "authorization", .life_minutes = 60},
 };
 
@@ -43,6 +47,29 @@ bool responses_profile_takes_tools_once(const struct responses_profile *profile,
             return true;
     }
     return false;
+}
+
+/* Tokens of input, by how a model's name begins; the longest that fits counts. Of those that share
+ * their window with the output, what is left for the input. The setting compaction.contextTokens
+ * says it better. */
+static const struct {
+    const char *model;
+    int64_t tokens;
+} contexts[] = {
+    {"gpt-6", 272000},    {"gpt-5", 272000},  {"gpt-5-chat", 128000},
+    {"gpt-4.1", 1000000}, {"gpt-4o", 128000}, {"o3", 200000},
+    {"o4-mini", 200000},  {"grok-4", 256000}, {"", 128000},
+};
+
+int64_t responses_context_tokens(struct str model)
+{
+    size_t best = array_count(contexts) - 1;
+    for (size_t i = 0; i < array_count(contexts); i++) {
+        if (str_starts_with(model, str_from(contexts[i].model)) &&
+            strlen(contexts[i].model) > strlen(contexts[best].model))
+            best = i;
+    }
+    return contexts[best].tokens;
 }
 
 /* A host matches when it is the suffix or ends in "." and the suffix. */

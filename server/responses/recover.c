@@ -259,6 +259,8 @@ void responses_drop_option(struct responses *client, unsigned option)
         client->profile.steer = false;
     if (option == OPTION_CANCEL)
         client->cancels = false;
+    if (option == OPTION_COMPACT)
+        client->profile.compact = false;
     client->is_unsettled = true;
 }
 

@@ -121,6 +121,17 @@ static void write_extra(struct json_writer *w, const struct responses_request *r
     buf_finish(&object);
 }
 
+static void write_context_management(struct json_writer *w, int64_t threshold)
+{
+    json_write_key(w, "context_management");
+    json_write_begin_array(w);
+    json_write_begin_object(w);
+    json_write_field_c(w, "type", "compaction");
+    json_write_field_int(w, "compact_threshold", threshold);
+    json_write_end_object(w);
+    json_write_end_array(w);
+}
+
 static void write_options(struct json_writer *w, const struct responses_request *request,
                           const struct request_shape *shape)
 {
@@ -131,6 +142,8 @@ static void write_options(struct json_writer *w, const struct responses_request 
         json_write_field_raw(w, "stream_options", STR("{\"include_obfuscation\":false}"));
     if (request->prompt_cache_key.len > 0 && !(shape->refused & OPTION_PROMPT_CACHE_KEY))
         json_write_field_str(w, "prompt_cache_key", request->prompt_cache_key);
+    if (request->compact_threshold > 0 && !(shape->refused & OPTION_CONTEXT_MANAGEMENT))
+        write_context_management(w, request->compact_threshold);
     if (request->max_output_tokens > 0)
         json_write_field_int(w, "max_output_tokens", request->max_output_tokens);
 }
@@ -182,5 +195,22 @@ void responses_request_write(const struct responses_request *request,
     write_options(&w, request, shape);
     write_extra(&w, request, shape);
     write_input(&w, request, shape);
+    json_write_end_object(&w);
+}
+
+/* Without tools and settings of a response: it takes none of them. */
+void responses_request_write_compact(const struct responses_request *request, unsigned refused,
+                                     struct buf *buf)
+{
+    const struct request_shape shape = {.transport = TRANSPORT_COMPACT, .refused = refused};
+    struct json_writer w;
+    json_writer_init(&w, buf);
+    json_write_begin_object(&w);
+    json_write_field_str(&w, "model", request->model);
+    if (request->instructions.len > 0)
+        json_write_field_str(&w, "instructions", request->instructions);
+    if (request->prompt_cache_key.len > 0 && !(refused & OPTION_PROMPT_CACHE_KEY))
+        json_write_field_str(&w, "prompt_cache_key", request->prompt_cache_key);
+    write_input(&w, request, &shape);
     json_write_end_object(&w);
 }

@@ -139,6 +139,8 @@ void response_end(struct response *response, enum responses_end end, struct str 
     response_set_state(response, RESPONSE_ENDING);
     response->has_note = false;
     response->steer.count = 0;
+    response->result.context_tokens =
+        response->result.usage.input_tokens + response->result.usage.output_tokens;
     response->result.usage = responses_usage_sum(&response->result.usage, &response->steer.usage);
     response->result.end = end;
     response->result.ended_ms = responses_now(response->client);

@@ -130,6 +130,7 @@ enum request_option {
     OPTION_ADDITIONAL_TOOLS = 1 << 8,
     OPTION_STEER = 1 << 9,
     OPTION_CANCEL = 1 << 10,
+    OPTION_COMPACT = 1 << 11,
 };
 /* 0 if `param` is not something that can be left out. */
 unsigned responses_option_find(struct str param);
@@ -152,6 +153,9 @@ struct request_shape {
 };
 void responses_request_write(const struct responses_request *request,
                              const struct request_shape *shape, struct buf *buf);
+/* The body of POST …/compact. */
+void responses_request_write_compact(const struct responses_request *request, unsigned refused,
+                                     struct buf *buf);
 
 /* -- lane.c ---------------------------------------------------------------------------------- */
 

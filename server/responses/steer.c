@@ -31,7 +31,7 @@ enum status responses_steer(struct response *response, const struct str *items, 
 {
     struct responses *client = response->client;
     struct connection *connection = response->lane ? response->lane->connection : NULL;
-    bool can = client->profile.steer &&
+    bool can = client->profile.steer && response->request.request.compact_threshold == 0 &&
                !(responses_refused(client, response->request.request.model) & OPTION_STEER);
     if (!can || (connection && connection->kind != TRANSPORT_WEBSOCKET))
         return refuse(err, STATUS_UNSUPPORTED, "The endpoint does not steer running responses.");
