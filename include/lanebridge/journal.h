@@ -83,7 +83,8 @@ typedef bool journal_turn_fn(void *user, const struct journal_turn *turn);
 enum status journal_turn_each(struct journal *journal, const char *thread_id, journal_turn_fn *fn,
                               void *user, struct err *err);
 
-/* kind: "user", "output" (of the model), "tool" (output of a call), "context". json verbatim. */
+/* kind: "user", "output" (of the model), "tool" (output of a call), "context", "compacted" (by
+ * journal_compact alone). json verbatim. */
 enum status journal_item_append(struct journal *journal, const char *thread_id, const char *turn_id,
                                 const char *kind, struct str json, struct err *err);
 struct journal_item {
@@ -96,9 +97,27 @@ enum status journal_item_each(struct journal *journal, const char *thread_id, ui
                               journal_item_fn *fn, void *user, struct err *err);
 /* Sequence number of the item we appended last; 0 before the first. */
 uint64_t journal_item_last_seq(const struct journal *journal);
-/* Compaction and edited history: later reads begin at seq (older items stay for display). */
+/* Edited history: later reads begin at seq (older items stay for display). */
 enum status journal_thread_set_base(struct journal *journal, const char *thread_id, uint64_t seq,
                                     struct err *err);
+/* Compaction: the items, as kind "compacted", are where later reads begin; what was before stays, for
+ * people. All or nothing. */
+enum status journal_compact(struct journal *journal, const char *thread_id, const char *turn_id,
+                            const struct str *items, size_t count, struct err *err);
+
+/* -- Messages that wait: said to a turn that runs, not in its history yet ---------------------------------------- */
+enum status journal_waiting_add(struct journal *journal, const char *thread_id, const char *turn_id,
+                                const char *id, struct str json, struct err *err);
+/* It has found its place: an item of kind "user" from now on. */
+enum status journal_waiting_place(struct journal *journal, const char *thread_id, const char *id,
+                                  struct err *err);
+struct journal_waiting {
+    struct str turn_id, id, json;
+};
+typedef bool journal_waiting_fn(void *user, const struct journal_waiting *waiting);
+/* In the order they were said. */
+enum status journal_waiting_each(struct journal *journal, const char *thread_id,
+                                 journal_waiting_fn *fn, void *user, struct err *err);
 
 /* -- Calls: at most once ---------------------------------------------------------------------------------------- */
 enum journal_call_state { CALL_ABSENT, CALL_STARTED, CALL_DONE };

@@ -6,7 +6,7 @@
 
 #include <lanebridge/journal.h>
 
-enum { JOURNAL_VERSION = 1, LEASE_BYTES = 128 };
+enum { JOURNAL_VERSION = 2, LEASE_BYTES = 128 };
 
 /* One row each in statement.c's table. */
 enum statement_id {
@@ -24,6 +24,7 @@ enum statement_id {
     SQL_THREAD_DELETE,
     SQL_THREAD_DELETE_ITEMS,
     SQL_THREAD_DELETE_TURNS,
+    SQL_THREAD_DELETE_WAITING,
     SQL_THREAD_DELETE_CALLS,
     SQL_THREAD_DELETE_BLOBS,
     SQL_THREAD_DELETE_CHANGES,
@@ -37,6 +38,10 @@ enum statement_id {
     SQL_TURN_EACH,
     SQL_ITEM_INSERT,
     SQL_ITEM_EACH,
+    SQL_WAITING_INSERT,
+    SQL_WAITING_PLACE,
+    SQL_WAITING_DELETE,
+    SQL_WAITING_EACH,
     SQL_CALL_INSERT,
     SQL_CALL_FINISH,
     SQL_CALL_FIND,

@@ -59,8 +59,23 @@ static int run_schema(sqlite3 *db)
     return code;
 }
 
+/* Messages for a turn that runs, until they are items. */
+static int add_waiting(sqlite3 *db)
+{
+    return sqlite3_exec(db,
+                        "CREATE TABLE waiting ("
+                        "  num INTEGER PRIMARY KEY AUTOINCREMENT," /* the order they were said in */
+                        "  thread INTEGER NOT NULL,"
+                        "  turn TEXT NOT NULL,"
+                        "  id TEXT NOT NULL,"
+                        "  json TEXT NOT NULL);" /* the item it will be */
+                        "CREATE INDEX waiting_by_thread ON waiting (thread, num);"
+                        "PRAGMA user_version = 2;",
+                        NULL, NULL, NULL);
+}
+
 /* steps[n] leads from version n to n + 1, its user_version included. */
-static int (*const steps[JOURNAL_VERSION])(sqlite3 *db) = {run_schema};
+static int (*const steps[JOURNAL_VERSION])(sqlite3 *db) = {run_schema, add_waiting};
 
 /* Two windows may come here at once: the version is read again under the lock. */
 static int migrate(sqlite3 *db, int *ret_version)

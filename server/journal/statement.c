@@ -27,6 +27,8 @@ static const char *const sql[SQL_COUNT] = {
         "DELETE FROM item WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
     [SQL_THREAD_DELETE_TURNS] =
         "DELETE FROM turn WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
+    [SQL_THREAD_DELETE_WAITING] =
+        "DELETE FROM waiting WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
     [SQL_THREAD_DELETE_CALLS] =
         "DELETE FROM call WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
     /* A blob's newest use tells whose it is: another thread that uses it later keeps it. */
@@ -51,6 +53,16 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_ITEM_EACH] = "SELECT seq, turn, kind, json FROM item WHERE thread = "
                       "(SELECT num FROM thread WHERE id = ?1) AND seq >= CASE WHEN ?2 > 0 THEN ?2 "
                       "ELSE (SELECT base_seq FROM thread WHERE id = ?1) END ORDER BY seq",
+    [SQL_WAITING_INSERT] = "INSERT INTO waiting (thread, turn, id, json) "
+                           "SELECT num, ?3, ?4, ?5" IF_LEASED,
+    [SQL_WAITING_PLACE] =
+        "INSERT INTO item (thread, turn, kind, json) SELECT waiting.thread, turn, "
+        "'user', json FROM waiting JOIN thread ON thread.num = waiting.thread "
+        "WHERE waiting.id = ?3 AND thread.num = ?1 AND lease = ?2",
+    [SQL_WAITING_DELETE] =
+        "DELETE FROM waiting WHERE id = ?3 AND thread IN (SELECT num" IF_LEASED ")",
+    [SQL_WAITING_EACH] = "SELECT turn, id, json FROM waiting WHERE thread = "
+                         "(SELECT num FROM thread WHERE id = ?1) ORDER BY num",
     [SQL_CALL_INSERT] = "INSERT INTO call (thread, call_id, turn, name, arguments, decision, "
                         "started_ms) SELECT num, ?3, ?4, ?5, ?6, ?7, ?8" IF_LEASED,
     [SQL_CALL_FINISH] = "UPDATE call SET output = ?4, ok = ?5, ended_ms = ?6 "
