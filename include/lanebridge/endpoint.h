@@ -50,6 +50,8 @@ struct endpoint_options {
     bool without_lanes;          /* rejects stream_id as endpoints without lanes do */
     bool without_warm_up;        /* rejects generate */
     bool without_additional_tools;   /* rejects tools as an input item */
+    bool without_compact;        /* has no /v1/responses/compact */
+    bool without_context_management;   /* rejects context_management */
     bool without_steering;       /* answers response.steer with steering_not_supported */
     uint64_t age_limit_ms;       /* 0: 60 minutes */
     struct str vocab;            /* ranks, for counting tokens; empty: estimated by bytes */

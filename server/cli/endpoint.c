@@ -28,7 +28,7 @@ struct endpoint_arguments {
     const char *upstream_key_env, *upstream_model, *upstream_api;
     int64_t age_limit, idle_limit, max_memory, max_store, max_connections, max_lanes, max_requests;
     bool without_lanes, without_warm_up, without_additional_tools, without_steering, with_parent,
-        prototype_append;
+        prototype_append, without_compact, without_context_management;
 };
 
 static void on_stop(void *user)
@@ -341,6 +341,9 @@ static int serve_with(const struct endpoint_arguments *args)
                                        .without_warm_up = args->without_warm_up,
                                        .without_steering = args->without_steering,
                                        .prototype_append = args->prototype_append,
+                                       .without_compact = args->without_compact,
+                                       .without_context_management =
+                                           args->without_context_management,
                                        .check_command = args->check,
                                        .without_additional_tools = args->without_additional_tools};
     int code = EXIT_USAGE;
@@ -393,6 +396,8 @@ int cli_endpoint(int argc, char **argv)
         {"--without-lanes", CLI_FLAG, &args.without_lanes},
         {"--without-warm-up", CLI_FLAG, &args.without_warm_up},
         {"--without-steering", CLI_FLAG, &args.without_steering},
+        {"--without-compact", CLI_FLAG, &args.without_compact},
+        {"--without-context-management", CLI_FLAG, &args.without_context_management},
         {"--without-additional-tools", CLI_FLAG, &args.without_additional_tools},
         {"--exit-with-stdin", CLI_FLAG, &args.with_parent},
     };

@@ -64,11 +64,14 @@ static void fill_record(struct answer *answer)
 {
     struct record *record = answer->record;
     uint64_t present = 0;
+    if (answer->compacted)
+        record->token_count = answer->output_tokens;
     for (size_t i = 0; i < answer->plan.items.len; i++) {
         const struct plan_item *item = &answer->plan.items.ptr[i];
         if (!item->done)
             continue;
-        present |= (uint64_t)1 << item->index;
+        if (item->kind != ITEM_COMPACTION)
+            present |= (uint64_t)1 << item->index;
         if (item->call_id[0]) {
             struct pending_call call = {.is_custom = item->kind == ITEM_CUSTOM_CALL};
             memcpy(call.call_id, item->call_id, sizeof(call.call_id));
@@ -359,6 +362,8 @@ static enum status make_plan(struct answer *answer, const struct request *reques
         return status;
     status = intake_read(&intake, request, endpoint, problem);
     if (status == STATUS_OK)
+        status = compact_check(endpoint, request, problem);
+    if (status == STATUS_OK)
         status = intake_check_calls(&intake, parent, problem);
     if (status == STATUS_OK) {
         record_add_input(answer->record, request->span[FIELD_INPUT]);
@@ -406,6 +411,7 @@ struct answer *answer_new(struct endpoint *endpoint, const struct request *reque
                              answer->record->created_at);
     response_append_metadata(&answer->metadata, endpoint, request);
     keep_settings(answer->record, request);
+    compact_apply(answer, request);
     fault_apply_shape(answer);
     answer->timer = loop_timer_new(endpoint->loop, on_timer, answer);
     return answer;

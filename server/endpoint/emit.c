@@ -196,11 +196,18 @@ static const struct stage custom_stages[] = {
     ITEM_DONE,
     {0},
 };
+static const struct stage compaction_stages[] = {
+    ITEM_ADDED,
+    {"response.compaction.compacting", 0, NULL},
+    ITEM_DONE,
+    {0},
+};
 static const struct stage other_stages[] = {ITEM_ADDED, ITEM_DONE, {0}};
 static const struct stage *const stages[ITEM_KIND_COUNT] = {
     [ITEM_MESSAGE] = message_stages,    [ITEM_REASONING] = reasoning_stages,
     [ITEM_THOUGHT] = thought_stages,    [ITEM_FUNCTION_CALL] = function_stages,
-    [ITEM_CUSTOM_CALL] = custom_stages, [ITEM_OTHER] = other_stages,
+    [ITEM_CUSTOM_CALL] = custom_stages, [ITEM_COMPACTION] = compaction_stages,
+    [ITEM_OTHER] = other_stages,
 };
 
 static const struct stage *current_stage(const struct answer *answer)

@@ -100,6 +100,7 @@ enum request_field {
     FIELD_STREAM,
     FIELD_BACKGROUND,
     FIELD_CONVERSATION,
+    FIELD_CONTEXT_MANAGEMENT,
     FIELD_METADATA,
     FIELD_REASONING,
     FIELD_TEXT,
@@ -264,6 +265,7 @@ struct engine {
     const char *about; /* said in every answer's metadata */
     const char *usage; /* where the count of tokens comes from */
     bool counts;       /* by itself, also where there is a vocabulary */
+    bool compacts;     /* knows how to go on from a compaction item of compact.c */
     /* Refuses the request, or fills answer->plan and what answer->record remembers. The request is
      * gone afterwards. */
     enum status (*plan)(struct answer *answer, const struct request *request,
@@ -291,6 +293,7 @@ struct endpoint {
     const char *fingerprint;
     char *token, *address, *replay_name;
     bool without_lanes, without_warm_up, without_additional_tools, without_steering, is_unix;
+    bool without_compact, without_context_management;
     uint64_t age_limit_ms;
     void (*on_traffic)(void *user, bool outgoing, struct str text);
     void *user;
@@ -348,6 +351,7 @@ void response_append_metadata(struct buf *buf, const struct endpoint *endpoint,
 void response_append(struct buf *buf, struct str constant, struct str metadata,
                      const struct response_state *state);
 void item_write(struct json_writer *w, const struct plan_item *item, bool done);
+void response_write_usage(struct json_writer *w, const struct usage *usage); /* NULL: null */
 
 /* -- answer.c: one response on its way ------------------------------------------------------------
  */
@@ -411,6 +415,7 @@ struct answer {
     uint64_t spent_ns[METRIC_STAGE_COUNT], engine_begun_ns;
     struct usage usage;
     bool sparse, twice, waited, failed, incomplete, is_cancelled;
+    bool may_compact, compacted; /* it was asked to when it is long; it did */
     unsigned close_code;
     size_t item, stage, offset; /* where in the plan */
     size_t deltas, events;
@@ -532,6 +537,17 @@ void routes_on_request(void *user, struct net_server_request *request,
                        const struct net_request_info *info);
 int routes_on_upgrade(void *user, const struct net_request_info *info);
 unsigned routes_on_refuse(void *user, int status, struct buf *body);
+
+/* -- compact.c: a conversation made shorter -------------------------------------------------------
+ */
+
+void compact_handle(struct endpoint *endpoint, struct net_server_request *request,
+                    const struct net_request_info *info, struct str id);
+/* Its `context_management`: what it may hold, and whether this endpoint takes it. */
+enum status compact_check(const struct endpoint *endpoint, const struct request *request,
+                          struct problem *problem);
+/* Over the threshold a compaction item goes before what was planned. */
+void compact_apply(struct answer *answer, const struct request *request);
 
 void stored_get(struct endpoint *endpoint, struct net_server_request *request,
                 const struct net_request_info *info, struct str id);

@@ -159,6 +159,8 @@ struct endpoint *endpoint_new(struct loop *loop, struct net *net,
     endpoint->is_unix = options->unix_path != NULL;
     endpoint->without_lanes = options->without_lanes;
     endpoint->without_warm_up = options->without_warm_up;
+    endpoint->without_compact = options->without_compact;
+    endpoint->without_context_management = options->without_context_management;
     endpoint->without_steering = options->without_steering;
     endpoint->without_additional_tools = options->without_additional_tools;
     endpoint->age_limit_ms = options->age_limit_ms ? options->age_limit_ms : AGE_LIMIT_MS;

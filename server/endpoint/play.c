@@ -254,5 +254,6 @@ static enum status replay_plan(struct answer *answer, const struct request *requ
 const struct engine engine_replay = {
     .about = "replay: plays a script, no model is behind it",
     .usage = "estimate: bytes / 4",
+    .compacts = true,
     .plan = replay_plan,
 };

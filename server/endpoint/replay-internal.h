@@ -21,6 +21,7 @@ enum item_kind {
     ITEM_THOUGHT,   /* as the model put it */
     ITEM_FUNCTION_CALL,
     ITEM_CUSTOM_CALL,
+    ITEM_COMPACTION,
     ITEM_OTHER,
     ITEM_KIND_COUNT
 };

@@ -24,6 +24,7 @@ static const struct {
     [FIELD_STREAM] = {"stream", SHAPE_BOOL},
     [FIELD_BACKGROUND] = {"background", SHAPE_BOOL},
     [FIELD_CONVERSATION] = {"conversation", SHAPE_ANY},
+    [FIELD_CONTEXT_MANAGEMENT] = {"context_management", SHAPE_ARRAY},
     [FIELD_METADATA] = {"metadata", SHAPE_OBJECT},
     [FIELD_REASONING] = {"reasoning", SHAPE_OBJECT},
     [FIELD_TEXT] = {"text", SHAPE_OBJECT},

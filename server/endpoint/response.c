@@ -218,6 +218,7 @@ void item_write(struct json_writer *w, const struct plan_item *item, bool done)
     case ITEM_CUSTOM_CALL:
         write_call(w, item, done);
         break;
+    case ITEM_COMPACTION:
     case ITEM_OTHER:
     case ITEM_KIND_COUNT:
         write_other(w, item);
@@ -239,7 +240,7 @@ static void write_output(struct json_writer *w, const struct plan *plan)
     json_write_end_array(w);
 }
 
-static void write_usage(struct json_writer *w, const struct usage *usage)
+void response_write_usage(struct json_writer *w, const struct usage *usage)
 {
     json_write_key(w, "usage");
     if (!usage) {
@@ -300,7 +301,7 @@ void response_append(struct buf *buf, struct str constant, struct str metadata,
     write_ending(&w, state);
     if (!state->without_output)
         write_output(&w, state->plan);
-    write_usage(&w, state->usage);
+    response_write_usage(&w, state->usage);
     json_write_key(&w, "metadata");
     json_write_begin_object(&w);
     buf_append(buf, metadata);

@@ -83,6 +83,7 @@ static const struct route {
                    const struct net_request_info *info, struct str id);
 } routes[] = {
     {"/v1/responses", "POST", false, handle_responses},
+    {"/v1/responses/compact", "POST", false, compact_handle},
     {"/v1/responses/input_tokens", "POST", false, stored_count_tokens},
     {"/v1/responses/*", "GET", false, stored_get},
     {"/v1/responses/*", "DELETE", false, stored_delete},

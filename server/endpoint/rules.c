@@ -217,5 +217,6 @@ static enum status rules_plan(struct answer *answer, const struct request *reque
 const struct engine engine_rules = {
     .about = "built-in rules, no model is behind them",
     .usage = "estimate: bytes / 4",
+    .compacts = true,
     .plan = rules_plan,
 };

@@ -129,7 +129,7 @@ static bool append_items(struct buf *items, struct str input)
 bool steer_take(struct answer *answer, struct str input, enum steer_refusal *ret_why)
 {
     struct steer steer = {0};
-    if (answer->endpoint->without_steering) {
+    if (answer->endpoint->without_steering || answer->may_compact) {
         *ret_why = STEER_NOT_SUPPORTED;
     } else if (answer->steers.len >= STEERS_COUNT) {
         *ret_why = STEER_TOO_MANY;

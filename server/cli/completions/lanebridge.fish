@@ -30,4 +30,6 @@ complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l check -x
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without -xa 'tokens validation routing bookkeeping response-cache'
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l prototype-append
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without-steering
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without-compact
+complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without-context-management
 complete -c lanebridge -n '__fish_seen_subcommand_from endpoint' -l without-additional-tools
