@@ -230,6 +230,8 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
         .effort = app->config->reasoning_effort,
         .edit_style = TOOLS_EDIT_PATCH,
         .warm = app->config->warm != WARM_NEVER,
+        .context_tokens = app->config->compaction_context_tokens,
+        .compact_percent = (unsigned)app->config->compaction_percent,
         .environment = append_environment,
         .on_event = on_event,
         .user = event_user,

@@ -3,7 +3,8 @@
  *
  * Invariants: items of a thread are append-only within a generation and journalled before the request
  * that carries them; at most one turn runs per thread, the rest queue; every call in the history has
- * exactly one output; a response that broke is adopted up to its last done item and the turn goes on;
+ * exactly one output; compaction begins what the model is sent anew and keeps every item for people;
+ * a response that broke is adopted up to its last done item and the turn goes on;
  * calls start at output_item.done and their outputs go out the moment the response has ended and the
  * last output is in. */
 #ifndef LANEBRIDGE_AGENT_H
@@ -21,6 +22,8 @@
 enum agent_item_type {
     AGENT_USER_MESSAGE, AGENT_MESSAGE, AGENT_REASONING, AGENT_PLAN, AGENT_TOOL_CALL,
     AGENT_COMMAND, AGENT_FILE_CHANGE, AGENT_ERROR,
+    AGENT_COMPACTION,        /* the conversation was made shorter for the model: text says how much, or,
+                                not ok, why not */
 };
 const char *agent_item_type_name(enum agent_item_type type);   /* "userMessage" … of the schema */
 enum agent_event_type {
@@ -71,6 +74,8 @@ struct agent_env {
     enum tools_edit_style edit_style;
     bool warm;                        /* agent_thread_warm does something */
     unsigned steps_max;               /* of a turn; 0: LIMIT_TURN_STEPS_COUNT */
+    int64_t context_tokens;           /* that the model takes; 0: responses_context_tokens */
+    unsigned compact_percent;         /* of them, from which a thread is compacted; 0: 80 */
     /* Appends what the model should know of the place: folders, the user's AGENTS.md with where it
      * came from. Called once, when a thread starts. Optional. */
     void (*environment)(void *environment_user, struct str root_path, struct buf *text);
@@ -120,10 +125,14 @@ struct agent_input {
  * follow later. STATUS_LIMIT when the queue is full; STATUS_INVALID for an empty prompt. */
 enum status agent_turn_start(struct agent_thread *thread, const struct agent_input *input,
                              char ret_turn_id[ID_BYTES], bool *ret_queued, struct err *err);
+/* Has the conversation made shorter for the model, in a turn of its own that starts or queues like any
+ * other. STATUS_LIMIT when the queue is full. */
+enum status agent_thread_compact(struct agent_thread *thread, char ret_turn_id[ID_BYTES],
+                                 bool *ret_queued, struct err *err);
 /* A message for the turn that runs (empty id: whichever). It reaches the model at the first chance: in
  * the running response where the endpoint can, else with the next outputs, else when the answer is
  * done, which the turn then goes on from. AGENT_ITEM_COMPLETED(userMessage) says when; an interrupted
- * turn keeps it in the history. STATUS_NOT_FOUND when no such turn runs; STATUS_LIMIT when as many wait
+ * turn keeps it in the history, and so does a crash. STATUS_NOT_FOUND when no such turn runs; STATUS_LIMIT when as many wait
  * as may; STATUS_INVALID for an empty prompt. */
 enum status agent_turn_steer(struct agent_thread *thread, struct str turn_id,
                              const struct agent_input *input, struct err *err);

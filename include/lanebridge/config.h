@@ -46,6 +46,8 @@ struct config {
     char *mcp_servers_json, *hooks_json, *prices_json; /* verbatim, "{}" or "[]" */
     bool tools_web_search;
     int64_t tokens_per_turn, tokens_per_day;           /* 0: no limit */
+    int64_t compaction_context_tokens;                 /* 0: by the model's name */
+    int64_t compaction_percent;
     enum config_code_actions code_actions;
     enum log_level log_level;
     int64_t history_keep_days;

@@ -1,12 +1,16 @@
 /* Inside of the agent. agent.c: the object and its events; thread.c: threads and their queue;
  * history.c: the items; turn.c: the turn's states; stream.c: what a response brings; call.c: the
- * calls of a turn; undo.c: taking a turn back; context.c: what the model is told. */
+ * calls of a turn; undo.c: taking a turn back; context.c: what the model is told; steer.c: messages
+ * for a turn that runs; size.c: how much of the model's context a thread takes; compact.c: making
+ * that less. */
 #ifndef LANEBRIDGE_AGENT_INTERNAL_H
 #define LANEBRIDGE_AGENT_INTERNAL_H
 
 #include <stdlib.h>
 
 #include <lanebridge/agent.h>
+
+enum { PREAMBLE_COUNT = 2 }; /* items every history begins with */
 
 struct agent {
     struct agent_env env;
@@ -26,6 +30,8 @@ struct history {
 
 void history_finish(struct history *history);
 void history_push(struct history *history, struct str json); /* copies */
+/* The items are these from now on (copied; they may be the history's own): another generation. */
+void history_replace(struct history *history, const struct str *items, size_t count);
 struct responses_history history_view(struct history *history);
 /* Appends `{"type":"message","role":ROLE,"content":[{"type":"input_text","text":…}]}`. */
 void history_format_message(struct buf *json, const char *role, struct str text);
@@ -50,6 +56,11 @@ struct agent_thread {
     struct loop_timer *kick;            /* advances on the next loop turn */
     bool warm_wanted, is_rewarm_wanted; /* when the folder is trusted; after a rotation */
     bool title_wanted;                  /* to be told */
+    struct {
+        int64_t told_tokens; /* of the first told_items, as the endpoint counted; 0: not known */
+        size_t told_items;
+        int64_t floor_tokens; /* what the last compaction left */
+    } context;
 };
 
 /* The first items of the history: what the model is and where it works. Once, at the first need. */
@@ -59,6 +70,8 @@ void thread_kick(struct agent_thread *thread);
 /* Journals and keeps one item; kind as in journal_item_append. */
 void thread_append(struct agent_thread *thread, const char *turn_id, const char *kind,
                    struct str json);
+/* Keeps a message that has waited in the journal. */
+void thread_place(struct agent_thread *thread, const char *waiting_id, struct str json);
 
 /* undo.c: ends what is under way, with CLOSED. */
 void thread_drop_undo(struct agent_thread *thread);
@@ -68,10 +81,11 @@ void thread_drop_undo(struct agent_thread *thread);
  */
 
 enum turn_state {
-    TURN_QUEUED,   /* waits for the one before it */
-    TURN_ASKING,   /* a response runs; its calls may run already */
-    TURN_TOOLING,  /* the response has ended, calls still run */
-    TURN_SETTLING, /* interrupted or failed: waits for the last callback of response and calls */
+    TURN_QUEUED,     /* waits for the one before it */
+    TURN_COMPACTING, /* what the model is sent is made shorter first; nothing else runs */
+    TURN_ASKING,     /* a response runs; its calls may run already */
+    TURN_TOOLING,    /* the response has ended, calls still run */
+    TURN_SETTLING,   /* interrupted or failed: waits for the last callback of response and calls */
     TURN_ENDED,
 };
 
@@ -97,6 +111,7 @@ struct turn_steer {
     struct buf prompt, json;
 };
 
+struct compaction;
 struct agent_turn {
     struct agent_thread *thread;
     char id[ID_BYTES];
@@ -112,6 +127,10 @@ struct agent_turn {
     VEC(struct turn_steer) steers; /* that are not in the history yet, in order */
     size_t steers_away;            /* the first so many were given to the response */
     bool steer_returned;           /* this response takes none */
+    bool is_compaction;            /* that is all it does */
+    bool was_shortened;            /* because the last request did not fit: not twice */
+    size_t shortened_at;           /* the place of what a response itself compacted to; 0: none */
+    struct compaction *compaction; /* while COMPACTING */
     unsigned breaks;               /* broken responses in a row that brought nothing */
     enum agent_turn_status outcome;
     struct buf error;
@@ -121,6 +140,7 @@ struct agent_turn {
     bool announced_end, announces_wait;
 };
 
+/* input NULL: it compacts. */
 struct agent_turn *turn_new(struct agent_thread *thread, const struct agent_input *input);
 void turn_free(struct agent_turn *turn);
 void turn_begin(struct agent_turn *turn);
@@ -130,6 +150,9 @@ void turn_discard(struct agent_turn *turn);
 bool turn_is_over(const struct agent_turn *turn);
 /* One of its callbacks came: goes on when the response has ended and no call runs. */
 void turn_advance(struct agent_turn *turn);
+/* NULL, or why the conversation could not be made shorter. */
+void turn_on_compacted(struct agent_turn *turn, const char *failure);
+void turn_count(struct agent_turn *turn, const struct responses_result *result);
 /* The handlers of its responses (stream.c). */
 extern const struct responses_handlers turn_stream_handlers;
 void turn_on_response_end(struct agent_turn *turn, const struct responses_result *result);
@@ -148,6 +171,33 @@ void turn_take_steers_back(struct agent_turn *turn);
 /* What waits becomes history; true if there was any. */
 bool turn_append_steers(struct agent_turn *turn);
 void turn_drop_steers(struct agent_turn *turn);
+
+/* -- size.c: tokens, as far as they can be known */
+int64_t size_limit(const struct agent *agent);     /* that the model takes */
+int64_t size_threshold(const struct agent *agent); /* from which it is better to compact */
+int64_t size_estimate(const struct agent_thread *thread);
+void size_note(struct agent_thread *thread, const struct responses_result *result);
+void size_forget(struct agent_thread *thread); /* the history is another one */
+bool size_is_too_long(const struct responses_result *result);
+
+/* -- compact.c: why it is done decides what happens when it fails */
+enum compact_reason {
+    COMPACT_WANTED, /* by the person */
+    COMPACT_SIZE,   /* it comes near the limit: if it fails, the turn goes on */
+    COMPACT_NEEDED, /* it does not fit */
+};
+/* Before a request: is it time? */
+bool compact_is_due(const struct agent_turn *turn);
+/* The turn is COMPACTING; turn_on_compacted follows, or has come already. */
+void compact_start(struct agent_turn *turn, enum compact_reason reason);
+enum compact_reason compact_reason(const struct agent_turn *turn);
+void compact_interrupt(struct agent_turn *turn); /* its response was interrupted already */
+void compact_free(struct agent_turn *turn);
+/* A compaction item came in a response: the history begins with it, as soon as that has ended. */
+void compact_on_item(struct agent_turn *turn, struct str raw);
+void compact_settle_item(struct agent_turn *turn);
+/* What is said of it. */
+void compact_append_text(struct buf *text, int64_t before, int64_t after);
 
 /* Starts the call that an item asks for (call.c). */
 void call_start(struct agent_turn *turn, const struct responses_item *item);

@@ -7,6 +7,7 @@ static const char *const item_names[] = {
     [AGENT_REASONING] = "reasoning",      [AGENT_PLAN] = "plan",
     [AGENT_TOOL_CALL] = "toolCall",       [AGENT_COMMAND] = "commandExecution",
     [AGENT_FILE_CHANGE] = "fileChange",   [AGENT_ERROR] = "error",
+    [AGENT_COMPACTION] = "compaction",
 };
 
 static const char *const status_names[] = {

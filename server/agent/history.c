@@ -13,6 +13,15 @@ void history_push(struct history *history, struct str json)
     vec_push(&history->items, copy);
 }
 
+void history_replace(struct history *history, const struct str *items, size_t count)
+{
+    struct history fresh = {.generation = history->generation + 1};
+    for (size_t i = 0; i < count; i++)
+        history_push(&fresh, items[i]);
+    history_finish(history);
+    *history = fresh;
+}
+
 static struct str history_item(void *user, size_t index)
 {
     struct history *history = user;

@@ -11,6 +11,11 @@ void turn_steer(struct agent_turn *turn, const struct agent_input *input)
     context_append_user(&text, input);
     history_format_message(&steer.json, "user", buf_str(&text));
     buf_finish(&text);
+    struct err err = {0};
+    if (journal_waiting_add(turn->thread->agent->env.journal, turn->thread->id, turn->id, steer.id,
+                            buf_str(&steer.json), &err) < 0)
+        log_line(LOG_WARN, "journal message not kept thread=%s why=\"%s\"", turn->thread->id,
+                 err.text);
     vec_push(&turn->steers, steer);
     turn_offer_steers(turn);
 }
@@ -40,7 +45,7 @@ static void append(struct agent_turn *turn, size_t count)
     for (size_t i = 0; i < count; i++) {
         struct turn_steer steer = turn->steers.ptr[0];
         vec_remove(&turn->steers, 0);
-        thread_append(turn->thread, turn->id, "user", buf_str(&steer.json));
+        thread_place(turn->thread, steer.id, buf_str(&steer.json));
         if (turn->announced_end) { /* it has ended for the world; the model shall know all the same
                                     */
             steer_finish(&steer);

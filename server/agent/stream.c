@@ -7,6 +7,7 @@ static const struct {
 } shown_items[] = {
     {"message", AGENT_MESSAGE},
     {"reasoning", AGENT_REASONING},
+    {"compaction", AGENT_COMPACTION},
 };
 
 static bool is_call(struct str type)
@@ -115,8 +116,11 @@ static void complete_shown(struct agent_turn *turn, const struct responses_item 
     if (item->done)
         return;             /* who was told that it started has stopped the turn */
     buf_clear(&item->text); /* the item is the authority, deltas were provisional */
-    append_item_text(&item->text,
-                     json_get(done->value, type == AGENT_MESSAGE ? "content" : "summary"));
+    if (type == AGENT_COMPACTION)
+        compact_append_text(&item->text, 0, 0);
+    else
+        append_item_text(&item->text,
+                         json_get(done->value, type == AGENT_MESSAGE ? "content" : "summary"));
     item->done = true;
     struct agent_event event = event_for(turn, item, AGENT_ITEM_COMPLETED);
     event.text = buf_str(&item->text);
@@ -146,6 +150,11 @@ static void keep(struct agent_turn *turn, const struct responses_item *done)
         struct buf raw = {0};
         buf_append(&raw, done->raw);
         vec_push(&turn->held, raw);
+        return;
+    }
+    if (str_eq_c(done->type, "compaction") && turn->calls.len == 0) {
+        keep_held(turn);
+        compact_on_item(turn, done->raw);
         return;
     }
     journal_join(journal); /* a crash in between would leave the reasoning alone */

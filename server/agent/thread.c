@@ -15,6 +15,14 @@ void thread_append(struct agent_thread *thread, const char *turn_id, const char 
     history_push(&thread->history, json);
 }
 
+void thread_place(struct agent_thread *thread, const char *waiting_id, struct str json)
+{
+    struct err err = {0};
+    if (journal_waiting_place(thread->agent->env.journal, thread->id, waiting_id, &err) < 0)
+        log_line(LOG_WARN, "journal message not placed thread=%s why=\"%s\"", thread->id, err.text);
+    history_push(&thread->history, json);
+}
+
 /* -- Advancing
  * ------------------------------------------------------------------------------------------ */
 
@@ -90,6 +98,8 @@ static void on_kick(void *user)
     struct agent_thread *thread = user;
     tell_title(thread);
     announce_waiting(thread);
+    if (thread->turn && thread->turn->state == TURN_SETTLING)
+        turn_advance(thread->turn); /* nothing of it may run that would say so */
     if (thread->turn && turn_is_over(thread->turn)) {
         turn_free(thread->turn);
         thread->turn = NULL;
@@ -245,6 +255,33 @@ static bool on_root(void *user, const struct journal_thread *stored)
     return true;
 }
 
+struct unplaced {
+    VEC(char *) ids;
+    VEC(char *) items;
+};
+
+static bool on_waiting(void *user, const struct journal_waiting *waiting)
+{
+    struct unplaced *unplaced = user;
+    vec_push(&unplaced->ids, str_dup_c(waiting->id));
+    vec_push(&unplaced->items, str_dup_c(waiting->json));
+    return true;
+}
+
+/* What was said to a turn that was cut off before the model got it. */
+static void place_waiting(struct agent_thread *thread)
+{
+    struct unplaced unplaced = {0};
+    journal_waiting_each(thread->agent->env.journal, thread->id, on_waiting, &unplaced, NULL);
+    for (size_t i = 0; i < unplaced.ids.len; i++) {
+        thread_place(thread, unplaced.ids.ptr[i], str_from(unplaced.items.ptr[i]));
+        mem_free(unplaced.ids.ptr[i]);
+        mem_free(unplaced.items.ptr[i]);
+    }
+    vec_finish(&unplaced.ids);
+    vec_finish(&unplaced.items);
+}
+
 struct cut_off {
     struct journal *journal;
     VEC(char *) ids;
@@ -293,6 +330,7 @@ struct agent_thread *agent_thread_resume(struct agent *agent, struct str id, str
     journal_begin(journal);
     journal_item_each(journal, id_text, 0, on_stored_item, &resume, NULL);
     answer_open_calls(&resume);
+    place_waiting(resume.thread);
     end_cut_off_turns(resume.thread);
     journal_commit(journal);
     return resume.thread;
@@ -374,11 +412,10 @@ static void set_title(struct agent_thread *thread, struct str prompt)
     thread->title_wanted = true;
 }
 
-enum status agent_turn_start(struct agent_thread *thread, const struct agent_input *input,
-                             char ret_turn_id[ID_BYTES], bool *ret_queued, struct err *err)
+/* input NULL: a compaction. */
+static enum status queue_turn(struct agent_thread *thread, const struct agent_input *input,
+                              char ret_turn_id[ID_BYTES], bool *ret_queued, struct err *err)
 {
-    if (str_trim(input->prompt).len == 0)
-        return err_set(err, STATUS_INVALID, "the prompt is empty: write what should be done");
     if (thread->queue.len >= LIMIT_TURN_QUEUE_COUNT)
         return err_set(err, STATUS_LIMIT,
                        "%d prompts wait already: let some finish, or stop the turn",
@@ -394,17 +431,32 @@ enum status agent_turn_start(struct agent_thread *thread, const struct agent_inp
     leave_list(thread); /* last used goes to the end */
     vec_push(&thread->agent->threads, thread);
     vec_push(&thread->queue, turn);
-    if (thread->title.len == 0)
+    if (thread->title.len == 0 && input)
         set_title(thread, input->prompt);
     thread_kick(thread);
     return STATUS_OK;
+}
+
+enum status agent_turn_start(struct agent_thread *thread, const struct agent_input *input,
+                             char ret_turn_id[ID_BYTES], bool *ret_queued, struct err *err)
+{
+    if (str_trim(input->prompt).len == 0)
+        return err_set(err, STATUS_INVALID, "the prompt is empty: write what should be done");
+    return queue_turn(thread, input, ret_turn_id, ret_queued, err);
+}
+
+enum status agent_thread_compact(struct agent_thread *thread, char ret_turn_id[ID_BYTES],
+                                 bool *ret_queued, struct err *err)
+{
+    return queue_turn(thread, NULL, ret_turn_id, ret_queued, err);
 }
 
 enum status agent_turn_steer(struct agent_thread *thread, struct str turn_id,
                              const struct agent_input *input, struct err *err)
 {
     struct agent_turn *turn = thread->turn;
-    bool runs = turn && (turn->state == TURN_ASKING || turn->state == TURN_TOOLING);
+    bool runs = turn && (turn->state == TURN_COMPACTING || turn->state == TURN_ASKING ||
+                         turn->state == TURN_TOOLING);
     if (str_trim(input->prompt).len == 0)
         return err_set(err, STATUS_INVALID, "the message is empty: write what should be done");
     if (!runs || (turn_id.len > 0 && !str_eq_c(turn_id, turn->id)))

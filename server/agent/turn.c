@@ -13,9 +13,13 @@ static const char interrupted_note[] = "<turn_interrupted>The user stopped the p
  * ------------------------------------------------------------------------------------------ */
 
 static const unsigned moves[] = {
-    [TURN_QUEUED] = 1u << TURN_ASKING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
-    [TURN_ASKING] = 1u << TURN_TOOLING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
-    [TURN_TOOLING] = 1u << TURN_ASKING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
+    [TURN_QUEUED] =
+        1u << TURN_COMPACTING | 1u << TURN_ASKING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
+    [TURN_COMPACTING] = 1u << TURN_ASKING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
+    [TURN_ASKING] =
+        1u << TURN_COMPACTING | 1u << TURN_TOOLING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
+    [TURN_TOOLING] =
+        1u << TURN_COMPACTING | 1u << TURN_ASKING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
     [TURN_SETTLING] = 1u << TURN_ENDED,
     [TURN_ENDED] = 0,
 };
@@ -32,6 +36,9 @@ struct agent_turn *turn_new(struct agent_thread *thread, const struct agent_inpu
     struct agent_turn *turn = mem_new(struct agent_turn);
     turn->thread = thread;
     turn->state = TURN_QUEUED;
+    turn->is_compaction = !input;
+    if (!input)
+        return turn;
     buf_append(&turn->prompt, input->prompt);
     struct buf text = {0};
     context_append_user(&text, input);
@@ -54,6 +61,7 @@ void turn_free(struct agent_turn *turn)
     turn_drop_items(turn);
     vec_finish(&turn->items);
     turn_drop_steers(turn);
+    compact_free(turn);
     drop_calls(turn);
     vec_finish(&turn->calls);
     buf_finish(&turn->prompt);
@@ -149,6 +157,14 @@ static void fail(struct agent_turn *turn, const char *why)
 /* -- Asking
  * -------------------------------------------------------------------------------------------- */
 
+/* The endpoint compacts by itself, if it is told from when on. */
+static int64_t compact_threshold(const struct agent *agent)
+{
+    bool by_itself = responses_compaction_of(agent->env.responses, str_from(agent->model)) ==
+                     COMPACTION_IN_RESPONSE;
+    return by_itself ? size_threshold(agent) : 0;
+}
+
 static void ask(struct agent_turn *turn)
 {
     struct agent_thread *thread = turn->thread;
@@ -173,12 +189,57 @@ static void ask(struct agent_turn *turn)
                                         .tools = buf_str(&agent->tools_json),
                                         .prompt_cache_key = str_from(thread->id),
                                         .parallel_tool_calls = true,
+                                        .compact_threshold = compact_threshold(agent),
                                         .history = history_view(&thread->history)};
     struct err err = {0};
     journal_settle(thread->agent->env.journal); /* what the request says is stored before it goes */
     turn->response = responses_create(thread->chain, &request, &turn_stream_handlers, turn, &err);
     if (!turn->response)
         fail(turn, err.text);
+}
+
+static void compact(struct agent_turn *turn, enum compact_reason reason)
+{
+    set_state(turn, TURN_COMPACTING);
+    compact_start(turn, reason);
+}
+
+static void go_on(struct agent_turn *turn)
+{
+    if (compact_is_due(turn))
+        compact(turn, COMPACT_SIZE);
+    else
+        ask(turn);
+}
+
+void turn_on_compacted(struct agent_turn *turn, const char *failure)
+{
+    enum compact_reason reason = compact_reason(turn);
+    compact_free(turn);
+    if (turn->state == TURN_SETTLING) {
+        turn_advance(turn);
+    } else if (failure && reason != COMPACT_SIZE) {
+        fail(turn, failure);
+    } else if (turn->is_compaction && turn->steers.len == 0) {
+        end(turn, TURN_COMPLETED);
+    } else {
+        turn_append_steers(turn); /* said meanwhile */
+        if (turn->state == TURN_COMPACTING)
+            ask(turn);
+        else
+            turn_advance(turn);
+    }
+}
+
+static void say_prompt(struct agent_turn *turn)
+{
+    thread_need_preamble(turn->thread);
+    thread_append(turn->thread, turn->id, "user", buf_str(&turn->user_json));
+    struct agent_event said = agent_event_for(turn, AGENT_ITEM_COMPLETED);
+    said.item_type = AGENT_USER_MESSAGE;
+    said.item_id = turn->id;
+    said.text = buf_str(&turn->prompt);
+    agent_emit(turn->thread->agent, &said);
 }
 
 void turn_begin(struct agent_turn *turn)
@@ -189,20 +250,18 @@ void turn_begin(struct agent_turn *turn)
     responses_get_status(agent->env.responses, &turn->before);
 
     struct agent_event started = agent_event_for(turn, AGENT_TURN_STARTED);
-    started.text = context_title(buf_str(&turn->prompt));
+    started.text = turn->is_compaction ? STR("Compact the conversation")
+                                       : context_title(buf_str(&turn->prompt));
     agent_emit(agent, &started);
     responses_chain_set_in_turn(thread->chain, true);
-    thread_need_preamble(thread);
-    thread_append(thread, turn->id, "user", buf_str(&turn->user_json));
-    struct agent_event said = agent_event_for(turn, AGENT_ITEM_COMPLETED);
-    said.item_type = AGENT_USER_MESSAGE;
-    said.item_id = turn->id;
-    said.text = buf_str(&turn->prompt);
-    agent_emit(agent, &said);
-    if (turn->state == TURN_QUEUED)
-        ask(turn);
-    else /* who was told of it has stopped it */
+    if (!turn->is_compaction)
+        say_prompt(turn);
+    if (turn->state != TURN_QUEUED) /* who was told of it has stopped it */
         turn_advance(turn);
+    else if (turn->is_compaction)
+        compact(turn, COMPACT_WANTED);
+    else
+        go_on(turn);
 }
 
 /* -- Going on
@@ -227,7 +286,7 @@ void turn_advance(struct agent_turn *turn)
     if (turn->state == TURN_SETTLING) {
         append_outputs(turn);
         turn_append_steers(turn);
-        if (turn->outcome == TURN_INTERRUPTED) {
+        if (turn->outcome == TURN_INTERRUPTED && !turn->is_compaction) {
             struct buf note = {0};
             history_format_message(&note, "user", str_from(interrupted_note));
             thread_append(turn->thread, turn->id, "context", buf_str(&note));
@@ -238,11 +297,14 @@ void turn_advance(struct agent_turn *turn)
         turn->timing.tools_ms += now - turn->tooling_ms;
         append_outputs(turn);
         turn_append_steers(turn);
-        ask(turn);
+        if (turn->state == TURN_TOOLING)
+            go_on(turn);
+        else /* who was told of a message has stopped it */
+            turn_advance(turn);
     }
 }
 
-static void count(struct agent_turn *turn, const struct responses_result *result)
+void turn_count(struct agent_turn *turn, const struct responses_result *result)
 {
     turn->usage.input_tokens += result->usage.input_tokens;
     turn->usage.cached_tokens += result->usage.cached_tokens;
@@ -260,20 +322,29 @@ static void count(struct agent_turn *turn, const struct responses_result *result
 void turn_on_response_end(struct agent_turn *turn, const struct responses_result *result)
 {
     turn->response = NULL;
-    count(turn, result);
+    turn_count(turn, result);
+    size_note(turn->thread, result);
     turn_drop_held(turn);
     turn_abandon_items(turn);
     turn_take_steers_back(turn);
+    compact_settle_item(turn);
     if (turn->state == TURN_SETTLING) {
         turn_advance(turn);
         return;
     }
     bool has_more = turn->steers.len > 0; /* said meanwhile, and not yet to the model */
     bool has_calls = turn->calls.len > 0;
+    bool is_too_long = size_is_too_long(result) && !has_calls && !turn->was_shortened;
+    if (is_too_long) { /* once, and the same request again */
+        turn->was_shortened = true;
+        compact(turn, COMPACT_NEEDED);
+        return;
+    }
     if (result->end == RESPONSE_FAILED) {
         fail(turn, result->text);
         return;
     }
+    turn->was_shortened = false;
     bool is_broken = result->end == RESPONSE_BROKEN;
     if (is_broken && turn->is_answered && !has_calls && !has_more) {
         end(turn, TURN_COMPLETED); /* only what says that it is over was lost */
@@ -309,6 +380,7 @@ void turn_interrupt(struct agent_turn *turn)
     turn->outcome = TURN_INTERRUPTED;
     if (turn->response)
         response_interrupt(turn->response);
+    compact_interrupt(turn);
     cancel_calls(turn);
     turn_abandon_items(turn);
     announce_end(turn, TURN_INTERRUPTED);

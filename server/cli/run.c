@@ -71,6 +71,11 @@ static void print_item(struct run *run, const struct json_value *item)
         end_line(run);
         return;
     }
+    if (str_eq_c(type, "compaction") && json_get_str(item, "text").len > 0) {
+        end_line(run);
+        fprintf(stderr, "  . " STR_FMT "\n", STR_ARG(json_get_str(item, "text")));
+        return;
+    }
     if (title.len == 0)
         return;
     end_line(run);

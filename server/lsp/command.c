@@ -8,7 +8,7 @@ struct turn_start {
     struct lsp_server *server;
     struct buf prompt, thread_id, root;
     struct buf context_label, context_text;
-    bool show_transcript, is_rich;
+    bool show_transcript, is_rich, is_steering;
     char turn_id[ID_BYTES];
     bool queued;
 };
@@ -23,6 +23,18 @@ static void start_free(struct turn_start *start)
     mem_free(start);
 }
 
+static enum status say(struct agent_thread *thread, struct turn_start *start, struct err *err)
+{
+    struct agent_context context = {.label = start->context_label.ptr,
+                                    .text = buf_str(&start->context_text)};
+    struct agent_input input = {.prompt = buf_str(&start->prompt),
+                                .contexts = &context,
+                                .context_count = start->context_label.len > 0};
+    if (start->is_steering)
+        return agent_turn_steer(thread, str_from(start->turn_id), &input, err);
+    return agent_turn_start(thread, &input, start->turn_id, &start->queued, err);
+}
+
 static enum status start_turn(struct turn_start *start, struct err *err)
 {
     struct lsp_server *server = start->server;
@@ -35,12 +47,7 @@ static enum status start_turn(struct turn_start *start, struct err *err)
         return STATUS_NOT_FOUND;
     buf_clear(&start->thread_id);
     buf_append_c(&start->thread_id, agent_thread_id(thread));
-    struct agent_context context = {.label = start->context_label.ptr,
-                                    .text = buf_str(&start->context_text)};
-    struct agent_input input = {.prompt = buf_str(&start->prompt),
-                                .contexts = &context,
-                                .context_count = start->context_label.len > 0};
-    enum status status = agent_turn_start(thread, &input, start->turn_id, &start->queued, err);
+    enum status status = say(thread, start, err);
     if (status == STATUS_OK && start->show_transcript && !server->client.rich)
         transcript_show(server, start->thread_id.ptr, false);
     return status;
@@ -132,7 +139,8 @@ static enum status prepare(struct turn_start *start, const struct turn_wish *wis
     start->is_rich = wish->is_rich;
     if (str_trim(buf_str(&start->prompt)).len == 0)
         return err_set(err, STATUS_INVALID, "the prompt is empty: write what should be done");
-    const struct document *document = wished_document(start->server, wish->uri);
+    bool needs_none = start->is_steering && wish->uri.len == 0; /* the turn knows where it is */
+    const struct document *document = needs_none ? NULL : wished_document(start->server, wish->uri);
     if (wish->uri.len > 0 && !document)
         return err_set(err, STATUS_NOT_FOUND, STR_FMT " is not open in the editor",
                        STR_ARG(wish->uri));
@@ -141,6 +149,15 @@ static enum status prepare(struct turn_start *start, const struct turn_wish *wis
     if (root)
         buf_append_c(&start->root, root->path);
     return add_context(start, wish, document, err);
+}
+
+static void refuse(struct lsp_server *server, const struct jsonrpc_message *message,
+                   enum status status, const struct err *err)
+{
+    jsonrpc_respond_error(server->peer, message->id,
+                          status == STATUS_INVALID ? JSONRPC_INVALID_PARAMS
+                                                   : JSONRPC_REQUEST_FAILED,
+                          "%s", err->text);
 }
 
 void turn_request(struct lsp_server *server, const struct jsonrpc_message *message,
@@ -160,10 +177,51 @@ void turn_request(struct lsp_server *server, const struct jsonrpc_message *messa
     if (status == STATUS_OK)
         answer_started(server, message->id, start);
     else
-        jsonrpc_respond_error(server->peer, message->id,
-                              status == STATUS_INVALID ? JSONRPC_INVALID_PARAMS
-                                                       : JSONRPC_REQUEST_FAILED,
-                              "%s", err.text);
+        refuse(server, message, status, &err);
+    start_free(start);
+}
+
+void turn_steer_request(struct lsp_server *server, const struct jsonrpc_message *message,
+                        const struct turn_wish *wish, struct str turn_id)
+{
+    struct turn_start *start = mem_new(struct turn_start);
+    struct err err = {0};
+    start->server = server;
+    start->is_steering = true;
+    struct agent_thread *thread =
+        server->agent ? agent_thread_find(server->agent, wish->thread_id) : NULL;
+    enum status status = STATUS_OK;
+    if (!thread)
+        status = err_set(&err, STATUS_NOT_FOUND, "there is no open thread " STR_FMT,
+                         STR_ARG(wish->thread_id));
+    if (status == STATUS_OK && turn_id.len >= ID_BYTES)
+        status = err_set(&err, STATUS_NOT_FOUND, "there is no such turn");
+    if (status == STATUS_OK)
+        status = prepare(start, wish, &err);
+    if (status == STATUS_OK) {
+        if (turn_id.len > 0)
+            memcpy(start->turn_id, turn_id.ptr, turn_id.len);
+        status = say(thread, start, &err);
+    }
+    if (status == STATUS_OK)
+        jsonrpc_respond(server->peer, message->id, STR("{}"));
+    else
+        refuse(server, message, status, &err);
+    start_free(start);
+}
+
+void turn_compact_request(struct lsp_server *server, const struct jsonrpc_message *message,
+                          struct agent_thread *thread, bool is_rich)
+{
+    struct turn_start *start = mem_new(struct turn_start);
+    struct err err = {0};
+    start->is_rich = is_rich;
+    buf_append_c(&start->thread_id, agent_thread_id(thread));
+    enum status status = agent_thread_compact(thread, start->turn_id, &start->queued, &err);
+    if (status == STATUS_OK)
+        answer_started(server, message->id, start);
+    else
+        refuse(server, message, status, &err);
     start_free(start);
 }
 
@@ -337,6 +395,23 @@ static void run_undo_turn(const struct command_call *call)
         fail(call, &err);
 }
 
+static void run_compact(const struct command_call *call)
+{
+    struct err err = {0};
+    struct agent_thread *thread = open_thread(call);
+    struct str id = json_get_str(call->argument, "threadId");
+    if (!thread && id.len > 0) {
+        struct agent *agent = server_agent(call->server, &err);
+        thread = agent ? agent_thread_resume(agent, id, &err) : NULL;
+    } else if (!thread) {
+        err_set(&err, STATUS_NOT_FOUND, "there is no thread here yet that could be compacted");
+    }
+    if (thread)
+        turn_compact_request(call->server, call->message, thread, false);
+    else
+        fail(call, &err);
+}
+
 static void run_new_thread(const struct command_call *call)
 {
     struct err err = {0};
@@ -366,6 +441,7 @@ static const struct {
     void (*run)(const struct command_call *call);
 } commands[] = {
     {"lanebridge.ask", run_ask},
+    {"lanebridge.compact", run_compact},
     {"lanebridge.edit", run_edit},
     {"lanebridge.explain", run_explain},
     {"lanebridge.fix", run_fix},

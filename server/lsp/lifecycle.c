@@ -205,7 +205,8 @@ void lifecycle_append_capabilities(const struct lsp_server *server, struct buf *
                          STR("{\"openClose\":true,\"change\":2,\"save\":{\"includeText\":false}}"));
     json_write_field_raw(
         &w, "executeCommandProvider",
-        STR("{\"commands\":[\"lanebridge.ask\",\"lanebridge.edit\",\"lanebridge.explain\","
+        STR("{\"commands\":[\"lanebridge.ask\",\"lanebridge.compact\",\"lanebridge.edit\","
+            "\"lanebridge.explain\","
             "\"lanebridge.fix\",\"lanebridge.interrupt\",\"lanebridge.newThread\","
             "\"lanebridge.openTranscript\",\"lanebridge.status\",\"lanebridge.undoTurn\"],"
             "\"workDoneProgress\":true}"));

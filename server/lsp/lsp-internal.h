@@ -190,5 +190,11 @@ struct turn_wish {
 };
 void turn_request(struct lsp_server *server, const struct jsonrpc_message *message,
                   const struct turn_wish *wish);
+/* The same for the turn that runs in the thread the wish names; empty id: whichever. */
+void turn_steer_request(struct lsp_server *server, const struct jsonrpc_message *message,
+                        const struct turn_wish *wish, struct str turn_id);
+/* Has the thread compacted, in a turn, and answers the message as if it had been asked. */
+void turn_compact_request(struct lsp_server *server, const struct jsonrpc_message *message,
+                          struct agent_thread *thread, bool is_rich);
 
 #endif

@@ -296,7 +296,20 @@ static void handle_thread_resume(struct lsp_server *server, const struct jsonrpc
         fail(server, message, &err);
 }
 
-static void handle_turn_start(struct lsp_server *server, const struct jsonrpc_message *message)
+static void handle_thread_compact(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    struct err err = {0};
+    struct agent *agent = server_agent(server, &err);
+    struct agent_thread *thread =
+        agent ? agent_thread_resume(agent, json_get_str(message->params, "threadId"), &err) : NULL;
+    if (thread)
+        turn_compact_request(server, message, thread, true);
+    else
+        fail(server, message, &err);
+}
+
+/* The parts of an input; their texts go to `prompt`. */
+static struct turn_wish read_input(const struct jsonrpc_message *message, struct buf *prompt)
 {
     struct turn_wish wish = {.thread_id = json_get_str(message->params, "threadId"),
                              .is_rich = true};
@@ -304,13 +317,24 @@ static void handle_turn_start(struct lsp_server *server, const struct jsonrpc_me
     for (; part; part = json_next(part)) {
         struct str type = json_get_str(part, "type");
         if (str_eq_c(type, "text")) {
-            wish.prompt = json_get_str(part, "text");
+            if (prompt->len > 0)
+                buf_append_c(prompt, "\n\n");
+            buf_append(prompt, json_get_str(part, "text"));
         } else if (str_eq_c(type, "file") || str_eq_c(type, "selection")) {
             wish.uri = json_get_str(part, "uri");
             wish.range = json_get(part, "range");
         }
     }
+    wish.prompt = buf_str(prompt);
+    return wish;
+}
+
+static void handle_turn_start(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    struct buf prompt = {0};
+    struct turn_wish wish = read_input(message, &prompt);
     turn_request(server, message, &wish);
+    buf_finish(&prompt);
 }
 
 static void handle_turn_interrupt(struct lsp_server *server, const struct jsonrpc_message *message)
@@ -326,32 +350,11 @@ static void handle_turn_interrupt(struct lsp_server *server, const struct jsonrp
         jsonrpc_respond(server->peer, message->id, STR("{}"));
 }
 
-static void append_texts(struct buf *prompt, const struct json_value *input)
-{
-    for (const struct json_value *part = json_first(input); part; part = json_next(part)) {
-        if (!str_eq_c(json_get_str(part, "type"), "text"))
-            continue;
-        if (prompt->len > 0)
-            buf_append_c(prompt, "\n\n");
-        buf_append(prompt, json_get_str(part, "text"));
-    }
-}
-
 static void handle_turn_steer(struct lsp_server *server, const struct jsonrpc_message *message)
 {
-    struct err err = {0};
     struct buf prompt = {0};
-    struct str id = json_get_str(message->params, "threadId");
-    struct agent_thread *thread = server->agent ? agent_thread_find(server->agent, id) : NULL;
-    append_texts(&prompt, json_get(message->params, "input"));
-    const struct agent_input input = {.prompt = buf_str(&prompt)};
-    if (!thread)
-        err_set(&err, STATUS_NOT_FOUND, "there is no open thread " STR_FMT, STR_ARG(id));
-    if (!thread ||
-        agent_turn_steer(thread, json_get_str(message->params, "expectedTurnId"), &input, &err) < 0)
-        fail(server, message, &err);
-    else
-        jsonrpc_respond(server->peer, message->id, STR("{}"));
+    struct turn_wish wish = read_input(message, &prompt);
+    turn_steer_request(server, message, &wish, json_get_str(message->params, "expectedTurnId"));
     buf_finish(&prompt);
 }
 
@@ -388,6 +391,7 @@ static void handle_status(struct lsp_server *server, const struct jsonrpc_messag
 const struct lsp_method rich_requests[] = {
     {"lanebridge/thread/start", handle_thread_start},
     {"lanebridge/thread/resume", handle_thread_resume},
+    {"lanebridge/thread/compact", handle_thread_compact},
     {"lanebridge/turn/start", handle_turn_start},
     {"lanebridge/turn/steer", handle_turn_steer},
     {"lanebridge/turn/interrupt", handle_turn_interrupt},

@@ -22,8 +22,10 @@ struct agent_thread *threads_pick(struct lsp_server *server, struct agent *agent
 
 static void report_item(struct lsp_server *server, const struct agent_event *event)
 {
-    static const char *const words[] = {
-        [AGENT_MESSAGE] = "answering", [AGENT_REASONING] = "thinking", [AGENT_PLAN] = "planning"};
+    static const char *const words[] = {[AGENT_MESSAGE] = "answering",
+                                        [AGENT_REASONING] = "thinking",
+                                        [AGENT_PLAN] = "planning",
+                                        [AGENT_COMPACTION] = "compacting the conversation"};
     struct str text = event->title;
     if (text.len == 0 && event->item_type < array_count(words) && words[event->item_type])
         text = str_from(words[event->item_type]);

@@ -428,6 +428,10 @@ static void write_item(struct transcript *transcript, const struct agent_event *
     case AGENT_ERROR:
         buf_append_fmt(&transcript->log, "> **Error:** " STR_FMT "\n\n", STR_ARG(event->text));
         break;
+    case AGENT_COMPACTION:
+        if (event->type == AGENT_ITEM_COMPLETED && event->text.len > 0)
+            buf_append_fmt(&transcript->log, "*" STR_FMT "*\n\n", STR_ARG(event->text));
+        break;
     case AGENT_REASONING:
         break;
     default:

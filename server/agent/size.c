@@ -1,0 +1,55 @@
+/* How much of the model's context a thread takes: what the endpoint counted last, and a guess at
+ * what has come since. */
+#include "agent-internal.h"
+
+enum { BYTES_PER_TOKEN = 4, COMPACT_PERCENT = 80 };
+
+int64_t size_limit(const struct agent *agent)
+{
+    int64_t told = agent->env.context_tokens;
+    return told > 0 ? told : responses_context_tokens(str_from(agent->model));
+}
+
+int64_t size_threshold(const struct agent *agent)
+{
+    int64_t percent =
+        agent->env.compact_percent ? (int64_t)agent->env.compact_percent : (int64_t)COMPACT_PERCENT;
+    return size_limit(agent) * percent / 100;
+}
+
+int64_t size_estimate(const struct agent_thread *thread)
+{
+    const struct history *history = &thread->history;
+    bool is_told = thread->context.told_tokens > 0;
+    size_t bytes = is_told ? 0 : thread->agent->tools_json.len;
+    for (size_t i = is_told ? thread->context.told_items : 0; i < history->items.len; i++)
+        bytes += history->items.ptr[i].len;
+    return thread->context.told_tokens + (int64_t)(bytes / BYTES_PER_TOKEN);
+}
+
+void size_note(struct agent_thread *thread, const struct responses_result *result)
+{
+    if (result->context_tokens <= 0)
+        return;
+    thread->context.told_tokens = result->context_tokens;
+    thread->context.told_items = thread->history.items.len;
+}
+
+void size_forget(struct agent_thread *thread)
+{
+    thread->context.told_tokens = 0;
+    thread->context.told_items = 0;
+}
+
+/* Only some have a code for it. */
+bool size_is_too_long(const struct responses_result *result)
+{
+    static const char *const words[] = {"context length", "context window", "context size",
+                                        "maximum context"};
+    if (result->end != RESPONSE_FAILED)
+        return false;
+    bool is_it = str_eq_c(str_from(result->code), "context_length_exceeded");
+    for (size_t i = 0; !is_it && i < array_count(words); i++)
+        is_it = str_find(str_from(result->text), str_from(words[i]), 0) != STR_NONE;
+    return is_it;
+}
