@@ -236,7 +236,11 @@ enum status net_server_send(struct net_server_conn *conn, struct buf *message)
     struct net_note note = {.run = send_far, .handle = conn->owned.handle};
     if (conn->closing)
         return STATUS_CLOSED;
-    if (atomic_load(&conn->queued) + message->len > LIMIT_WS_QUEUE_BYTES)
+    size_t queued = atomic_load(&conn->queued);
+    /* As net_frames_push has it: one message as large as an event may be, where little is before
+     * it. */
+    bool is_short = queued <= LIMIT_ENDPOINT_UNREAD_BYTES;
+    if (queued + message->len > (is_short ? LIMIT_EVENT_BYTES : LIMIT_WS_QUEUE_BYTES))
         return STATUS_LIMIT;
     atomic_fetch_add(&conn->queued, message->len);
     buf_move(&note.bytes, message);
