@@ -40,6 +40,7 @@ static const char help[] =
     "  doctor [--json]                  looks at settings, key, network, endpoint and sandbox, and "
     "says\n"
     "                                   what to do about what is wrong\n"
+    "  trace [--json] [TURN | THREAD]   where the time of a turn went (default: the latest)\n"
     "\n"
     "  --help, --version\n"
     "\n"
@@ -56,6 +57,7 @@ static const struct {
     {"run", cli_run},
     {"endpoint", cli_endpoint},
     {"doctor", cli_doctor},
+    {"trace", cli_trace},
 };
 
 int main(int argc, char **argv)

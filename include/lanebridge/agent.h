@@ -39,6 +39,7 @@ struct agent_timing {
     uint64_t total_ms, model_ms, first_output_ms, tools_ms, waiting_ms;
     uint64_t steps, calls, bytes_sent, bytes_received, frames_sent, frames_received;
     uint64_t full_inputs, retries;
+    struct responses_stages stages;    /* of the endpoint, if it tells */
 };
 struct agent_event {
     enum agent_event_type type;

@@ -172,6 +172,17 @@ enum responses_end {
 struct responses_usage {
     int64_t input_tokens, cached_tokens, output_tokens, reasoning_tokens;
 };
+/* What the endpoint says it spent where: our own does, in metadata.lanebridge_stages_us. */
+struct responses_stages {
+    struct responses_stage {
+        char name[24];
+        uint64_t us;
+    } list[8];
+    size_t count;            /* 0: it says nothing */
+};
+/* Adds, by name; more names than there is room for are left out. */
+void responses_stages_add(struct responses_stages *sum, const struct responses_stages *more);
+
 struct responses_result {
     enum responses_end end;
     char response_id[96];
@@ -180,6 +191,7 @@ struct responses_result {
     struct responses_usage usage;
     int64_t context_tokens;  /* input and output of the last response alone: what the next builds on */
     size_t items_done;
+    struct responses_stages stages;
     /* Where the time went, env clock. 0 if it never happened. */
     uint64_t queued_ms, sent_ms, first_event_ms, first_output_ms, ended_ms;
     bool continued;          /* went out with previous_response_id */

@@ -80,6 +80,35 @@ bool turn_is_over(const struct agent_turn *turn)
 /* -- The end
  * ------------------------------------------------------------------------------------------ */
 
+/* For `lanebridge trace`. */
+static void append_timing_json(const struct agent_timing *timing, struct json_writer *w)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } members[] = {
+        {"totalMs", timing->total_ms},
+        {"modelMs", timing->model_ms},
+        {"toolsMs", timing->tools_ms},
+        {"firstOutputMs", timing->first_output_ms},
+        {"calls", timing->calls},
+        {"bytesSent", timing->bytes_sent},
+        {"bytesReceived", timing->bytes_received},
+        {"fullInputs", timing->full_inputs},
+        {"retries", timing->retries},
+    };
+    json_write_key(w, "timing");
+    json_write_begin_object(w);
+    for (size_t i = 0; i < array_count(members); i++)
+        json_write_field_int(w, members[i].name, (int64_t)members[i].value);
+    json_write_end_object(w);
+    json_write_key(w, "stagesUs");
+    json_write_begin_object(w);
+    for (size_t i = 0; i < timing->stages.count; i++)
+        json_write_field_int(w, timing->stages.list[i].name, (int64_t)timing->stages.list[i].us);
+    json_write_end_object(w);
+}
+
 static void append_usage_json(const struct agent_turn *turn, struct buf *json)
 {
     struct json_writer w;
@@ -90,6 +119,7 @@ static void append_usage_json(const struct agent_turn *turn, struct buf *json)
     json_write_field_int(&w, "outputTokens", turn->usage.output_tokens);
     json_write_field_int(&w, "reasoningTokens", turn->usage.reasoning_tokens);
     json_write_field_int(&w, "steps", (int64_t)turn->timing.steps);
+    append_timing_json(&turn->timing, &w);
     json_write_end_object(&w);
 }
 
@@ -313,6 +343,7 @@ void turn_count(struct agent_turn *turn, const struct responses_result *result)
     turn->timing.bytes_sent += result->bytes_sent;
     turn->timing.bytes_received += result->bytes_received;
     turn->timing.full_inputs += !result->continued;
+    responses_stages_add(&turn->timing.stages, &result->stages);
     uint64_t now = loop_now_ms(turn->thread->agent->env.loop);
     turn->timing.model_ms += now - turn->asked_ms;
     if (turn->timing.first_output_ms == 0 && result->first_output_ms > 0)

@@ -17,6 +17,7 @@ int cli_lsp(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_endpoint(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
+int cli_trace(int argc, char **argv);
 
 /* -- Options: one table a command
  * -------------------------------------------------------------------- */

@@ -236,7 +236,7 @@ bool responses_event_scan_delta(struct str message, struct buf *scratch,
 /* Of a "response" object; it echoes its request, whose instructions and tools alone are some 20 KB.
  */
 static const char *const read_members[] = {"id",    "status", "error", "incomplete_details",
-                                           "usage", "output"};
+                                           "usage", "output", "metadata"};
 
 static bool is_read(struct str key)
 {

@@ -373,6 +373,7 @@ static bool deliver_missing_items(struct response *response, const struct respon
 static void take_result(struct response *response, const struct responses_event *event)
 {
     responses_usage_read(event->response, &response->result.usage);
+    responses_stages_read(event->response, &response->result.stages);
     response->delta_bytes = 0; /* the usage says it better */
     if (event->response_id.len > 0)
         responses_copy_id(response->result.response_id, sizeof(response->result.response_id),

@@ -67,6 +67,7 @@ bool responses_event_slim(struct str message, struct buf *slim);
 bool responses_event_read_refusal(const struct json_value *value,
                                   struct responses_event *ret_event);
 void responses_usage_read(const struct json_value *response, struct responses_usage *ret_usage);
+void responses_stages_read(const struct json_value *response, struct responses_stages *ret_stages);
 struct responses_usage responses_usage_sum(const struct responses_usage *a,
                                            const struct responses_usage *b);
 

@@ -3,7 +3,8 @@ complete -c lanebridge -n __fish_use_subcommand -a lsp -d 'the language server'
 complete -c lanebridge -n __fish_use_subcommand -a run -d 'one agent turn on a folder'
 complete -c lanebridge -n __fish_use_subcommand -a endpoint -d 'a local Responses endpoint'
 complete -c lanebridge -n __fish_use_subcommand -a doctor -d 'looks at what a turn needs'
-complete -c lanebridge -n '__fish_seen_subcommand_from doctor' -l json
+complete -c lanebridge -n __fish_use_subcommand -a trace -d 'where the time of a turn went'
+complete -c lanebridge -n '__fish_seen_subcommand_from doctor trace' -l json
 complete -c lanebridge -n '__fish_seen_subcommand_from lsp' -l stdio
 complete -c lanebridge -n '__fish_seen_subcommand_from run' -s C -r -a '(__fish_complete_directories)'
 complete -c lanebridge -n '__fish_seen_subcommand_from run' -l json
