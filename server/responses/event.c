@@ -288,7 +288,7 @@ bool responses_event_slim(struct str message, struct buf *slim)
 
 bool responses_event_read_refusal(const struct json_value *value, struct responses_event *ret_event)
 {
-    if (!json_get(value, "error"))
+    if (json_type_of(json_get(value, "error")) == JSON_NULL)
         return false;
     *ret_event = (struct responses_event){
         .type = STR("error"), .sequence = -1, .output_index = -1, .value = value};
