@@ -10,6 +10,8 @@ struct model_wire {
     const struct transport_handlers *handlers;
     void *user;
     struct loop_timer *opener;
+    enum transport_kind kind;
+    char *body; /* of a compaction */
     bool is_closed;
 };
 
@@ -20,8 +22,10 @@ struct model_answer {
     const char *rest;    /* of the step */
     VEC(char *) context; /* items of the request with its chain, then those done */
     size_t asked, output_index;
-    bool is_warm_up, is_waiting, is_over;
-    struct loop_timer *timer;
+    bool is_warm_up, is_waiting, is_over, has_calls;
+    VEC(char *) steers; /* accepted, for a successor or the next request */
+    bool refuses;       /* what it is steered with */
+    struct loop_timer *timer, *steer_timer;
 };
 
 struct transport_timer {
@@ -117,6 +121,9 @@ static void take_context(struct model_answer *answer, const char *frame)
         cr_assert(parent && parent->is_over && parent->wire == answer->wire, "%s", frame);
         for (size_t i = 0; i < parent->context.len; i++)
             vec_push(&answer->context, mem_dup_c(parent->context.ptr[i]));
+        for (size_t i = 0; i < parent->steers.len; i++)
+            vec_push(&answer->context, parent->steers.ptr[i]);
+        vec_clear(&parent->steers);
     }
     mem_free(previous);
     cr_assert_eq(json_raw_member(str_from(frame), "input", &iter.rest), STATUS_OK);
@@ -128,6 +135,111 @@ static void take_context(struct model_answer *answer, const char *frame)
 }
 
 static void on_turn(void *user);
+static void on_steer_turn(void *user);
+static void deliver(struct model_answer *answer, const char *type, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void play_next_step(struct model_answer *answer)
+{
+    struct model *model = answer->model;
+    answer->rest = model->steps[model->step];
+    if (model->steps[model->step + 1])
+        model->step++;
+}
+
+/* -- Steering --------------------------------------------------------------------------------- */
+
+static void say_steer(struct model_answer *answer, const char *what, const char *rest)
+{
+    struct buf type = {0};
+    buf_append_fmt(&type, "response.steer.%s", what);
+    deliver(answer, type.ptr, ",\"steer\":{\"id\":\"s\",\"previous_response_id\":\"%s\"}%s",
+            answer->id, rest);
+    buf_finish(&type);
+}
+
+static void take_steer(struct model *model, char *frame)
+{
+    struct json_raw_iter iter = {0};
+    struct str key, item;
+    char *id = member_of(frame, "previous_response_id");
+    struct model_answer *answer = answer_find(model, id);
+    mem_free(id);
+    vec_push(&model->steered, frame);
+    cr_assert_not_null(answer, "%s", frame);
+    answer->refuses = !model->steers || answer->is_over;
+    loop_timer_start(answer->steer_timer, 0, 0); /* not before the call has returned */
+    if (answer->refuses)
+        return;
+    cr_assert_eq(json_raw_member(str_from(frame), "input", &iter.rest), STATUS_OK);
+    while (json_raw_next(&iter, &key, &item))
+        vec_push(&answer->steers, str_dup_c(item));
+}
+
+static void on_steer_turn(void *user)
+{
+    struct model_answer *answer = user;
+    if (!answer->refuses)
+        say_steer(answer, "accepted", "");
+    else if (answer->model->steers)
+        say_steer(answer, "failed", ",\"error\":{\"code\":\"response_already_completed\"}");
+    else
+        say_steer(answer, "failed", ",\"error\":{\"code\":\"steering_not_supported\"}");
+}
+
+/* After its end. */
+static void pass_steers_on(struct model_answer *answer)
+{
+    struct model *model = answer->model;
+    if (answer->steers.len == 0 || answer->wire->is_closed)
+        return;
+    if (answer->has_calls) {
+        say_steer(answer, "pending", ",\"reason\":\"waiting_for_required_input\"");
+        return;
+    }
+    struct model_answer *next = mem_new(struct model_answer);
+    next->model = model;
+    next->wire = answer->wire;
+    snprintf(next->id, sizeof(next->id), "resp_%zu", model->answers.len + 1);
+    memcpy(next->lane, answer->lane, sizeof(next->lane));
+    for (size_t i = 0; i < answer->context.len; i++)
+        vec_push(&next->context, mem_dup_c(answer->context.ptr[i]));
+    for (size_t i = 0; i < answer->steers.len; i++)
+        vec_push(&next->context, answer->steers.ptr[i]);
+    vec_clear(&answer->steers);
+    next->asked = next->context.len;
+    next->timer = loop_timer_new(model->loop, on_turn, next);
+    next->steer_timer = loop_timer_new(model->loop, on_steer_turn, next);
+    vec_push(&model->answers, next);
+    play_next_step(next);
+    loop_timer_start(next->timer, 0, 0);
+}
+
+/* -- Compaction by request --------------------------------------------------------------------- */
+
+static void answer_compaction(struct model_wire *wire)
+{
+    struct model *model = wire->model;
+    struct json_raw_iter iter = {0};
+    struct str key, item;
+    struct buf text = {0};
+    if (model->compacts && strcmp(model->compacts, "hang") == 0)
+        return;
+    if (!model->compacts || strcmp(model->compacts, "ok") != 0) {
+        buf_append_fmt(&text, "{\"type\":\"error\",\"status\":%d,\"error\":{\"code\":\"%s\"}}",
+                       model->compacts ? 400 : 404, model->compacts ? model->compacts : "none");
+    } else {
+        buf_append_c(&text, "{\"object\":\"response.compaction\",\"usage\":{\"input_tokens\":5},"
+                            "\"output\":[");
+        json_raw_member(str_from(wire->body), "input", &iter.rest);
+        while (json_raw_next(&iter, &key, &item))
+            if (str_find(item, STR("\"role\":\"user\""), 0) != STR_NONE)
+                buf_append_fmt(&text, STR_FMT ",", STR_ARG(item));
+        buf_append_c(&text, "{\"type\":\"compaction\",\"encrypted_content\":\"SECRET\"}]}");
+    }
+    wire->handlers->on_message(wire->user, buf_str(&text));
+    buf_finish(&text);
+}
 
 static enum status wire_send(struct transport *transport, struct buf *message)
 {
@@ -141,7 +253,19 @@ static enum status wire_send(struct transport *transport, struct buf *message)
         return STATUS_OK;
     }
     struct model_answer *answer = mem_new(struct model_answer);
+    if (wire->kind == TRANSPORT_COMPACT) {
+        wire->body = buf_take(message);
+        vec_push(&model->bodies, mem_dup_c(wire->body));
+        mem_free(answer);
+        return STATUS_OK;
+    }
     char *frame = buf_take(message), *lane = member_of(frame, "stream_id");
+    if (strstr(frame, "\"type\":\"response.steer\"")) {
+        mem_free(answer);
+        mem_free(lane);
+        take_steer(model, frame);
+        return STATUS_OK;
+    }
     answer->model = model;
     answer->wire = wire;
     answer->is_warm_up = strstr(frame, "\"generate\":false") != NULL;
@@ -150,6 +274,7 @@ static enum status wire_send(struct transport *transport, struct buf *message)
     take_context(answer, frame);
     answer->asked = answer->context.len;
     answer->timer = loop_timer_new(model->loop, on_turn, answer);
+    answer->steer_timer = loop_timer_new(model->loop, on_steer_turn, answer);
     vec_push(&model->answers, answer);
     mem_free(lane);
     if (answer->is_warm_up) {
@@ -158,9 +283,7 @@ static enum status wire_send(struct transport *transport, struct buf *message)
         mem_free(frame);
     } else {
         vec_push(&model->frames, frame);
-        answer->rest = model->steps[model->step];
-        if (model->steps[model->step + 1])
-            model->step++;
+        play_next_step(answer);
     }
     loop_timer_start(answer->timer, 0, 0);
     return STATUS_OK;
@@ -168,8 +291,6 @@ static enum status wire_send(struct transport *transport, struct buf *message)
 
 /* -- Events ----------------------------------------------------------------------------------- */
 
-static void deliver(struct model_answer *answer, const char *type, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 static void deliver(struct model_answer *answer, const char *type, const char *format, ...)
 {
     struct buf text = {0};
@@ -238,6 +359,7 @@ static void play_call(struct model_answer *answer, const char *text)
 {
     char id[64], name[64], arguments[1024];
     struct buf item = {0};
+    answer->has_calls = true;
     cr_assert_eq(sscanf(text, "%63s %63s %1023[^\n]", id, name, arguments), 3, "%s", text);
     for (char *at = arguments; *at; at++)
         *at = *at == '\'' ? '"' : *at;
@@ -255,11 +377,44 @@ static void play_done(struct model_answer *answer, const char *text)
 {
     (void)text;
     answer->is_over = true;
-    deliver(answer, "response.completed",
-            ",\"response\":{\"id\":\"%s\",\"usage\":{\"input_tokens\":10,\"input_tokens_details\":"
-            "{\"cached_tokens\":4},\"output_tokens\":7,\"output_tokens_details\":{"
-            "\"reasoning_tokens\":2}}}",
+    deliver(
+        answer, "response.completed",
+        ",\"response\":{\"id\":\"%s\",\"usage\":{\"input_tokens\":%lld,\"input_tokens_details\":"
+        "{\"cached_tokens\":4},\"output_tokens\":7,\"output_tokens_details\":{"
+        "\"reasoning_tokens\":2}}}",
+        answer->id, answer->model->used_tokens ? (long long)answer->model->used_tokens : 10LL);
+    pass_steers_on(answer);
+}
+
+static void play_incomplete(struct model_answer *answer, const char *text);
+static void play_cut(struct model_answer *answer, const char *text)
+{
+    (void)text;
+    if (answer->steers.len == 0 || answer->has_calls) /* then it ends by itself, and says pending */
+        return;
+    answer->rest = "";
+    answer->is_over = true;
+    play_incomplete(answer, "steered");
+    pass_steers_on(answer);
+}
+
+static void play_long(struct model_answer *answer, const char *text)
+{
+    (void)text;
+    deliver(answer, "response.failed",
+            ",\"response\":{\"id\":\"%s\",\"error\":{\"code\":\"context_length_exceeded\","
+            "\"message\":\"much too long\"}}",
             answer->id);
+}
+
+static void play_compaction(struct model_answer *answer, const char *text)
+{
+    (void)text;
+    struct buf item = {0};
+    buf_append_fmt(&item, "{\"type\":\"compaction\",\"id\":\"%s_c\",\"encrypted_content\":\"E\"}",
+                   answer->id);
+    item_done(answer, &item);
+    buf_finish(&item);
 }
 
 static void play_incomplete(struct model_answer *answer, const char *text)
@@ -301,7 +456,8 @@ static const struct {
     {"think", play_think, false},  {"call", play_call, false},
     {"wait", play_wait, false},    {"done", play_done, true},
     {"failed", play_failed, true}, {"incomplete", play_incomplete, true},
-    {"break", play_break, true},
+    {"break", play_break, true},   {"cut", play_cut, false},
+    {"long", play_long, true},     {"compaction", play_compaction, false},
 };
 
 static void play_line(struct model_answer *answer, char *line)
@@ -331,9 +487,12 @@ static void on_turn(void *user)
     size_t len = strcspn(answer->rest, "\n");
     char *line = str_dup_c((struct str){answer->rest, len});
     answer->rest += len + (answer->rest[len] == '\n');
+    answer->model->lines += !answer->is_warm_up;
     if (answer->model->on_line && !answer->is_warm_up)
         answer->model->on_line(answer->model->user, line);
-    play_line(answer, line);
+    bool breaks = !answer->is_warm_up && answer->model->lines == answer->model->break_at;
+    char broken[] = "break";
+    play_line(answer, breaks ? broken : line);
     mem_free(line);
     if (!answer->is_waiting && answer->rest[0])
         loop_timer_start(answer->timer, 0, 0);
@@ -391,7 +550,9 @@ static void on_open(void *user)
         .status = STATUS_IO, .retry_after_ms = -1, .text = "connection refused"};
     if (wire->is_closed)
         return;
-    if (wire->model->refuses)
+    if (wire->kind == TRANSPORT_COMPACT)
+        answer_compaction(wire);
+    else if (wire->model->refuses)
         wire->handlers->on_closed(wire->user, &close);
     else
         wire->handlers->on_open(wire->user);
@@ -403,16 +564,16 @@ static struct transport *env_open(void *user, enum transport_kind kind,
 {
     struct model *model = user;
     struct model_wire *wire = mem_new(struct model_wire);
-    (void)kind;
     (void)err;
     *wire = (struct model_wire){.transport = {.ops = &wire_ops},
                                 .model = model,
+                                .kind = kind,
                                 .handlers = handlers,
                                 .user = handlers_user};
     wire->opener = loop_timer_new(model->loop, on_open, wire);
     loop_timer_start(wire->opener, 0, 0);
     vec_push(&model->wires, wire);
-    model->opens++;
+    model->opens += kind != TRANSPORT_COMPACT;
     return &wire->transport;
 }
 
@@ -482,17 +643,28 @@ void model_finish(struct model *model)
         for (size_t j = 0; j < answer->context.len; j++)
             mem_free(answer->context.ptr[j]);
         vec_finish(&answer->context);
+        for (size_t j = 0; j < answer->steers.len; j++)
+            mem_free(answer->steers.ptr[j]);
+        vec_finish(&answer->steers);
         loop_timer_free(answer->timer);
+        loop_timer_free(answer->steer_timer);
         mem_free(answer);
     }
     vec_finish(&model->answers);
     for (size_t i = 0; i < model->wires.len; i++) {
         cr_assert(model->wires.ptr[i]->is_closed, "a connection was left open");
         loop_timer_free(model->wires.ptr[i]->opener);
+        mem_free(model->wires.ptr[i]->body);
         mem_free(model->wires.ptr[i]);
     }
     vec_finish(&model->wires);
     for (size_t i = 0; i < model->frames.len; i++)
         mem_free(model->frames.ptr[i]);
     vec_finish(&model->frames);
+    for (size_t i = 0; i < model->steered.len; i++)
+        mem_free(model->steered.ptr[i]);
+    vec_finish(&model->steered);
+    for (size_t i = 0; i < model->bodies.len; i++)
+        mem_free(model->bodies.ptr[i]);
+    vec_finish(&model->bodies);
 }

@@ -10,7 +10,12 @@
  *   call ID NAME JSON  a function call
  *   done               response.completed      failed TEXT   response.failed
  *   incomplete WHY     response.incomplete     break         the connection is lost
- *   wait               goes on after model_go() */
+ *   wait               goes on after model_go()
+ *   cut                response.incomplete, reason "steered", if somebody has steered and no call is open; else nothing
+ *   long               response.failed, context_length_exceeded
+ *   compaction         a compaction item
+ * A response that was steered is followed by its successor, which plays the next step, or by
+ * response.steer.pending if it has calls. */
 #ifndef TEST_AGENT_MODEL_H
 #define TEST_AGENT_MODEL_H
 
@@ -30,6 +35,12 @@ struct model {
     VEC(struct model_answer *) answers;
     VEC(char *) frames; /* requests as they came, warm-ups not */
     unsigned warm_ups, opens;
+    bool steers;          /* else response.steer is refused */
+    VEC(char *) steered;  /* response.steer as they came */
+    const char *compacts; /* POST …/compact: NULL: there is none; "ok", "hang", or an error's code */
+    VEC(char *) bodies;   /* of those */
+    int64_t used_tokens;  /* input_tokens of every response; 0: 10 */
+    size_t lines, break_at; /* lines played so far; before that one the connection breaks; 0: none */
     void (*on_line)(void *user, const char *line); /* optional: before a line is played */
     void *user;
 };

@@ -108,10 +108,12 @@ struct agent *world_agent(struct world *world, const struct host *host, agent_ev
 {
     struct err err = {0};
     struct transport_env transport = model_env(&world->model);
-    struct responses_options options = {.profile = responses_profile_find(STR("openai"), STR("")),
-                                        .deadlines = &deadlines,
-                                        .on_status = on_status,
-                                        .user = world};
+    struct responses_options options = {
+        .profile =
+            responses_profile_find(str_from(world->profile ? world->profile : "openai"), STR("")),
+        .deadlines = &deadlines,
+        .on_status = on_status,
+        .user = world};
     world->journal = journal_open(str_from(world->state), fixed_now, &err);
     cr_assert_not_null(world->journal, "%s", err.text);
     world->responses = responses_new(&transport, &options);
@@ -132,6 +134,7 @@ struct agent *world_agent(struct world *world, const struct host *host, agent_ev
                             .edit_style = TOOLS_EDIT_REPLACE,
                             .warm = world->warm,
                             .steps_max = world->steps_max,
+                            .context_tokens = world->context_tokens,
                             .on_event = on_event,
                             .user = user};
     world->agent = agent_new(&env);

@@ -24,6 +24,8 @@ struct world {
     struct model model;
     bool warm; /* before world_agent */
     unsigned steps_max;
+    int64_t context_tokens;
+    const char *profile; /* before world_agent; NULL: openai */
     bool (*until)(void *user);
     void *until_user;
     bool timed_out;
