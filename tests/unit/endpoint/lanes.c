@@ -27,12 +27,13 @@ Test(lanes, interleave)
     party_end(&party);
 }
 
+/* Both are in before the first begins: it waits. */
 Test(lanes, big_answers_share_without_pace)
 {
     struct party party;
     struct peer peer;
     struct buf script = {0};
-    buf_append_c(&script, "{\"pace\":{\"chunk\":1},\"emit\":[{\"type\":\"message\",\"text\":\"");
+    buf_append_c(&script, "{\"pace\":{\"chunk\":1,\"first_ms\":200},\"emit\":[{\"type\":\"message\",\"text\":\"");
     buf_append_repeat(&script, 'x', 2000);
     buf_append_c(&script, "\"}]}");
     party_start(&party, script.ptr);
