@@ -56,16 +56,6 @@ static size_t scope_end(struct edit_lines *file, size_t anchor, size_t limit)
     return limit;
 }
 
-static void regions_add(struct regions *regions, struct region region)
-{
-    for (size_t i = 0; i < regions->len; i++) {
-        if (regions->ptr[i].from == region.from)
-            return;
-    }
-    if (regions->len < REGIONS_MAX)
-        vec_push(regions, region);
-}
-
 static bool anchor_matches(struct edit_lines *file, size_t line, struct edit_lines *anchor,
                            size_t level)
 {
@@ -75,19 +65,25 @@ static bool anchor_matches(struct edit_lines *file, size_t line, struct edit_lin
                            edit_lines_at(anchor, MATCH_TRIMMED)[0]);
 }
 
-/* The anchor's places within `parents`, each with its scope. */
+/* The anchor's places within `parents`, each with its scope. Parents come in order and may lie in
+ * each other; each line is looked at once. */
 static void find_anchor(struct search *s, struct edit_lines *anchor, size_t level, bool to_end,
                         const struct regions *parents, struct regions *ret_found)
 {
     struct edit_lines *file = s->where->file;
+    size_t line = 0;
 
     for (size_t i = 0; i < parents->len; i++) {
         size_t to = to_end ? file->count : parents->ptr[i].to;
 
-        for (size_t line = parents->ptr[i].from; line < to && ret_found->len < REGIONS_MAX;
-             line++) {
-            if (anchor_matches(file, line, anchor, level))
-                regions_add(ret_found, (struct region){line, scope_end(file, line, to)});
+        line = line > parents->ptr[i].from ? line : parents->ptr[i].from;
+        for (; line < to && ret_found->len < REGIONS_MAX; line++) {
+            struct region region = {line, line};
+
+            if (!anchor_matches(file, line, anchor, level))
+                continue;
+            region.to = scope_end(file, line, to);
+            vec_push(ret_found, region);
         }
     }
 }

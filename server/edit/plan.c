@@ -42,13 +42,18 @@ bool edit_source_check(const struct edit_source *source, struct buf *errors)
     return true;
 }
 
-bool edit_result_check(struct str path, const struct text *after, struct buf *errors)
+bool edit_size_check(struct str path, size_t bytes, struct buf *errors)
 {
-    if (text_len(after) <= LIMIT_EDIT_FILE_BYTES)
+    if (bytes <= LIMIT_EDIT_FILE_BYTES)
         return true;
     buf_append_fmt(errors, STR_FMT ": would have %zu bytes; at most %zu can be written\n",
-                   STR_ARG(path), text_len(after), LIMIT_EDIT_FILE_BYTES);
+                   STR_ARG(path), bytes, LIMIT_EDIT_FILE_BYTES);
     return false;
+}
+
+bool edit_result_check(struct str path, const struct text *after, struct buf *errors)
+{
+    return edit_size_check(path, text_len(after), errors);
 }
 
 void edit_plan_push(struct edit_plan *plan, enum edit_kind kind, struct str path,

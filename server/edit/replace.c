@@ -3,8 +3,9 @@
 #include "lines-internal.h"
 #include "plan-internal.h"
 
-/* Models write LF whatever the file has. So the search runs on a copy with LF for CRLF, whose lines
- * are those of the file one by one, and what is found is carried back by line and column. */
+/* Models write LF whatever the file has. So the search runs on a copy with LF for every ending,
+ * whose lines are those of the file one by one, and what is found is carried back by line and
+ * column. */
 struct replacing {
     const struct text *text;
     struct text *plain;
@@ -16,10 +17,12 @@ static void append_plain(struct buf *buf, struct str s)
 {
     size_t at;
 
-    while ((at = str_find(s, STR("\r\n"), 0)) != STR_NONE) {
+    while ((at = str_find_byte(s, '\r', 0)) != STR_NONE) {
         buf_append(buf, str_slice(s, 0, at));
         buf_append_byte(buf, '\n');
-        s = str_skip(s, at + 2);
+        s = str_skip(s, at + 1);
+        if (str_starts_with(s, STR("\n")))
+            s = str_skip(s, 1);
     }
     buf_append(buf, s);
 }
@@ -27,17 +30,11 @@ static void append_plain(struct buf *buf, struct str s)
 static struct text *make_plain(const struct text *text)
 {
     struct buf buf = {0};
-    struct text *plain;
 
-    if (str_find(text_bytes(text), STR("\r\n"), 0) == STR_NONE)
+    if (str_find_byte(text_bytes(text), '\r', 0) == STR_NONE)
         return text_ref(text);
     append_plain(&buf, text_bytes(text));
-    plain = text_take(&buf);
-    if (text_line_count(plain) == text_line_count(text))
-        return plain;
-    /* CR CR LF: lines would run together. */
-    text_unref(plain);
-    return text_ref(text);
+    return text_take(&buf);
 }
 
 /* For one place, more than a few are counted in vain. */
@@ -78,6 +75,14 @@ static void append_new(struct replacing *r, struct buf *out, size_t plain_start,
         buf_append(out, piece);
         first = false;
     }
+}
+
+/* Asked before it is made: a short old string may stand there a million times. */
+static bool would_fit(const struct replacing *r, struct str path, struct buf *errors)
+{
+    size_t kept = text_len(r->plain) - r->starts.len * r->old.len;
+
+    return edit_size_check(path, kept + r->starts.len * r->new.len, errors);
 }
 
 static struct text *replace_all_starts(struct replacing *r)
@@ -137,7 +142,7 @@ static struct text *replaced(struct replacing *r, struct str path, bool all, str
         return explain_missing(r, path, errors), NULL;
     if (r->starts.len > 1 && !all)
         return explain_several(r, path, errors), NULL;
-    return replace_all_starts(r);
+    return would_fit(r, path, errors) ? replace_all_starts(r) : NULL;
 }
 
 static bool check_strings(const struct edit_source *source, struct str old, struct str new,

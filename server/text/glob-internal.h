@@ -11,7 +11,7 @@ enum glob_op_kind {
     GLOB_CLASS,    /* `[…]`: the pattern's bytes [from, to), without the brackets */
     GLOB_STAR,     /* any run of characters but "/" */
     GLOB_GLOBSTAR, /* any run of characters */
-    GLOB_SKIP,     /* before the globstar of `**` and "/": the two ops after it may be left out */
+    GLOB_SKIP,     /* ignore files, before `**` and "/": the two ops after it may be left out */
     GLOB_OPEN,     /* `{`: next is the first comma or the brace that closes it */
     GLOB_COMMA,    /* next likewise, close is the brace */
     GLOB_CLOSE,

@@ -104,9 +104,13 @@ static bool class_has(struct str rest, enum glob_flavour flavour, uint32_t c)
 
 /* -- The places a match has reached ------------------------------------------------------------ */
 
+/* A place behind a `**` that has taken nothing yet in this component: the "/" that follows it,
+ * perhaps behind a brace, may be left out. */
+enum { FRESH = GLOB_OPS_COUNT };
+
 struct places {
-    uint16_t list[GLOB_OPS_COUNT];
-    bool has[GLOB_OPS_COUNT];
+    uint16_t list[2 * GLOB_OPS_COUNT];
+    bool has[2 * GLOB_OPS_COUNT];
     size_t count;
 };
 
@@ -124,42 +128,60 @@ static void places_clear(struct places *places)
         places->has[places->list[--places->count]] = false;
 }
 
-static void add_alternatives(struct places *places, const struct glob *glob, size_t open)
+static void add_alternatives(struct places *places, const struct glob *glob, size_t open,
+                             size_t fresh)
 {
-    places_add(places, open + 1);
+    places_add(places, fresh + open + 1);
     for (size_t op = glob->ops[open].brace.next; glob->ops[op].kind == GLOB_COMMA;
          op = glob->ops[op].brace.next)
+        places_add(places, fresh + op + 1);
+}
+
+static void follow_one(struct places *places, const struct glob *glob, size_t op, size_t fresh,
+                       bool at_component_start)
+{
+    switch (glob->ops[op].kind) {
+    case GLOB_SKIP:
+        places_add(places, op + 3);
         places_add(places, op + 1);
+        break;
+    case GLOB_GLOBSTAR:
+        if (at_component_start && glob->flavour == GLOB_LSP)
+            places_add(places, FRESH + op + 1);
+        if (!fresh)
+            places_add(places, op + 1);
+        break;
+    case GLOB_STAR:
+        if (!fresh)
+            places_add(places, op + 1);
+        break;
+    case GLOB_CLOSE:
+        places_add(places, fresh + op + 1);
+        break;
+    case GLOB_OPEN:
+        add_alternatives(places, glob, op, fresh);
+        break;
+    case GLOB_COMMA:
+        places_add(places, fresh + glob->ops[op].brace.close + 1u);
+        break;
+    case GLOB_LITERAL:
+        if (fresh && glob->ops[op].code_point == '/')
+            places_add(places, op + 1);
+        break;
+    case GLOB_ANY:
+    case GLOB_CLASS:
+    case GLOB_END:
+        break;
+    }
 }
 
 /* Adds what is reached without taking a character; the list grows while it is walked. */
-static void places_follow(struct places *places, const struct glob *glob)
+static void places_follow(struct places *places, const struct glob *glob, bool at_component_start)
 {
     for (size_t i = 0; i < places->count; i++) {
-        size_t op = places->list[i];
+        size_t op = places->list[i], fresh = op >= FRESH ? FRESH : 0;
 
-        switch (glob->ops[op].kind) {
-        case GLOB_SKIP:
-            places_add(places, op + 3);
-            places_add(places, op + 1);
-            break;
-        case GLOB_STAR:
-        case GLOB_GLOBSTAR:
-        case GLOB_CLOSE:
-            places_add(places, op + 1);
-            break;
-        case GLOB_OPEN:
-            add_alternatives(places, glob, op);
-            break;
-        case GLOB_COMMA:
-            places_add(places, glob->ops[op].brace.close + 1u);
-            break;
-        case GLOB_LITERAL:
-        case GLOB_ANY:
-        case GLOB_CLASS:
-        case GLOB_END:
-            break;
-        }
+        follow_one(places, glob, op - fresh, fresh, at_component_start);
     }
 }
 
@@ -186,12 +208,24 @@ static void places_step(const struct places *from, struct places *to, const stru
 {
     for (size_t i = 0; i < from->count; i++) {
         size_t at = from->list[i];
-        const struct glob_op *op = &glob->ops[at];
-        bool stays = op->kind == GLOB_STAR || op->kind == GLOB_GLOBSTAR;
+        const struct glob_op *op;
+        bool stays;
 
+        if (at >= FRESH)
+            continue;
+        op = &glob->ops[at];
+        stays = op->kind == GLOB_STAR || op->kind == GLOB_GLOBSTAR;
         if (accepts(glob, op, c))
             places_add(to, stays ? at : at + 1);
     }
+}
+
+static void places_init(struct places *places, const struct glob *glob)
+{
+    memset(places->has, 0, glob->count * sizeof(places->has[0]));
+    if (glob->flavour == GLOB_LSP)
+        memset(places->has + FRESH, 0, glob->count * sizeof(places->has[0]));
+    places->count = 0;
 }
 
 bool glob_run(const struct glob *glob, struct str path)
@@ -199,18 +233,17 @@ bool glob_run(const struct glob *glob, struct str path)
     struct places sets[2];
     struct places *now = &sets[0], *next = &sets[1];
 
-    memset(now->has, 0, glob->count * sizeof(now->has[0]));
-    memset(next->has, 0, glob->count * sizeof(next->has[0]));
-    now->count = next->count = 0;
+    places_init(now, glob);
+    places_init(next, glob);
     places_add(now, 0);
-    places_follow(now, glob);
+    places_follow(now, glob, true);
     while (path.len > 0 && now->count > 0) {
         struct places *done = now;
         uint32_t c;
 
         path = str_skip(path, utf8_decode(path, &c));
         places_step(now, next, glob, c);
-        places_follow(next, glob);
+        places_follow(next, glob, c == '/');
         places_clear(now);
         now = next;
         next = done;

@@ -27,19 +27,11 @@ static char byte_at(const struct compiler *c, size_t at)
     return at < c->pattern.len ? c->pattern.ptr[at] : '\0';
 }
 
-static bool at_component_start(const struct compiler *c)
-{
-    char before;
-
-    if (c->at == 0)
-        return true;
-    before = c->pattern.ptr[c->at - 1];
-    return before == '/' || (c->flavour == GLOB_LSP && (before == '{' || before == ','));
-}
-
+/* In ignore files a `**` is one only as a whole component; elsewhere it may stand anywhere, and
+ * whether it begins a component shows while matching: `{a/,}**` does or does not. */
 static void compile_stars(struct compiler *c)
 {
-    bool starts = at_component_start(c);
+    bool starts = c->at == 0 || c->pattern.ptr[c->at - 1] == '/';
     size_t end = c->at;
     bool slash, whole;
 
@@ -50,7 +42,7 @@ static void compile_stars(struct compiler *c)
     if (end - c->at == 1 || (c->flavour == GLOB_IGNORE && !whole)) {
         emit(c, GLOB_STAR);
     } else {
-        if (starts && slash)
+        if (c->flavour == GLOB_IGNORE && slash)
             emit(c, GLOB_SKIP);
         emit(c, GLOB_GLOBSTAR);
     }
