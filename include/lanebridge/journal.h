@@ -50,6 +50,13 @@ enum status journal_thread_set_model(struct journal *journal, const char *id, st
 enum status journal_thread_set_archived(struct journal *journal, const char *id, bool archived,
                                         struct err *err);
 enum status journal_thread_delete(struct journal *journal, const char *id, struct err *err);
+/* The tools a thread began with, as JSON: it keeps them. made_by is the version of the program, since
+ * another one may take other arguments. Getting: STATUS_NOT_FOUND when there are none, or made by
+ * another. */
+enum status journal_thread_set_tools(struct journal *journal, const char *thread_id,
+                                     struct str made_by, struct str json, struct err *err);
+enum status journal_thread_get_tools(struct journal *journal, const char *thread_id,
+                                     struct str made_by, struct buf *ret_json, struct err *err);
 typedef bool journal_thread_fn(void *user, const struct journal_thread *thread);   /* false stops */
 /* Newest first; root empty: all; query matches titles (substring); cursor: updated_ms below it, 0 none. */
 enum status journal_thread_list(struct journal *journal, struct str root, struct str query,

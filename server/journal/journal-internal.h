@@ -6,7 +6,7 @@
 
 #include <lanebridge/journal.h>
 
-enum { JOURNAL_VERSION = 2, LEASE_BYTES = 128 };
+enum { JOURNAL_VERSION = 3, LEASE_BYTES = 128 };
 
 /* One row each in statement.c's table. */
 enum statement_id {
@@ -21,6 +21,9 @@ enum statement_id {
     SQL_THREAD_ARCHIVED,
     SQL_THREAD_BASE,
     SQL_THREAD_TOUCH,
+    SQL_THREAD_TOOLSET,
+    SQL_TOOLSET_INSERT,
+    SQL_TOOLSET_GET,
     SQL_THREAD_DELETE,
     SQL_THREAD_DELETE_ITEMS,
     SQL_THREAD_DELETE_TURNS,

@@ -74,8 +74,22 @@ static int add_waiting(sqlite3 *db)
                         NULL, NULL, NULL);
 }
 
+/* Which tools a thread began with. A set is some 10 KB, and most threads have the same one. */
+static int add_toolset(sqlite3 *db)
+{
+    return sqlite3_exec(db,
+                        "CREATE TABLE toolset ("
+                        "  num INTEGER PRIMARY KEY,"
+                        "  made_by TEXT NOT NULL," /* the version of the program */
+                        "  json TEXT NOT NULL,"    /* as it is sent, verbatim */
+                        "  UNIQUE (made_by, json));"
+                        "ALTER TABLE thread ADD COLUMN toolset INTEGER NOT NULL DEFAULT 0;"
+                        "PRAGMA user_version = 3;",
+                        NULL, NULL, NULL);
+}
+
 /* steps[n] leads from version n to n + 1, its user_version included. */
-static int (*const steps[JOURNAL_VERSION])(sqlite3 *db) = {run_schema, add_waiting};
+static int (*const steps[JOURNAL_VERSION])(sqlite3 *db) = {run_schema, add_waiting, add_toolset};
 
 /* Two windows may come here at once: the version is read again under the lock. */
 static int migrate(sqlite3 *db, int *ret_version)

@@ -22,6 +22,12 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_THREAD_ARCHIVED] = "UPDATE thread SET archived = ?2 WHERE id = ?1",
     [SQL_THREAD_BASE] = "UPDATE thread SET base_seq = ?3 WHERE num = ?1 AND lease = ?2",
     [SQL_THREAD_TOUCH] = "UPDATE thread SET updated_ms = ?3 WHERE num = ?1 AND lease = ?2",
+    [SQL_THREAD_TOOLSET] =
+        "UPDATE thread SET toolset = (SELECT num FROM toolset WHERE made_by = ?3 "
+        "AND json = ?4) WHERE num = ?1 AND lease = ?2",
+    [SQL_TOOLSET_INSERT] = "INSERT OR IGNORE INTO toolset (made_by, json) VALUES (?1, ?2)",
+    [SQL_TOOLSET_GET] = "SELECT json FROM toolset JOIN thread ON thread.toolset = toolset.num "
+                        "WHERE thread.id = ?1 AND made_by = ?2",
     [SQL_THREAD_DELETE] = "DELETE FROM thread WHERE id = ?1",
     [SQL_THREAD_DELETE_ITEMS] =
         "DELETE FROM item WHERE thread = (SELECT num FROM thread WHERE id = ?1)",

@@ -262,3 +262,67 @@ Test(threads, closing_gives_the_leases_back)
     run_sql("CREATE TEMP TABLE yes (n CHECK (n = 1)); INSERT INTO yes SELECT count(*) FROM thread "
             "WHERE lease = ''");
 }
+
+/* -- Tools -- */
+
+static const char *tools_of(struct journal *journal, const char *id, const char *made_by)
+{
+    static struct buf json;
+    buf_clear(&json);
+    buf_append_c(&json, "");
+    enum status status = journal_thread_get_tools(journal, id, str_from(made_by), &json, NULL);
+    return status == STATUS_OK ? json.ptr : status_name(status);
+}
+
+Test(threads, the_tools_a_thread_began_with_are_kept)
+{
+    char one[ID_BYTES], two[ID_BYTES];
+    struct journal *journal = open_journal();
+    make_thread(journal, "/r", "one", one);
+    make_thread(journal, "/r", "two", two);
+    cr_assert_str_eq(tools_of(journal, one, "1"), status_name(STATUS_NOT_FOUND));
+    cr_assert_eq(journal_thread_set_tools(journal, one, STR("1"), STR("[1]"), NULL), STATUS_OK);
+    cr_assert_eq(journal_thread_set_tools(journal, two, STR("1"), STR("[1]"), NULL), STATUS_OK);
+    cr_assert_str_eq(tools_of(journal, one, "1"), "[1]");
+    cr_assert_eq(journal_thread_set_tools(journal, two, STR("1"), STR("[2]"), NULL), STATUS_OK);
+    journal_close(journal);
+    journal = open_journal();
+    cr_assert_str_eq(tools_of(journal, one, "1"), "[1]");
+    cr_assert_str_eq(tools_of(journal, two, "1"), "[2]");
+    /* Another version of the program takes other arguments. */
+    cr_assert_str_eq(tools_of(journal, one, "2"), status_name(STATUS_NOT_FOUND));
+    journal_close(journal);
+    run_sql(
+        "CREATE TABLE kept (sets CHECK (sets = 2)); INSERT INTO kept SELECT count(*) FROM toolset");
+}
+
+Test(threads, tools_are_set_by_the_owner_alone)
+{
+    char id[ID_BYTES];
+    struct err err = {0};
+    struct journal *journal = open_journal();
+    make_thread(journal, "/r", "t", id);
+    run_sql("UPDATE thread SET lease = 'somebody else'");
+    cr_assert_eq(journal_thread_set_tools(journal, id, STR("1"), STR("[1]"), &err),
+                 STATUS_CONFLICT);
+    cr_assert_str_eq(tools_of(journal, id, "1"), status_name(STATUS_NOT_FOUND));
+    journal_close(journal);
+}
+
+Test(threads, a_journal_of_before_gets_its_tools)
+{
+    char id[ID_BYTES];
+    struct err err = {0};
+    struct journal *journal = open_journal();
+    make_thread(journal, "/r", "t", id);
+    journal_close(journal);
+    run_sql("DROP TABLE toolset; ALTER TABLE thread DROP COLUMN toolset; PRAGMA user_version = 2");
+    journal = open_journal();
+    cr_assert_str_eq(list(journal, "", "", 0, 9), "t|");
+    cr_assert_str_eq(tools_of(journal, id, "1"), status_name(STATUS_NOT_FOUND));
+    cr_assert_eq(journal_lease_take(journal, id, false, &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(journal_thread_set_tools(journal, id, STR("1"), STR("[1]"), &err), STATUS_OK, "%s",
+                 err.text);
+    cr_assert_str_eq(tools_of(journal, id, "1"), "[1]");
+    journal_close(journal);
+}
