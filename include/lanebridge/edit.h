@@ -100,4 +100,59 @@ size_t edit_first_overlap(const struct text *base, const struct text *now,
 bool edit_is_same_change(const struct text *a_before, const struct text *a_after,
                          const struct text *b_before, const struct text *b_after);
 
+/* -- Review: what of a text the person has not decided on yet ------------------------------------------ */
+
+/* Lines of `base` in whose place the model put lines of `now`. */
+struct edit_hunk {
+    unsigned id;       /* of this review, never used again; what changes the lines gives a new one */
+    unsigned owner;    /* the caller's */
+    size_t base_start, base_count, now_start, now_count;
+};
+/* base: the text with what was accepted and what the person wrote, without what is pending; now: the
+ * text as it is. Outside the hunks both have the same lines. All-zero is not valid: edit_review_init. */
+struct edit_review {
+    struct text *base, *now;
+    VEC(struct edit_hunk) hunks;    /* in order, not overlapping */
+    unsigned last_id;
+};
+void edit_review_init(struct edit_review *review, const struct text *base, const struct text *now,
+                      unsigned owner);   /* every difference is pending */
+void edit_review_finish(struct edit_review *review);
+
+enum edit_author {
+    EDIT_BY_MODEL,     /* it is pending, together with the hunks it touches */
+    EDIT_BY_PERSON,    /* it goes into base, and so does a hunk it touches: that is the person's now */
+    EDIT_BY_EDITOR,    /* a formatter: in a hunk it is part of the hunk, elsewhere it goes into base */
+};
+struct edit_settled {
+    struct edit_hunk hunk;
+    bool is_undone;    /* its old lines are back; else the person made it theirs */
+};
+struct edit_settlement {
+    VEC(struct edit_settled) list;
+};
+void edit_settlement_finish(struct edit_settlement *settlement);
+/* The text became `now` by that author's hand. Hunks that are pending no more are appended to
+ * ret_settled, as they were. */
+void edit_review_fold(struct edit_review *review, const struct text *now, enum edit_author author,
+                      unsigned owner, struct edit_settlement *ret_settled);
+/* The base changed instead, by the person's hand: the edits of a proposal that is not applied. What
+ * the person touched is gone from it (never is_undone). */
+void edit_review_fold_base(struct edit_review *review, const struct text *base,
+                           struct edit_settlement *ret_settled);
+
+const struct edit_hunk *edit_review_find(const struct edit_review *review, unsigned id);
+typedef bool edit_hunk_fn(void *user, const struct edit_hunk *hunk);
+/* `now` with the base's lines in place of the hunks that `chosen` says yes to: what rejecting makes. */
+struct text *edit_review_without(const struct edit_review *review, edit_hunk_fn *chosen, void *user);
+/* `base` with the lines of those hunks: what accepting makes. */
+struct text *edit_review_with(const struct edit_review *review, edit_hunk_fn *chosen, void *user);
+/* `now` with `text` in place of the hunk's lines; its line ending is made the neighbours'. */
+struct text *edit_review_amended(const struct edit_review *review, unsigned id, struct str text);
+/* They are pending no more: base has their lines, or now has lost them. */
+void edit_review_accept(struct edit_review *review, edit_hunk_fn *chosen, void *user);
+void edit_review_reject(struct edit_review *review, edit_hunk_fn *chosen, void *user);
+struct str edit_hunk_old(const struct edit_review *review, const struct edit_hunk *hunk);
+struct str edit_hunk_new(const struct edit_review *review, const struct edit_hunk *hunk);
+
 #endif

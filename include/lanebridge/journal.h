@@ -156,6 +156,24 @@ enum status journal_change_each(struct journal *journal, const char *turn_id, jo
 enum status journal_blob_get(struct journal *journal, struct str hash, struct buf *ret_bytes,
                              struct err *err);
 
+/* -- Review: what waits for the person's decision ------------------------------------------------------------------- */
+struct journal_review {
+    struct str path, old_path;        /* absolute; old_path of one that was moved */
+    struct str base_hash, now_hash;   /* of blobs; empty where there is no file */
+    struct str hunks;                 /* JSON, verbatim */
+};
+/* One row a path and window; an older one of ours is replaced. The texts are kept like those of changes;
+ * the hashes of `review` are not read. */
+enum status journal_review_put(struct journal *journal, const struct journal_review *review,
+                               const struct str *base, const struct str *now, struct err *err);
+enum status journal_review_remove(struct journal *journal, struct str path, struct err *err);
+typedef void journal_review_fn(void *user, const struct journal_review *review);
+/* What windows that have ended left behind below that folder: from now on it is ours. */
+enum status journal_review_take(struct journal *journal, struct str root, journal_review_fn *fn,
+                                void *user, struct err *err);
+/* A look from outside, like journal_look: is there anything to take? */
+bool journal_review_waits(struct str folder);
+
 void journal_set_blob_limit(struct journal *journal, uint64_t bytes);   /* LIMIT_BLOB_STORE_BYTES */
 
 /* -- Transactions: several writes as one ---------------------------------------------------------------------------- */

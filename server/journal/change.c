@@ -51,6 +51,17 @@ static enum status put_blob(struct journal *journal, const char *hash, struct st
     return statement_run(journal, SQL_BLOB_INSERT, insert, NULL, err);
 }
 
+static enum status last_change(struct journal *journal, uint64_t *ret_num, struct err *err)
+{
+    sqlite3_stmt *statement = statement_take(journal, SQL_CHANGE_LAST, err);
+    if (!statement)
+        return STATUS_IO;
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        *ret_num = column_int(statement, 0);
+    statement_drop(journal, SQL_CHANGE_LAST, statement);
+    return STATUS_OK;
+}
+
 static uint64_t total_bytes(struct journal *journal)
 {
     sqlite3_stmt *statement = statement_take(journal, SQL_BLOB_TOTAL, NULL);
@@ -85,6 +96,19 @@ static enum status make_room(struct journal *journal, uint64_t bytes, struct err
            delete_oldest(journal, &status, err))
         ;
     return status;
+}
+
+enum status journal_blob_put(struct journal *journal, const char *hash, struct str bytes,
+                             struct err *err)
+{
+    uint64_t num = 0;
+    if (bytes.len > journal->blob_limit_bytes)
+        return err_set(err, STATUS_LIMIT, "a text of %zu bytes is larger than the store for undo",
+                       bytes.len);
+    enum status status = make_room(journal, bytes.len, err);
+    if (status == STATUS_OK)
+        status = last_change(journal, &num, err);
+    return status == STATUS_OK ? put_blob(journal, hash, bytes, num, err) : status;
 }
 
 void journal_set_blob_limit(struct journal *journal, uint64_t bytes)

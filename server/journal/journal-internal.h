@@ -6,7 +6,7 @@
 
 #include <lanebridge/journal.h>
 
-enum { JOURNAL_VERSION = 3, LEASE_BYTES = 128 };
+enum { JOURNAL_VERSION = 4, LEASE_BYTES = 128 };
 
 /* One row each in statement.c's table. */
 enum statement_id {
@@ -56,6 +56,15 @@ enum statement_id {
     SQL_BLOB_TOTAL,
     SQL_BLOB_OLDEST,
     SQL_BLOB_DELETE,
+    SQL_CHANGE_LAST,
+    SQL_REVIEW_INSERT,
+    SQL_REVIEW_DELETE,
+    SQL_REVIEW_SWEEP,
+    SQL_REVIEW_LEASES,
+    SQL_REVIEW_TAKE,
+    SQL_REVIEW_GET,
+    SQL_REVIEW_RENEW,
+    SQL_REVIEW_RELEASE,
     SQL_COUNT,
 };
 
@@ -70,6 +79,7 @@ struct journal {
     bool is_late;     /* a transaction is open at depth 0: the next join goes on with it */
     bool is_promised; /* and the loop will commit it before it waits */
     bool is_closed;   /* only that promise keeps the memory */
+    bool has_reviews; /* that this window shows */
     bool read_only;  /* a newer version's */
     struct err lost; /* a commit that failed, for the next write to report */
 };
@@ -107,6 +117,11 @@ void journal_lease_init(char lease[LEASE_BYTES]);
 /* pid_of_owner may be NULL. Renewed_ms decides only where the process cannot be looked at. */
 bool journal_lease_is_live(struct journal *journal, struct str lease, uint64_t renewed_ms,
                            int64_t *ret_pid);
+/* A text that belongs to no change: it grows old with the latest of them. */
+enum status journal_blob_put(struct journal *journal, const char *hash, struct str bytes,
+                             struct err *err);
+/* What this window shows for review is free for the next one. */
+void journal_review_release(struct journal *journal);
 /* Fine when the thread is ours or nobody's. */
 enum status journal_lease_check_free(struct journal *journal, const char *thread_id,
                                      struct err *err);

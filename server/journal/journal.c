@@ -88,8 +88,27 @@ static int add_toolset(sqlite3 *db)
                         NULL, NULL, NULL);
 }
 
+/* What waits for the person's decision; what is pending of a file is between its two texts. */
+static int add_review(sqlite3 *db)
+{
+    return sqlite3_exec(db,
+                        "CREATE TABLE review ("
+                        "  num INTEGER PRIMARY KEY AUTOINCREMENT,"
+                        "  path TEXT NOT NULL,"
+                        "  old_path TEXT NOT NULL,"     /* of one that was moved */
+                        "  lease TEXT NOT NULL,"        /* the window that shows it */
+                        "  base_hash TEXT NOT NULL,"    /* blobs; '' where there is no file */
+                        "  now_hash TEXT NOT NULL,"
+                        "  hunks TEXT NOT NULL,"        /* JSON: whose they are, and where */
+                        "  updated_ms INTEGER NOT NULL);"
+                        "CREATE INDEX review_by_path ON review (path);"
+                        "PRAGMA user_version = 4;",
+                        NULL, NULL, NULL);
+}
+
 /* steps[n] leads from version n to n + 1, its user_version included. */
-static int (*const steps[JOURNAL_VERSION])(sqlite3 *db) = {run_schema, add_waiting, add_toolset};
+static int (*const steps[JOURNAL_VERSION])(sqlite3 *db) = {run_schema, add_waiting, add_toolset,
+                                                           add_review};
 
 /* Two windows may come here at once: the version is read again under the lock. */
 static int migrate(sqlite3 *db, int *ret_version)
@@ -237,6 +256,8 @@ void journal_close(struct journal *journal)
         bind_c(statement, 2, journal->lease);
         statement_run(journal, SQL_LEASE_DROP, statement, NULL, NULL);
     }
+    if (journal->has_reviews)
+        journal_review_release(journal);
     for (size_t i = 0; i < SQL_COUNT; i++)
         sqlite3_finalize(journal->statements[i]);
     sqlite3_close(journal->db);

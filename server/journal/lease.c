@@ -152,6 +152,16 @@ enum status journal_lease_take(struct journal *journal, const char *thread_id, b
     return status;
 }
 
+static enum status renew_reviews(struct journal *journal, struct err *err)
+{
+    sqlite3_stmt *statement = statement_take(journal, SQL_REVIEW_RENEW, err);
+    if (!statement)
+        return STATUS_IO;
+    bind_c(statement, 1, journal->lease);
+    bind_int(statement, 2, journal->now_ms());
+    return statement_run(journal, SQL_REVIEW_RENEW, statement, NULL, err);
+}
+
 enum status journal_lease_renew(struct journal *journal, struct err *err)
 {
     enum status status = journal_writable(journal, err);
@@ -162,7 +172,10 @@ enum status journal_lease_renew(struct journal *journal, struct err *err)
         return STATUS_IO;
     bind_c(statement, 1, journal->lease);
     bind_int(statement, 2, journal->now_ms());
-    return statement_run(journal, SQL_LEASE_RENEW, statement, NULL, err);
+    status = statement_run(journal, SQL_LEASE_RENEW, statement, NULL, err);
+    if (status == STATUS_OK)
+        status = renew_reviews(journal, err);
+    return status;
 }
 
 enum status journal_lease_drop(struct journal *journal, const char *thread_id, struct err *err)

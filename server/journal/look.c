@@ -90,6 +90,21 @@ static enum status look_into(const char *path, uint64_t max_ms, struct journal_f
     return status;
 }
 
+bool journal_review_waits(struct str folder)
+{
+    struct buf path = {0};
+    sqlite3 *db = NULL;
+    int64_t count = 0;
+    path_append_join(&path, folder, STR("journal.db"));
+    /* An older one has no such table, a damaged one nothing to show: 0 */
+    if (sqlite3_open_v2(path.ptr, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) ==
+        SQLITE_OK)
+        read_int(db, "SELECT EXISTS (SELECT 1 FROM review)", &count);
+    sqlite3_close(db);
+    buf_finish(&path);
+    return count > 0;
+}
+
 enum status journal_look(struct str folder, uint64_t max_ms, struct journal_facts *ret_facts,
                          struct err *err)
 {

@@ -2,6 +2,8 @@
 #include "journal-internal.h"
 
 #define THREAD_COLUMNS "id, root, title, model, created_ms, updated_ms, archived, lease, lease_ms"
+#define LIMIT_TEXT_OF(limit) #limit
+#define LIMIT_TEXT(limit) LIMIT_TEXT_OF(limit)
 /* A row may be written only while its thread's lease is ours, whatever we believe. */
 #define IF_LEASED " FROM thread WHERE num = ?1 AND lease = ?2"
 
@@ -38,8 +40,10 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_THREAD_DELETE_CALLS] =
         "DELETE FROM call WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
     /* A blob's newest use tells whose it is: another thread that uses it later keeps it. */
-    [SQL_THREAD_DELETE_BLOBS] = "DELETE FROM blob WHERE used IN (SELECT num FROM change "
-                                "WHERE thread = (SELECT num FROM thread WHERE id = ?1))",
+    [SQL_THREAD_DELETE_BLOBS] =
+        "DELETE FROM blob WHERE used IN (SELECT num FROM change "
+        "WHERE thread = (SELECT num FROM thread WHERE id = ?1)) AND hash NOT IN "
+        "(SELECT base_hash FROM review UNION SELECT now_hash FROM review)",
     [SQL_THREAD_DELETE_CHANGES] =
         "DELETE FROM change WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
     [SQL_THREAD_OLD] = "SELECT id FROM thread WHERE updated_ms < ?1 ORDER BY updated_ms LIMIT ?2",
@@ -87,6 +91,19 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_BLOB_TOTAL] = "SELECT value FROM total WHERE name = 'blob_bytes'",
     [SQL_BLOB_OLDEST] = "SELECT hash FROM blob ORDER BY used LIMIT 1",
     [SQL_BLOB_DELETE] = "DELETE FROM blob WHERE hash = ?1",
+    [SQL_CHANGE_LAST] = "SELECT coalesce(max(num), 0) FROM change",
+    [SQL_REVIEW_INSERT] = "INSERT INTO review (path, old_path, lease, base_hash, now_hash, hunks, "
+                          "updated_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [SQL_REVIEW_DELETE] = "DELETE FROM review WHERE path = ?1 AND lease = ?2",
+    /* What nobody has decided on in a thousand files more: the files are as they are. */
+    [SQL_REVIEW_SWEEP] = "DELETE FROM review WHERE num <= (SELECT num FROM review "
+                         "ORDER BY num DESC LIMIT 1 OFFSET " LIMIT_TEXT(LIMIT_REVIEW_FILES_COUNT) ")",
+    [SQL_REVIEW_LEASES] = "SELECT num, path, lease, updated_ms FROM review ORDER BY num",
+    [SQL_REVIEW_TAKE] = "UPDATE review SET lease = ?2, updated_ms = ?3 WHERE num = ?1",
+    [SQL_REVIEW_GET] =
+        "SELECT path, old_path, base_hash, now_hash, hunks FROM review WHERE num = ?1",
+    [SQL_REVIEW_RENEW] = "UPDATE review SET updated_ms = ?2 WHERE lease = ?1",
+    [SQL_REVIEW_RELEASE] = "UPDATE review SET lease = '' WHERE lease = ?1",
 };
 
 enum status statement_error(struct journal *journal, int code, struct err *err)

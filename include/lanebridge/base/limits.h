@@ -103,6 +103,7 @@
 
 /* Journal */
 #define LIMIT_BLOB_STORE_BYTES (500 * MIB)
+#define LIMIT_REVIEW_FILES_COUNT 1000      /* with pending hunks; older ones stay as they are */
 #define LIMIT_LEASE_MS 30000               /* a lease not renewed for this long may be taken */
 
 #endif

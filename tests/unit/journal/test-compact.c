@@ -123,7 +123,7 @@ Test(beginning, an_older_journal_gets_its_table, .init = begin, .fini = end)
 {
     append("1");
     journal_close(journal);
-    run_sql("DROP TABLE waiting; DROP TABLE toolset; ALTER TABLE thread DROP COLUMN toolset; "
+    run_sql("DROP TABLE waiting; DROP TABLE review; DROP TABLE toolset; ALTER TABLE thread DROP COLUMN toolset; "
             "PRAGMA user_version = 1");
     journal = open_journal();
     cr_assert_eq(journal_lease_take(journal, thread, false, &err), STATUS_OK, "%s", err.text);

@@ -316,7 +316,7 @@ Test(threads, a_journal_of_before_gets_its_tools)
     struct journal *journal = open_journal();
     make_thread(journal, "/r", "t", id);
     journal_close(journal);
-    run_sql("DROP TABLE toolset; ALTER TABLE thread DROP COLUMN toolset; PRAGMA user_version = 2");
+    run_sql("DROP TABLE toolset; DROP TABLE review; ALTER TABLE thread DROP COLUMN toolset; PRAGMA user_version = 2");
     journal = open_journal();
     cr_assert_str_eq(list(journal, "", "", 0, 9), "t|");
     cr_assert_str_eq(tools_of(journal, id, "1"), status_name(STATUS_NOT_FOUND));
