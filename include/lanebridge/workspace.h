@@ -90,6 +90,25 @@ enum status workspace_remove(const struct workspace_path *path, struct err *err)
 enum status workspace_rename(const struct workspace_path *from, const struct workspace_path *to,
                              struct err *err);   /* never replaces: STATUS_EXISTS */
 
+/* -- Several files as one ------------------------------------------------------------------------- */
+
+enum workspace_op_kind { WORKSPACE_WRITE, WORKSPACE_REMOVE, WORKSPACE_MOVE };
+struct workspace_op {
+    enum workspace_op_kind kind;
+    const struct workspace_path *path, *to; /* to: of a MOVE; must not exist */
+    struct str bytes;                       /* WRITE and MOVE: the new text */
+    const struct workspace_stat *expect;    /* of path, or NULL; as in workspace_write */
+};
+/* All or nothing: on any error, and after a crash once workspace_repair has run, every file is as it
+ * was. Each is checked as by workspace_write and workspace_remove; folders are not removed. A file that
+ * somebody else changed in the meantime keeps their text, also while the others are taken back: then
+ * the error names the file beside it that holds the earlier text. */
+enum status workspace_write_all(struct workspace *workspace, const struct workspace_op *ops,
+                                size_t count, struct err *err);
+/* Takes back what processes that were killed left of such changes in the folders that are open, and
+ * says so in `report`, a line each. Gives their number. */
+size_t workspace_repair(const struct workspace *workspace, struct buf *report);
+
 /* -- Walking and searching: in the pool, results on the loop thread --------------------------------- */
 
 /* Chooses what a search must not show; called on pool threads: pure, thread-safe. */

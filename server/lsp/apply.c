@@ -22,6 +22,7 @@ struct apply_file {
     struct planned plan;
     VEC(struct text *) states;
     bool landed;
+    bool is_own;       /* the client cannot: written by us, once the rest has landed */
     bool is_corrected; /* before is what a stale edit made of it, after puts that right */
     size_t conflicts;
 };
@@ -226,15 +227,50 @@ static void judge(struct apply_job *job, struct apply_file *file)
 static bool all_landed(const struct apply_job *job)
 {
     for (size_t i = 0; i < job->count; i++)
-        if (!job->files[i].landed)
+        if (!job->files[i].landed && !job->files[i].is_own)
             return false;
     return true;
 }
 
+static size_t own_plans(const struct apply_job *job, const struct planned **ret_plans)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < job->count; i++)
+        if (job->files[i].is_own)
+            ret_plans[count++] = &job->files[i].plan;
+    return count;
+}
+
+/* The client has taken its part: ours is done too, whole or not at all. False: it could not be,
+ * the note says why. */
+static bool write_own(struct apply_job *job, enum host_apply_result *ret_result)
+{
+    struct err err = {0};
+    const struct planned **plans = mem_alloc_array(job->count, sizeof *plans);
+    size_t count = own_plans(job, plans);
+    enum status status = count ? direct_write(job->server, plans, count, &err) : STATUS_OK;
+    mem_free(plans);
+    for (size_t i = 0; status == STATUS_OK && i < job->count; i++)
+        job->files[i].landed = job->files[i].landed || job->files[i].is_own;
+    if (status == STATUS_OK)
+        return true;
+    if (count < job->count)
+        *ret_result = HOST_PARTIAL;
+    else
+        *ret_result = status == STATUS_CONFLICT ? HOST_NOT_APPLIED : HOST_FAILED;
+    buf_append_fmt(&job->note, "%s%s", job->note.len > 0 ? "; " : "", err.text);
+    return false;
+}
+
 static void finish_if_landed(struct apply_job *job)
 {
+    enum host_apply_result result;
     if (job->state == APPLY_OVER || !all_landed(job))
         return;
+    if (!write_own(job, &result)) {
+        finish_later(job, result);
+        return;
+    }
     size_t conflicts = 0;
     for (size_t i = 0; i < job->count; i++)
         conflicts += job->files[i].conflicts;
@@ -300,7 +336,7 @@ static bool has_moved(const struct apply_job *job)
 /* Time is up: what has not landed will not. */
 static void settle(struct apply_job *job)
 {
-    size_t landed = 0, unchanged = 0;
+    size_t theirs = 0, landed = 0, unchanged = 0;
     struct buf missing = {0};
     if (job->client_said_no && !has_moved(job)) {
         buf_append(&job->note, buf_str(&job->refusal));
@@ -310,6 +346,9 @@ static void settle(struct apply_job *job)
     for (size_t i = 0; i < job->count; i++) {
         struct apply_file *file = &job->files[i];
         struct str shown = convert_display(job->server, str_from(file->plan.path));
+        if (file->is_own)
+            continue;
+        theirs++;
         file->landed = file->landed || is_done_on_disk(job, file);
         if (!file->landed && repair_again(job, file)) {
             buf_finish(&missing);
@@ -324,16 +363,16 @@ static void settle(struct apply_job *job)
             buf_append_fmt(&missing, STR_FMT " is not as planned: read it again. ", STR_ARG(shown));
         }
     }
-    if (landed < job->count && unchanged < job->count)
+    if (landed < theirs && unchanged < theirs)
         buf_append_fmt(&job->note, "%s" STR_FMT, job->note.len > 0 ? "; " : "",
                        STR_ARG(buf_str(&missing)));
     buf_finish(&missing);
-    if (landed == job->count)
-        finish(job, job->repairs > 0 ? HOST_REPAIRED : HOST_APPLIED);
-    else if (unchanged == job->count)
-        finish(job, HOST_NOT_APPLIED);
+    enum host_apply_result result = job->repairs > 0 ? HOST_REPAIRED : HOST_APPLIED;
+    if (landed == theirs)
+        (void)write_own(job, &result);
     else
-        finish(job, HOST_PARTIAL);
+        result = unchanged == theirs ? HOST_NOT_APPLIED : HOST_PARTIAL;
+    finish(job, result);
 }
 
 static void on_timer(void *user)
@@ -366,7 +405,7 @@ static void on_answer(void *user, const struct jsonrpc_answer *answer)
         struct apply_file *file = &job->files[i];
         bool is_open =
             document_find_path(job->server->env.documents, str_from(target_path(file))) != NULL;
-        if (!file->landed && !is_open)
+        if (!file->landed && !is_open && !file->is_own)
             file->landed = is_done_on_disk(job, file);
     }
     finish_if_landed(job);
@@ -414,30 +453,6 @@ static bool needs_own_hands(const struct lsp_client *client, const struct planne
     return false;
 }
 
-/* For clients that cannot: the file is not open there, so it is written on the disk. */
-static enum status do_ourselves(struct lsp_server *server, const struct planned *plan,
-                                struct err *err)
-{
-    struct workspace_path path = {0}, to = {0};
-    if (document_find_path(server->env.documents, str_from(plan->path)))
-        return err_set(err, STATUS_UNSUPPORTED,
-                       "this editor cannot take edits of %s, which is open", plan->path);
-    enum status status =
-        workspace_resolve(server->env.workspace, NULL, str_from(plan->path), &path, err);
-    if (status == STATUS_OK && plan->kind == HOST_MOVE)
-        status = workspace_resolve(server->env.workspace, NULL, str_from(plan->new_path), &to, err);
-    if (status == STATUS_OK && plan->kind == HOST_DELETE)
-        status = workspace_remove(&path, err);
-    else if (status == STATUS_OK && plan->kind == HOST_MOVE)
-        status = workspace_rename(&path, &to, err);
-    if (status == STATUS_OK && plan->kind != HOST_DELETE)
-        status = workspace_write(plan->kind == HOST_MOVE ? &to : &path, text_bytes(plan->after),
-                                 NULL, err);
-    workspace_path_finish(&path);
-    workspace_path_finish(&to);
-    return status;
-}
-
 static void file_init(struct apply_file *file, const struct host_change *change)
 {
     file->plan.kind = change->kind;
@@ -451,38 +466,28 @@ static void file_init(struct apply_file *file, const struct host_change *change)
         vec_push(&file->states, text_new(STR("")));
 }
 
+/* What goes to the client is put into `rest`; the other files are ours. */
+static enum status share_out(struct apply_job *job, struct planned *rest, size_t *ret_count,
+                             struct err *err)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < job->count; i++) {
+        struct apply_file *file = &job->files[i];
+        file->is_own = needs_own_hands(&job->server->client, &file->plan);
+        if (file->is_own)
+            status = direct_check(job->server, &file->plan, err);
+        else
+            rest[(*ret_count)++] = file->plan;
+    }
+    return status;
+}
+
 static bool is_as_planned_for(struct apply_job *job)
 {
     for (size_t i = 0; i < job->count; i++)
         if (!is_unchanged(job, &job->files[i]))
             return false;
     return true;
-}
-
-static bool is_begun(const struct apply_job *job)
-{
-    for (size_t i = 0; i < job->count; i++)
-        if (job->files[i].landed)
-            return true;
-    return false;
-}
-
-/* Writes what the client cannot; the rest is moved to the front of `rest`. */
-static enum status share_out(struct apply_job *job, struct planned *rest, size_t *ret_count,
-                             struct err *err)
-{
-    for (size_t i = 0; i < job->count; i++) {
-        struct apply_file *file = &job->files[i];
-        if (!needs_own_hands(&job->server->client, &file->plan)) {
-            rest[(*ret_count)++] = file->plan;
-            continue;
-        }
-        enum status status = do_ourselves(job->server, &file->plan, err);
-        if (status < 0)
-            return status;
-        file->landed = true;
-    }
-    return STATUS_OK;
 }
 
 void apply_start(void *host, const struct host_change *changes, size_t count, const char *label,
@@ -509,9 +514,9 @@ void apply_start(void *host, const struct host_change *changes, size_t count, co
         finish_later(job, HOST_NOT_APPLIED);
     } else if (share_out(job, rest, &rest_count, &err) < 0) {
         buf_append_c(&job->note, err.text);
-        finish_later(job, is_begun(job) ? HOST_PARTIAL : HOST_FAILED);
+        finish_later(job, HOST_FAILED);
     } else if (rest_count == 0) {
-        finish_later(job, HOST_APPLIED);
+        finish_if_landed(job);
     } else {
         send(job, rest, rest_count);
     }

@@ -166,6 +166,8 @@ static void handle_folders_changed(struct lsp_server *server, const struct jsonr
     for (const struct json_value *one = json_first(json_get(event, "added")); one;
          one = json_next(one))
         add_folder(server, json_get_str(one, "uri"), json_get_str(one, "name"));
+    if (server->agent) /* else before the first prompt nothing is written */
+        server_repair(server);
 }
 
 static void handle_nothing(struct lsp_server *server, const struct jsonrpc_message *message)

@@ -13,6 +13,7 @@
  *   host.c        host.h for the tools: save, show, drop
  *   plan.c        a change set as a WorkspaceEdit
  *   apply.c       sending it, and judging what came of it
+ *   direct.c      writing what the client cannot
  *   approval.c    questions
  *   rich.c        lanebridge/… methods */
 #ifndef LANEBRIDGE_LSP_INTERNAL_H
@@ -82,6 +83,8 @@ void server_log_message(struct lsp_server *server, int type, const char *format,
     __attribute__((format(printf, 3, 4)));
 /* The agent, made at the first need; NULL with err set. */
 struct agent *server_agent(struct lsp_server *server, struct err *err);
+/* Takes back what an earlier process left half done in the folders that are open, and says so. */
+void server_repair(struct lsp_server *server);
 
 /* -- lifecycle.c
  * ------------------------------------------------------------------------------------- */
@@ -174,6 +177,13 @@ void plan_append_params(const struct lsp_server *server, const struct planned *f
  * that applies a stale edit; NULL where they do not fit. */
 struct text *plan_apply_stale(const struct text *before, const struct text *after,
                               const struct text *text);
+
+enum status direct_check(const struct lsp_server *server, const struct planned *plan,
+                         struct err *err); /* it can be done so */
+/* Creates, updates, deletes and moves files that are not open: all of them or none. CONFLICT where
+ * a file no longer holds the text of its plan. */
+enum status direct_write(struct lsp_server *server, const struct planned *const *plans,
+                         size_t count, struct err *err);
 
 /* -- rich.c
  * --------------------------------------------------------------------------------------------------

@@ -130,11 +130,25 @@ void server_log_message(struct lsp_server *server, int type, const char *format,
     va_end(args);
 }
 
+void server_repair(struct lsp_server *server)
+{
+    struct buf report = {0};
+    workspace_repair(server->env.workspace, &report);
+    struct str rest = buf_str(&report), line;
+    while (str_next(&rest, '\n', &line))
+        if (line.len > 0)
+            server_show_message(server, 2, STR_FMT, STR_ARG(line));
+    buf_finish(&report);
+}
+
 struct agent *server_agent(struct lsp_server *server, struct err *err)
 {
-    if (!server->agent)
-        server->agent =
-            server->env.agent(server->env.user, &server->host, threads_on_event, server, err);
+    if (server->agent)
+        return server->agent;
+    server->agent =
+        server->env.agent(server->env.user, &server->host, threads_on_event, server, err);
+    if (server->agent)
+        server_repair(server);
     return server->agent;
 }
 

@@ -352,6 +352,13 @@ enum status beneath_error(struct err *err, int error, const char *display)
         {EISDIR, STATUS_UNSUPPORTED, "is a folder"},
         {ENOTEMPTY, STATUS_CONFLICT, "is a folder that is not empty"},
         {EEXIST, STATUS_EXISTS, "exists already"},
+        {ENOSPC, STATUS_IO, "cannot be written: the disk is full; make room and try again"},
+        {EDQUOT, STATUS_IO, "cannot be written: your quota on this disk is used up; make room"},
+        {EIO, STATUS_IO, "cannot be accessed: the disk reports an error; check the disk"},
+        {EBUSY, STATUS_IO, "is in use by the system, as a place where something is mounted"},
+        {EFBIG, STATUS_IO, "would be larger than files may be here"},
+        {EMFILE, STATUS_IO, "cannot be opened: this program has too many files open"},
+        {ENFILE, STATUS_IO, "cannot be opened: the system has too many files open"},
     };
     for (size_t i = 0; i < array_count(table); i++) {
         if (table[i].number == -error)

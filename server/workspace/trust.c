@@ -17,7 +17,7 @@ static int open_state_folder(const struct workspace *workspace)
 }
 
 /* Ours alone to write, a plain file. */
-static bool is_ours(int fd)
+bool state_is_ours(int fd)
 {
     struct stat found;
     return fstat(fd, &found) == 0 && S_ISREG(found.st_mode) && found.st_uid == geteuid() &&
@@ -29,7 +29,7 @@ static void load(int folder_fd, struct buf *content)
     int fd = openat(folder_fd, TRUST_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return;
-    if (!is_ours(fd) || read_whole(fd, LIMIT_TRUST_FILE_BYTES, content, TRUST_FILE, NULL) < 0)
+    if (!state_is_ours(fd) || read_whole(fd, LIMIT_TRUST_FILE_BYTES, content, TRUST_FILE, NULL) < 0)
         buf_clear(content);
     close(fd);
 }
@@ -72,7 +72,7 @@ enum workspace_trust workspace_trust_get(const struct workspace *workspace, stru
 
 /* -- Remembering ------------------------------------------------------------------------------ */
 
-static int make_state_folder(const char *path)
+int state_make_folder(const char *path)
 {
     struct buf part = {0};
     for (const char *at = path + 1; *at; at++) {
@@ -148,7 +148,7 @@ enum status workspace_trust_set(struct workspace *workspace, struct str root_pat
     enum status status = path_check(root_path, err); /* so no line ending in it either */
     if (status < 0)
         return status;
-    int error = make_state_folder(workspace->state_folder);
+    int error = state_make_folder(workspace->state_folder);
     int folder_fd = error < 0 ? -1 : open_state_folder(workspace);
     if (error == 0 && folder_fd < 0)
         error = -errno;

@@ -38,4 +38,9 @@ bool text_is_same(struct str disk, struct str text);
 /* All of it; -errno on failure. */
 int write_whole(int fd, struct str bytes);
 
+/* The state folder: 0 or -errno, and whether an open file in it is one that only we can have
+ * written. */
+int state_make_folder(const char *path);
+bool state_is_ours(int fd);
+
 #endif

@@ -380,10 +380,49 @@ Test(apply, files_by_our_own_hands)
 
     struct host_change both[] = {change_of(&e, HOST_DELETE, "moved.c", text), open};
     editor_apply(&e, both, 2);
-    editor_judged(&e, HOST_PARTIAL); /* the first is done already */
-    cr_assert_str_eq(world_disk(&e.w, "moved.c"), "(none)");
+    editor_judged(&e, HOST_FAILED); /* all or nothing */
+    cr_assert_str_eq(world_disk(&e.w, "moved.c"), before);
     text_unref(text);
     editor_finish(&e);
+}
+
+/* What we write waits for what the client takes. */
+Test(apply, our_own_hands_wait_for_the_client)
+{
+    static const struct {
+        const char *answer;
+        bool lands, disk_is_in_the_way;
+        enum host_apply_result result;
+        const char *made;
+    } cases[] = {
+        {"{'applied':false}", false, false, HOST_FAILED, "(none)"},
+        {"{'applied':true}", true, false, HOST_APPLIED, "int one;\n"},
+        {"{'applied':true}", true, true, HOST_PARTIAL, "somebody else's\n"},
+    };
+    for (size_t i = 0; i < array_count(cases); i++) {
+        struct editor e;
+        struct text *old = text_new(str_from(before)), *new = text_new(STR("int one;\n"));
+        editor_start(&e,
+                     "{'workspace':{'applyEdit':true,'workspaceEdit':{'documentChanges':true}}}");
+        editor_open(&e, "a.c", 1, before);
+        struct host_change changes[] = {change_of(&e, HOST_CREATE, "new.c", new),
+                                        change_of(&e, HOST_UPDATE, "a.c", old)};
+        changes[0].before = NULL;
+        changes[0].after = changes[1].after = new;
+        editor_apply(&e, changes, 2);
+        struct editor_message *edit = editor_wait(&e, "workspace/applyEdit");
+        cr_assert_str_eq(world_disk(&e.w, "new.c"), "(none)");
+        if (cases[i].disk_is_in_the_way)
+            world_put(&e.w, "new.c", cases[i].made);
+        if (cases[i].lands)
+            editor_type(&e, "a.c", 2, "int one;\n");
+        editor_answer(&e, edit, cases[i].answer);
+        editor_judged(&e, cases[i].result);
+        cr_assert_str_eq(world_disk(&e.w, "new.c"), cases[i].made);
+        text_unref(old);
+        text_unref(new);
+        editor_finish(&e);
+    }
 }
 
 Test(apply, one_of_two_files)

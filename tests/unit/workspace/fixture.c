@@ -10,7 +10,13 @@ enum { RING_COUNT = 8 };
 
 void fixture_init(struct fixture *fixture)
 {
-    char pattern[] = "/tmp/lanebridge-test-XXXXXX";
+    fixture_init_in(fixture, "/tmp");
+}
+
+void fixture_init_in(struct fixture *fixture, const char *folder)
+{
+    char pattern[64];
+    snprintf(pattern, sizeof(pattern), "%s/lanebridge-test-XXXXXX", folder);
     cr_assert_not_null(mkdtemp(pattern));
     char *real = realpath(pattern, NULL);
     snprintf(fixture->base, sizeof(fixture->base), "%s", real);

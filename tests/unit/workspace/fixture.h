@@ -15,6 +15,7 @@ struct fixture {
 };
 
 void fixture_init(struct fixture *fixture);
+void fixture_init_in(struct fixture *fixture, const char *folder); /* else in /tmp */
 void fixture_finish(struct fixture *fixture); /* the loop must end clean */
 
 /* base + "/" + what the format gives; from a ring of a few buffers. */

@@ -1,0 +1,121 @@
+#include "watched.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <poll.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <lanebridge/base.h>
+
+/* What a write is made of, and what it might be made of some day. */
+static const char *const names[] = {
+    "openat",    "openat2",    "open",      "creat",     "close",      "read",     "write",
+    "pwrite64",  "writev",     "fsync",     "fdatasync", "newfstatat", "fstat",    "statx",
+    "faccessat", "faccessat2", "fchmod",    "fchmodat",  "fchown",     "renameat", "renameat2",
+    "rename",    "linkat",     "unlinkat",  "unlink",    "mkdirat",    "mkdir",    "getdents64",
+    "flock",     "ftruncate",  "fallocate", "syncfs",
+};
+
+/* -- The child -------------------------------------------------------------------------------- */
+
+static void send_fd(int socket_fd, int fd)
+{
+    char byte = 0, control[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof(control)};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+    if (sendmsg(socket_fd, &message, 0) != 1)
+        _exit(100);
+}
+
+static int watch_myself(void)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    for (size_t i = 0; filter && i < array_count(names); i++) {
+        int number = seccomp_syscall_resolve_name(names[i]);
+        if (number >= 0 && seccomp_rule_add(filter, SCMP_ACT_NOTIFY, number, 0) < 0)
+            _exit(101);
+    }
+    if (!filter || seccomp_load(filter) < 0)
+        _exit(102);
+    return seccomp_notify_fd(filter);
+}
+
+/* -- The parent ------------------------------------------------------------------------------- */
+
+static int receive_fd(int socket_fd)
+{
+    char byte, control[CMSG_SPACE(sizeof(int))];
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof(control)};
+    int fd = -1;
+    cr_assert_eq(recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC), 1,
+                 "the child could not be watched: seccomp user notifications (Linux 5.5) are "
+                 "needed");
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    cr_assert_not_null(header);
+    memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+    return fd;
+}
+
+static void answer(int listener, pid_t pid, struct watched *watched, unsigned at, int fault)
+{
+    struct seccomp_notif *request = NULL;
+    struct seccomp_notif_resp *response = NULL;
+    cr_assert_eq(seccomp_notify_alloc(&request, &response), 0);
+    if (seccomp_notify_receive(listener, request) == 0) {
+        bool strikes = watched->calls++ == at && fault != WATCHED_NONE;
+        response->id = request->id;
+        if (strikes && fault == WATCHED_KILL)
+            kill(pid, SIGKILL);
+        else if (strikes)
+            response->error = -fault;
+        else
+            response->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+        if (!(strikes && fault == WATCHED_KILL))
+            seccomp_notify_respond(listener, response);
+    }
+    seccomp_notify_free(request, response);
+}
+
+struct watched watched_run(int (*work)(void *user), void *user, unsigned at, int fault)
+{
+    struct watched watched = {0};
+    int sockets[2], status = 0;
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+    pid_t pid = fork();
+    cr_assert_geq(pid, 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        send_fd(sockets[1], watch_myself());
+        _exit(work(user));
+    }
+    close(sockets[1]);
+    struct pollfd listener = {receive_fd(sockets[0]), POLLIN, 0};
+    close(sockets[0]);
+    while (poll(&listener, 1, -1) > 0 && (listener.revents & POLLIN))
+        answer(listener.fd, pid, &watched, at, fault);
+    close(listener.fd);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    watched.was_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    cr_assert(watched.was_killed || WIFEXITED(status), "the child ended with status %x", status);
+    watched.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    return watched;
+}
