@@ -1,5 +1,6 @@
 /* What a client's bytes mean, without sockets, clock or memory of what is beside them: frames of
- * RFC 6455, their compression (RFC 7692), heads and bodies of HTTP/1.1 (RFC 9112). Pure, and fuzzed.
+ * RFC 6455, their compression (RFC 7692), heads and bodies of HTTP/1.1 (RFC 9112). Pure, and
+ * fuzzed.
  */
 #ifndef LANEBRIDGE_NET_CODEC_INTERNAL_H
 #define LANEBRIDGE_NET_CODEC_INTERNAL_H

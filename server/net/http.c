@@ -95,32 +95,11 @@ static void on_drain(struct net_link *link)
 
 /* -- The end */
 
-/* How long the server says that it keeps a connection; 0: it does not say. */
-static uint64_t kept_ms(const struct net_head *head)
-{
-    struct str rest = net_head_get(head, "keep-alive"), one;
-    uint64_t seconds;
-    while (str_next(&rest, ',', &one)) {
-        one = str_trim(one);
-        if (str_starts_with(one, STR("timeout=")) &&
-            str_to_uint64(str_skip(one, strlen("timeout=")), &seconds) && seconds < 3600)
-            return seconds > 1 ? (seconds - 1) * 1000 : 1;
-    }
-    return 0;
-}
-
-static bool may_be_kept(const struct net_http *http, struct str rest)
-{
-    const struct net_head *head = &http->link.head;
-    return !head->old && !net_head_has(head, "connection", "close") &&
-           http->answer.kind != BODY_TO_END && rest.len == 0 && is_sent(http);
-}
-
 static void end_complete(struct net_http *http, struct str rest)
 {
     struct net_link *link = &http->link;
-    if (may_be_kept(http, rest))
-        net_idle_put(link->net, link, link->stream, kept_ms(&link->head));
+    if (is_sent(http) && net_idle_may_keep(link, &http->answer, rest))
+        net_idle_put(link->net, link, link->stream);
     else
         net_stream_leave(link->stream);
     link->stream = NULL;

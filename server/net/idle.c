@@ -84,9 +84,29 @@ struct net_stream *net_idle_take(struct net *net, const struct net_link *link)
     return NULL;
 }
 
-void net_idle_put(struct net *net, const struct net_link *link, struct net_stream *stream,
-                  uint64_t at_most_ms)
+/* How long the server says that it keeps a connection; 0: it does not say. */
+static uint64_t kept_ms(const struct net_head *head)
 {
+    struct str rest = net_head_get(head, "keep-alive"), one;
+    uint64_t seconds;
+    while (str_next(&rest, ',', &one)) {
+        one = str_trim(one);
+        if (str_starts_with(one, STR("timeout=")) &&
+            str_to_uint64(str_skip(one, strlen("timeout=")), &seconds) && seconds < 3600)
+            return seconds > 1 ? (seconds - 1) * 1000 : 1;
+    }
+    return 0;
+}
+
+bool net_idle_may_keep(const struct net_link *link, const struct net_body *answer, struct str rest)
+{
+    return !link->head.old && !net_head_has(&link->head, "connection", "close") &&
+           answer->kind != BODY_TO_END && rest.len == 0;
+}
+
+void net_idle_put(struct net *net, const struct net_link *link, struct net_stream *stream)
+{
+    uint64_t at_most_ms = kept_ms(&link->head);
     if (net->idle.len == IDLE_COUNT)
         net_stream_free(take_out(net->idle.ptr[0]));
     struct net_idle *idle = mem_new(struct net_idle);

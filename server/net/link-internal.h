@@ -62,9 +62,10 @@ void net_link_end(struct net_link *link);
 
 /* NULL: there is none to this target. */
 struct net_stream *net_idle_take(struct net *net, const struct net_link *link);
-/* Takes the stream. at_most_ms: 0 for as long as usual. */
-void net_idle_put(struct net *net, const struct net_link *link, struct net_stream *stream,
-                  uint64_t at_most_ms);
+/* Whether the connection goes on behind an answer that has ended; rest: what came behind it. */
+bool net_idle_may_keep(const struct net_link *link, const struct net_body *answer, struct str rest);
+/* Takes the stream, for as long as the answer's head says, or as usual. */
+void net_idle_put(struct net *net, const struct net_link *link, struct net_stream *stream);
 void net_idle_finish(struct net *net);
 
 #endif

@@ -10,15 +10,16 @@
 enum {
     NET_ADDRESSES_COUNT = 8, /* of one name; more are not tried */
     NET_ADDRESS_BYTES = 64,
-    NET_READ_BYTES = 64 * 1024, /* of one turn: a bigger piece makes others wait, a smaller one calls */
-    NET_HEADER_BYTES = 16384,   /* of an answer: content networks come near 4096 */
-    NET_FRAME_BYTES = 1 << 20,  /* a message up to this is one frame; some servers dislike more */
+    NET_READ_BYTES =
+        64 * 1024, /* of one turn: a bigger piece makes others wait, a smaller one calls */
+    NET_HEADER_BYTES = 16384,  /* of an answer: content networks come near 4096 */
+    NET_FRAME_BYTES = 1 << 20, /* a message up to this is one frame; some servers dislike more */
     NET_FRAGMENT_BYTES = 64 * 1024,
-    NET_REASON_BYTES = 124,    /* of a close frame: 123 and the NUL */
-    NET_CLOSE_FLUSH_MS = 5000, /* a peer that does not read may hold up a close this long */
+    NET_REASON_BYTES = 124,     /* of a close frame: 123 and the NUL */
+    NET_CLOSE_FLUSH_MS = 5000,  /* a peer that does not read may hold up a close this long */
     NET_EVENTS_BYTES = 8 << 20, /* may wait for the loop before the server's thread waits for it */
-    NET_RANDOM_BYTES = 256,    /* of one getrandom: masks of 64 frames */
-    NET_SESSIONS_COUNT = 8,    /* hosts whose TLS session is remembered */
+    NET_RANDOM_BYTES = 256,     /* of one getrandom: masks of 64 frames */
+    NET_SESSIONS_COUNT = 8,     /* hosts whose TLS session is remembered */
 };
 
 /* problem: NULL when the store is there. */

@@ -15,7 +15,7 @@ struct net_ending {
 struct net_stream_handlers {
     void (*on_open)(void *user);
     void (*on_bytes)(void *user, struct str bytes); /* taken whole; borrowed for the call */
-    void (*on_drain)(void *user); /* nothing waits to be written any more */
+    void (*on_drain)(void *user);                   /* nothing waits to be written any more */
     /* Once, and the last; the stream is still its owner's to free. */
     void (*on_end)(void *user, const struct net_ending *ending);
 };

@@ -231,8 +231,26 @@ static const char *judge_upgrade(struct net_ws *ws)
     return take_extension(ws);
 }
 
+/* A refusal that came whole leaves a good connection behind: the same request over HTTP follows,
+ * and saves a round trip on it, three with TLS. */
+static void keep_for_http(struct net_link *link, struct str bytes)
+{
+    struct net_body body = {0};
+    struct str piece;
+    const char *problem;
+    enum net_body_result result = NET_BODY_PIECE;
+    if (!net_body_init(&body, &link->head, false, &problem))
+        return;
+    while (result == NET_BODY_PIECE)
+        result = net_body_next(&body, &bytes, &piece);
+    if (result != NET_BODY_END || !net_idle_may_keep(link, &body, bytes))
+        return;
+    net_idle_put(link->net, link, link->stream);
+    link->stream = NULL;
+}
+
 /* False: it has ended. */
-static bool finish_upgrade(struct net_ws *ws)
+static bool finish_upgrade(struct net_ws *ws, struct str rest)
 {
     struct net_link *link = &ws->link;
     const char *problem = NULL;
@@ -240,6 +258,8 @@ static bool finish_upgrade(struct net_ws *ws)
         problem = judge_upgrade(ws);
     else
         net_link_note_refusal(link);
+    if (link->head.status >= 200)
+        keep_for_http(link, rest);
     if (problem)
         net_link_note(link, STATUS_PROTOCOL, "the server's answer to the upgrade is not right: %s",
                       problem);
@@ -342,7 +362,7 @@ static void on_bytes(struct net_link *link, struct str bytes)
 {
     struct net_ws *ws = from_link(link);
     if (link->state == LINK_ASKING && (net_link_read_head(link, &bytes) != NET_HEAD_DONE ||
-                                       !finish_upgrade(ws) || bytes.len == 0))
+                                       !finish_upgrade(ws, bytes) || bytes.len == 0))
         return;
     ws->handlers.on_alive(ws->user);
     read_frames(ws, bytes);

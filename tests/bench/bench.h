@@ -100,6 +100,19 @@ void editor_stop(struct editor *editor);
 /* After an `exit` that somebody else has sent. */
 void editor_reap(struct editor *editor);
 
+/* -- served.c ----------------------------------------------------------------------------------
+ */
+
+/* The real `lanebridge endpoint`, with the recording script.jsonl of the folder. */
+struct served {
+    pid_t pid;
+    int in; /* it ends with its stdin */
+    unsigned port;
+};
+void served_start(struct served *endpoint, const char *binary, const char *folder);
+/* Dies if it ends with anything but exit code 0. */
+void served_stop(struct served *endpoint);
+
 /* -- measure.c -----------------------------------------------------------------------------------
  */
 

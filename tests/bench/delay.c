@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,11 +29,12 @@ struct link {
     int fd[DIRECTION_COUNT]; /* by where it leads */
     uint64_t ready_ns;       /* when the client may have sent its first byte */
     struct pump pump[DIRECTION_COUNT];
+    bool is_upgrade, is_agreed; /* the client asks for a WebSocket; it has its answer */
 };
 struct delay {
     unsigned server_port, port;
     uint64_t one_way_ns;
-    bool is_forgetful;
+    enum delay_manner manner;
     int listener, wake[2];
     pthread_t thread;
     struct delay_counts counts;
@@ -81,6 +83,47 @@ static void forget_keeping(struct buf *bytes)
         memcpy(at, dropped, strlen(dropped));
 }
 
+/* The request's head is small and comes in one piece. */
+static bool asks_for_upgrade(struct str bytes)
+{
+    static const char wanted[] = "sec-websocket-key:";
+    for (size_t i = 0; i + strlen(wanted) <= bytes.len; i++)
+        if (strncasecmp(bytes.ptr + i, wanted, strlen(wanted)) == 0)
+            return true;
+    return false;
+}
+
+/* It comes as soon as the server's answer could. */
+static void refuse(const struct delay *delay, struct link *link, uint64_t asked_ns)
+{
+    struct piece piece = {.due_ns = asked_ns + delay->one_way_ns};
+    buf_append_fmt(&piece.bytes, "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n%s\r\n",
+                   delay->manner == DELAY_CLOSES ? "connection: close\r\n" : "");
+    vec_push(&link->pump[TO_CLIENT].pieces, piece);
+    if (delay->manner == DELAY_CLOSES)
+        vec_push(&link->pump[TO_CLIENT].pieces, ((struct piece){.due_ns = piece.due_ns}));
+}
+
+/* Whether the piece goes on. */
+static bool is_let_through(const struct delay *delay, struct link *link, enum direction direction,
+                           const struct piece *piece)
+{
+    bool is_first = direction == TO_SERVER && !link->is_upgrade;
+    if (is_first)
+        link->is_upgrade = asks_for_upgrade(buf_str(&piece->bytes));
+    if (!link->is_upgrade || piece->bytes.len == 0)
+        return true;
+    if ((delay->manner == DELAY_REFUSES || delay->manner == DELAY_CLOSES) && is_first)
+        refuse(delay, link, piece->due_ns);
+    if (delay->manner == DELAY_REFUSES)
+        return !is_first;
+    if (delay->manner == DELAY_DEAFENS && direction == TO_CLIENT && !link->is_agreed)
+        return link->is_agreed = true;
+    if (delay->manner == DELAY_DEAFENS)
+        return is_first;
+    return delay->manner == DELAY_PASSES || delay->manner == DELAY_FORGETS;
+}
+
 static void read_in(struct delay *delay, struct link *link, enum direction direction)
 {
     struct pump *pump = &link->pump[direction];
@@ -98,8 +141,12 @@ static void read_in(struct delay *delay, struct link *link, enum direction direc
         piece.bytes.len = (size_t)count;
     else
         pump->ended = true; /* a reset as well: it goes on as the end of data */
-    if (direction == TO_CLIENT && delay->is_forgetful)
+    if (direction == TO_CLIENT && delay->manner == DELAY_FORGETS)
         forget_keeping(&piece.bytes);
+    if (!is_let_through(delay, link, direction, &piece)) {
+        buf_finish(&piece.bytes);
+        return;
+    }
     if (direction == TO_SERVER)
         delay->counts.to_server_bytes += piece.bytes.len;
     else
@@ -200,12 +247,12 @@ static void *run(void *user)
     }
 }
 
-struct delay *delay_new(unsigned server_port, unsigned round_trip_ms, bool is_forgetful)
+struct delay *delay_new(unsigned server_port, unsigned round_trip_ms, enum delay_manner manner)
 {
     struct delay *delay = mem_new(struct delay);
     delay->server_port = server_port;
     delay->one_way_ns = (uint64_t)round_trip_ms * 1000000 / 2;
-    delay->is_forgetful = is_forgetful;
+    delay->manner = manner;
     delay->listener = ws_listen(&delay->port);
     if (pipe2(delay->wake, O_CLOEXEC) < 0 || pthread_create(&delay->thread, NULL, run, delay) != 0)
         bench_die("the delaying proxy does not start");

@@ -6,14 +6,10 @@
  * time = steps x tokens / pace + trips x round trip + work. The first two are inputs, so that what
  * is left, the work, is measured: both processes' and the timers' own. */
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "delay.h"
 
@@ -118,49 +114,6 @@ static void write_script(const struct cell *cell)
     buf_finish(&file);
 }
 
-struct endpoint {
-    pid_t pid;
-    int in;
-    unsigned port;
-};
-
-/* It ends with its stdin. */
-static void endpoint_start(struct endpoint *endpoint, const char *folder)
-{
-    char engine[128], command[] = "endpoint", engine_flag[] = "--engine",
-                      stdin_flag[] = "--exit-with-stdin", path[] = "PATH=/usr/bin:/bin";
-    char *argv[] = {(char *)(uintptr_t)binary, command, engine_flag, engine, stdin_flag, NULL};
-    char *env[] = {path, NULL}, line[128] = "";
-    int in[2], out[2];
-    posix_spawn_file_actions_t actions;
-    snprintf(engine, sizeof(engine), "replay:%s/script.jsonl", folder);
-    if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
-        bench_die("cannot make pipes: %s", strerror(errno));
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, in[0], STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
-    if (posix_spawn(&endpoint->pid, binary, &actions, NULL, argv, env) != 0)
-        bench_die("cannot start the endpoint");
-    posix_spawn_file_actions_destroy(&actions);
-    close(in[0]);
-    close(out[1]);
-    endpoint->in = in[1];
-    FILE *said = fdopen(out[0], "r");
-    if (!said || !fgets(line, sizeof(line), said) ||
-        sscanf(line, "ws://127.0.0.1:%u/", &endpoint->port) != 1)
-        bench_die("the endpoint does not say where it listens: %s", line);
-    fclose(said);
-}
-
-static void endpoint_stop(struct endpoint *endpoint)
-{
-    int status;
-    close(endpoint->in);
-    waitpid(endpoint->pid, &status, 0);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        bench_die("the endpoint did not end well (wait status %d)", status);
-}
-
 /* -- A cell --------------------------------------------------------------------------------------
  */
 
@@ -172,13 +125,13 @@ static double model_ms(const struct cell *cell)
 static void run_cell(struct cell *cell)
 {
     struct figures figures = {0};
-    struct endpoint endpoint;
+    struct served endpoint;
     struct editor editor;
     char settings[256];
     write_script(cell);
-    endpoint_start(&endpoint, cell->folder);
-    struct delay *delay =
-        delay_new(endpoint.port, cell->round_trip_ms, modes[cell->mode].connects_anew);
+    served_start(&endpoint, binary, cell->folder);
+    struct delay *delay = delay_new(endpoint.port, cell->round_trip_ms,
+                                    modes[cell->mode].connects_anew ? DELAY_FORGETS : DELAY_PASSES);
     snprintf(settings, sizeof(settings), "\"endpoint.url\":\"ws://127.0.0.1:%u/v1/responses\",%s",
              delay_port(delay), modes[cell->mode].settings);
     editor_start(&editor, &(struct editor_options){binary, cell->folder, settings});
@@ -192,7 +145,7 @@ static void run_cell(struct cell *cell)
     figures.endpoint_cpu_ms += (double)bench_cpu_ns(endpoint.pid) / 1e6;
     editor_stop(&editor);
     struct delay_counts counts = delay_free(delay);
-    endpoint_stop(&endpoint);
+    served_stop(&endpoint);
     figures.connections = counts.connections;
     figures.sent_bytes = counts.to_server_bytes;
     figures.received_bytes = counts.to_client_bytes;

@@ -463,6 +463,54 @@ Test(client, connections_are_used_again)
     }
 }
 
+/* An upgrade is refused as peer->text says, what comes then is answered. */
+static void refuse_and_answer(struct peer *peer)
+{
+    if (peer_read_head(peer) && !str_starts_with(buf_str(&peer->request), STR("POST"))) {
+        peer_puts(peer, peer->text);
+        if (!peer_read_head(peer))
+            return;
+    }
+    char body[4];
+    if (peer_read(peer, body, sizeof(body)))
+        peer_puts(peer, KEPT);
+}
+
+static const struct {
+    const char *refusal;
+    int connections; /* for the upgrade and the exchange behind it */
+} refusals[] = {
+    {"HTTP/1.1 426 Upgrade Required\r\ncontent-length: 0\r\n\r\n", 1},
+    {"HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n\r\nnope", 1},
+    {"HTTP/1.1 405 No\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n", 1},
+    {"HTTP/1.1 404 Not Found\r\ncontent-length: 9\r\n\r\nnope", 2}, /* it has not come whole */
+    {"HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n\r\nnope, and more", 2},
+    {"HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", 2},
+    {"HTTP/1.0 403 Forbidden\r\ncontent-length: 0\r\n\r\n", 2},
+    {"HTTP/1.1 403 Forbidden\r\n\r\n", 2},
+};
+
+Test(client, a_refused_upgrade_leaves_its_connection_to_http)
+{
+    for (size_t i = 0; i < array_count(refusals); i++) {
+        struct world world;
+        struct peer peer = {.text = refusals[i].refusal};
+        struct client client = {0};
+        struct exchange exchange;
+        world_start(&world, NULL);
+        peer_listen(&peer, refuse_and_answer);
+        client_open(&client, &world, peer_url(&peer, "ws", "127.0.0.1", "/"), NULL, 0);
+        world_run_until(&world, &client.closed, "on_closed");
+        client_end(&client);
+        ask(&exchange, &world, peer_url(&peer, "http", "127.0.0.1", "/"), "body");
+        cr_expect_str_eq(exchange.body.ptr, "ok", "%zu: %s", i, exchange.close.text);
+        buf_finish(&exchange.body);
+        world_end(&world);
+        peer_end(&peer);
+        cr_expect_eq(peer.connections, refusals[i].connections, "%zu: %d", i, peer.connections);
+    }
+}
+
 static void answer_by_half(struct peer *peer)
 {
     if (!read_request(peer) || !peer_puts(peer, KEPT) || !read_request(peer))
