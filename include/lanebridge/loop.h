@@ -84,6 +84,8 @@ struct loop_process_options {
     char *const *env;                   /* NULL-terminated, complete: nothing is inherited */
     const char *cwd;                    /* NULL: ours */
     bool pipe_stdin;                    /* else /dev/null */
+    bool tty;                           /* instead of pipes a terminal, written to as stdin and read
+                                           as stdout; not yet the child's controlling one */
     bool merge_stderr;                  /* stderr arrives through on_stdout */
     bool inherit_stderr;                /* stderr is ours (helpers of the command line) */
     const struct loop_process_fd *fds;  /* more descriptors to hand down */

@@ -44,6 +44,8 @@ struct policy_command {
     struct str workdir;       /* absolute */
     bool escalate;            /* wants to run outside the sandbox */
     bool network;
+    bool git;                 /* wants to write the git directories; never allowed by a rule */
+    bool tty;                 /* its standard streams are a terminal of its own */
 };
 void policy_check_command(struct policy *policy, const struct policy_command *command,
                           struct policy_verdict *ret_verdict);
@@ -85,6 +87,7 @@ enum policy_tier policy_sandbox_test(struct policy *policy, struct err *err);
 const char *policy_sandbox_program(const struct policy *policy);
 enum policy_tier policy_sandbox_tier(const struct policy *policy);     /* TIER_UNKNOWN before the test */
 
+struct policy_guard;
 /* A file whose text on the screen differs from the disk: bound read-only from `fd` (a memfd, at 0). */
 struct policy_bind {
     const char *path;       /* absolute */
@@ -100,9 +103,11 @@ struct policy_launch {
     char *masked;             /* owned: secret files hidden from the command, one a line; NULL none */
 };
 /* sandboxed false builds the plain launch (only after an approval). Command runs under
- * /bin/bash --noprofile --norc -c. Errors: STATUS_UNSUPPORTED when the tier cannot. */
+ * /bin/bash --noprofile --norc -c. `guard` has looked at the folders already; NULL: this looks itself,
+ * which blocks. Errors: STATUS_UNSUPPORTED when the tier cannot. */
 enum status policy_launch_build(struct policy *policy, const struct policy_command *command,
-                                const struct policy_bind *binds, size_t bind_count, bool sandboxed,
+                                struct policy_guard *guard, const struct policy_bind *binds,
+                                size_t bind_count, bool sandboxed,
                                 struct policy_launch *ret_launch, struct err *err);
 void policy_launch_finish(struct policy_launch *launch);
 
@@ -111,8 +116,8 @@ void policy_launch_finish(struct policy_launch *launch);
 /* Existing names at root depth are read-only in the sandbox; a guard finds what was created or changed
  * elsewhere, at any depth. new and free on the loop thread; look (before the command) and compare
  * (after it) walk the roots, up to a second each: call them in work. */
-struct policy_guard;
-struct policy_guard *policy_guard_new(const struct policy *policy);
+struct policy_guard *policy_guard_new(const struct policy *policy,
+                                      const struct policy_command *command);
 void policy_guard_free(struct policy_guard *guard);
 void policy_guard_look(struct policy_guard *guard);
 /* This path was changed by the user or by an approved edit while the command ran. */
@@ -120,6 +125,9 @@ void policy_guard_excuse(struct policy_guard *guard, struct str absolute_path);
 /* Moves what is new to quarantine and puts back what was changed or deleted; appends a line for each to
  * `report`, fit for the command's output. Gives their number. */
 size_t policy_guard_compare(struct policy_guard *guard, struct buf *report);
+/* How much of it policy_guard_restore can give back, which it does because the user said so. */
+size_t policy_guard_moved(const struct policy_guard *guard);
+size_t policy_guard_restore(struct policy_guard *guard, struct buf *report);
 
 /* -- Redaction ---------------------------------------------------------------------------------------------------- */
 /* Remembers a secret value; policy_redact then replaces it (and things shaped like keys) by "[redacted]". */

@@ -45,6 +45,9 @@ struct loop_stream *loop_stream_adopt(struct loop *loop, int read_fd, int write_
                                       const struct loop_stream_handlers *handlers, void *user,
                                       struct err *err);
 
+/* A terminal for a child: ours twice, for a stream each way, and the child's. */
+enum status loop_terminal_open(int *ret_read, int *ret_write, int *ret_child, struct err *err);
+
 /* For uv_walk, at the end: lets go of a freed process that does not die. */
 void loop_process_abandon(uv_handle_t *handle, void *user);
 

@@ -290,6 +290,8 @@ static enum status open_pipe(struct pipes *pipes, int which, struct err *err)
 static enum status open_pipes(struct pipes *pipes, const struct loop_process_options *options,
                               struct err *err)
 {
+    if (options->tty)
+        return loop_terminal_open(&pipes->ours[1], &pipes->ours[0], &pipes->child[1], err);
     bool wanted[3] = {options->pipe_stdin, true,
                       !options->merge_stderr && !options->inherit_stderr};
     for (size_t i = 0; i < options->fd_count; i++)
@@ -324,7 +326,9 @@ static uv_stdio_container_t *make_slots(const struct loop_process_options *optio
     uv_stdio_container_t *slots = mem_alloc_array((size_t)count, sizeof *slots);
     for (int i = 0; i < 3; i++)
         pass_fd(&slots[i], pipes->child[i]);
-    if (options->merge_stderr)
+    if (options->tty)
+        pass_fd(&slots[0], pipes->child[1]);
+    if (options->merge_stderr || options->tty)
         pass_fd(&slots[2], pipes->child[1]);
     else if (options->inherit_stderr)
         pass_fd(&slots[2], STDERR_FILENO);

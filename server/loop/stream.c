@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -341,10 +342,17 @@ void loop_stream_read_stop(struct loop_stream *stream)
 
 /* -- Making and freeing ----------------------------------------------------------------------- */
 
+/* libuv would write to it blocking, because it cannot open it anew. */
+static bool is_terminal_master(int fd)
+{
+    unsigned number;
+    return ioctl(fd, TIOCGPTN, &number) == 0;
+}
+
 static int open_end(struct loop_stream *stream, struct end *end)
 {
     uv_loop_t *uv = &stream->object.loop->uv;
-    uv_handle_type kind = uv_guess_handle(end->fd);
+    uv_handle_type kind = is_terminal_master(end->fd) ? UV_NAMED_PIPE : uv_guess_handle(end->fd);
     int code;
     switch (kind) {
     case UV_FILE:

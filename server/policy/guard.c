@@ -1,223 +1,253 @@
-/* Before and after a command: protected names at all depths. By descriptors and without following
- * any link, because a command may have planted some; one walk is bounded in entries and time. */
-#include "policy-internal.h"
+/* Before and after a command: protected names at all depths, nearest to the root first. By
+ * descriptors and without following any link, because a command may have planted some; one walk is
+ * bounded in entries and time, and what it had no time for is not judged. */
+#include "guard-internal.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
     WALK_ENTRIES_COUNT = 200000,
     WALK_MS = 1000,
-    WALK_DEPTH_COUNT = 64,
     RECORDS_COUNT = 20000,
+    SECRETS_COUNT = 100, /* each costs a mount, some 0.2 ms */
+    TOP_COUNT = 64,      /* a root with more protected names has them for show; each costs a bind */
 };
-#define KEPT_FILE_BYTES MIB /* to put back: such files are a few hundred bytes */
 #define KEPT_BYTES (16 * MIB)
 
-/* One protected file or folder, or a file inside one. */
-struct record {
-    char *path; /* root's index, "/", path below the root */
-    struct stat st;
-    struct buf content; /* of a regular file, when kept */
-    bool has_content, seen;
-    bool is_fixed; /* read-only in the sandbox: who changed it, it was no command */
-};
-
-struct guard_root {
+/* A folder to be looked at. */
+struct step {
     char *path;
-    int fd;
-};
-
-struct policy_guard {
-    VEC(struct guard_root) roots;
-    VEC(struct record) before, after;
-    struct map by_path; /* of before: index + 1 as a pointer */
-    struct map excused; /* absolute paths; no values */
-    char *quarantine;   /* made when it is needed */
-    size_t kept_bytes;
-    bool incomplete;
+    struct stat st;
+    struct census_place place;
+    bool is_fixed; /* nothing in it can be changed by the command */
 };
 
 struct walk {
     struct policy_guard *guard;
     bool is_after;
-    size_t entries;
-    uint64_t until_ns;
-    struct buf path; /* of the folder walked now */
+    struct census_budget budget;
+    size_t kept_bytes, tops;
+    VEC(struct step) queue;
 };
 
-/* -- Walking -- */
-
-static void keep_content(struct policy_guard *guard, int folder, const char *name,
-                         struct record *record)
+const struct guard_root *guard_split(const struct policy_guard *guard, const char *path,
+                                     struct str *ret_relative)
 {
-    if (!S_ISREG(record->st.st_mode) || record->st.st_size > (off_t)KEPT_FILE_BYTES ||
-        guard->kept_bytes + (size_t)record->st.st_size > KEPT_BYTES)
+    struct str rest = str_from(path), number;
+    uint64_t index = 0;
+    str_next(&rest, '/', &number);
+    str_to_uint64(number, &index);
+    *ret_relative = rest;
+    return &guard->roots.ptr[index];
+}
+
+/* -- Records ---------------------------------------------------------------------------------- */
+
+static bool is_at_top(struct str relative)
+{
+    return str_find_byte(relative, '/', 0) == STR_NONE ||
+           str_eq_nocase(relative, STR(".github/workflows"));
+}
+
+static void keep_content(struct walk *walk, const struct guard_root *root, struct str relative,
+                         struct guard_record *record)
+{
+    if (!S_ISREG(record->st.st_mode) || walk->kept_bytes + (size_t)record->st.st_size > KEPT_BYTES)
         return;
-    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    char chunk[8192];
-    ssize_t got = -1;
-    while (fd >= 0 && (got = read(fd, chunk, sizeof(chunk))) > 0 &&
-           record->content.len <= KEPT_FILE_BYTES)
-        buf_append(&record->content, (struct str){chunk, (size_t)got});
-    if (fd >= 0)
-        close(fd);
-    record->has_content = got == 0;
-    guard->kept_bytes += record->content.len;
+    const struct buf *content =
+        census_content(walk->guard->census, root->path, root->fd, relative, &record->st);
+    if (!content)
+        return;
+    buf_append(&record->content, buf_str(content));
+    record->has_content = true;
+    walk->kept_bytes += content->len;
 }
 
-/* Names that exist at root depth are read-only in the sandbox (sandbox.c), unless they are links.
- */
-static bool is_fixed(struct str path, const struct stat *st)
+/* What exists at root depth is read-only in the sandbox (sandbox.c), unless it is a link. */
+static void record_before(struct walk *walk, const struct guard_root *root, struct str relative,
+                          struct guard_record *record, const char *why)
 {
-    struct str relative = str_skip(path, str_find_byte(path, '/', 0) + 1);
-    bool at_root = str_find_byte(relative, '/', 0) == STR_NONE ||
-                   str_eq_nocase(relative, STR(".github/workflows"));
-    return at_root && (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode));
+    bool is_git = why && strcmp(why, ".git") == 0;
+    record->is_top = !root->is_git && is_at_top(relative) && walk->tops < TOP_COUNT &&
+                     !(is_git && walk->guard->git);
+    walk->tops += record->is_top;
+    record->is_fixed =
+        record->is_top && (S_ISREG(record->st.st_mode) || S_ISDIR(record->st.st_mode));
+    if (!record->is_fixed)
+        keep_content(walk, root, relative, record);
 }
 
-/* False: what is below it need not be looked at. */
-static bool add_record(struct walk *walk, int folder, const char *name, const struct stat *st)
+/* False: a command cannot have changed it, nor what is below it. */
+static bool add_record(struct walk *walk, const char *path, const struct stat *st, const char *why)
 {
     struct policy_guard *guard = walk->guard;
-    struct str path = buf_str(&walk->path);
-    bool fixed = is_fixed(path, st);
-    if (walk->is_after && fixed && map_has(&guard->by_path, path))
+    struct str relative;
+    const struct guard_root *root = guard_split(guard, path, &relative);
+    size_t known = (size_t)(uintptr_t)map_get(&guard->by_path, str_from(path));
+    if (walk->is_after && known && guard->before.ptr[known - 1].is_fixed)
         return false;
     if ((walk->is_after ? guard->after.len : guard->before.len) >= RECORDS_COUNT) {
-        guard->incomplete = true;
+        guard->is_cut = true;
+        map_set(&guard->unseen, str_from(path), guard);
         return false;
     }
-    struct record record = {.path = str_dup_c(path), .st = *st, .is_fixed = fixed};
+    struct guard_record record = {.path = mem_dup_c(path), .st = *st};
     if (walk->is_after) {
         vec_push(&guard->after, record);
         return true;
     }
-    if (!fixed)
-        keep_content(guard, folder, name, &record);
+    record_before(walk, root, relative, &record, why);
     vec_push(&guard->before, record);
-    map_set(&guard->by_path, path, (void *)(uintptr_t)guard->before.len);
-    return !fixed;
+    map_set(&guard->by_path, str_from(path), (void *)(uintptr_t)guard->before.len);
+    return !record.is_fixed;
 }
 
-/* In a git directory only what steers git: the rest is data, and large. */
-static bool is_steering_git(struct str inside)
+static bool add_secret(struct walk *walk, const char *path, enum secret_kind kind,
+                       const struct stat *st)
 {
-    static const char *const names[] = {"config", "config.worktree", "commondir"};
-    for (size_t i = 0; i < array_count(names); i++)
-        if (str_eq_c(inside, names[i]))
-            return true;
-    return path_is_under(inside, STR("hooks")) || path_is_under(inside, STR("info"));
+    struct policy_guard *guard = walk->guard;
+    struct str relative;
+    const struct guard_root *root = guard_split(guard, path, &relative);
+    bool is_secret =
+        kind == SECRET_BY_NAME || (kind == SECRET_BY_CONTENT && S_ISREG(st->st_mode) &&
+                                   census_holds_secret(guard->census, root->path, relative, st));
+    if (is_secret && guard->secrets.len < SECRETS_COUNT)
+        strings_push(&guard->secrets, path);
+    return is_secret;
 }
 
-struct place {
-    unsigned depth;
-    const char *protected_by; /* the name that makes all below protected, or NULL */
-    size_t protected_length;  /* of walk->path up to that name */
-};
+/* -- Walking ---------------------------------------------------------------------------------- */
 
-static void walk_folder(struct walk *walk, int folder, struct place place);
-
-static const char *why_protected(struct str folder, const char *name)
+static void look_at(struct walk *walk, size_t at, const struct census_entry *entry)
 {
-    if (!str_eq_nocase(path_name(folder), STR(".github")))
-        return policy_protected_name(str_from(name));
-    struct buf pair = {0};
-    buf_append_fmt(&pair, ".github/%s", name);
-    const char *why = policy_protected_name(buf_str(&pair));
-    buf_finish(&pair);
-    return why;
-}
-
-static void look_at(struct walk *walk, int folder, const struct dirent *entry, struct place place)
-{
-    size_t length = walk->path.len;
-    struct stat st;
-    bool found = place.protected_by != NULL;
-    if (!found)
-        place.protected_by = why_protected(buf_str(&walk->path), entry->d_name);
-    if (!place.protected_by && entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN)
-        return;
-    if (fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return;
-    buf_append_fmt(&walk->path, "/%s", entry->d_name);
-    if (!found)
-        place.protected_length = walk->path.len;
-    struct str inside = str_skip(buf_str(&walk->path), place.protected_length + 1);
-    bool is_data = place.protected_by && strcmp(place.protected_by, ".git") == 0 && inside.len &&
-                   !is_steering_git(inside);
-    bool descend = S_ISDIR(st.st_mode) && !is_data && strcmp(entry->d_name, "node_modules") != 0;
-    if (place.protected_by && !is_data)
-        descend &= add_record(walk, folder, entry->d_name, &st);
-    if (descend && place.depth < WALK_DEPTH_COUNT) {
-        int fd = openat(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        place.depth++;
-        if (fd >= 0)
-            walk_folder(walk, fd, place);
-    }
-    buf_truncate(&walk->path, length);
-}
-
-/* Takes the descriptor. */
-static void walk_folder(struct walk *walk, int folder, struct place place)
-{
-    DIR *handle = fdopendir(folder);
-    struct dirent *entry;
-    if (!handle) {
-        close(folder);
+    struct step next = {.place = walk->queue.ptr[at].place,
+                        .is_fixed = walk->queue.ptr[at].is_fixed};
+    struct buf path = {0};
+    struct str relative;
+    buf_append_fmt(&path, "%s/%s", walk->queue.ptr[at].path, entry->name);
+    const struct guard_root *root = guard_split(walk->guard, path.ptr, &relative);
+    bool unseen = walk->is_after && map_has(&walk->guard->unseen, buf_str(&path));
+    if (unseen || fstatat(root->fd, relative.ptr, &next.st, AT_SYMLINK_NOFOLLOW) < 0) {
+        buf_finish(&path);
         return;
     }
-    while ((entry = readdir(handle))) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (++walk->entries > WALK_ENTRIES_COUNT ||
-            (walk->entries % 256 == 0 && time_mono_ns() > walk->until_ns)) {
-            walk->guard->incomplete = true;
-            break;
-        }
-        look_at(walk, dirfd(handle), entry, place);
+    bool descend = entry->is_descended && S_ISDIR(next.st.st_mode);
+    if (entry->why) {
+        next.place.protected_by = entry->why;
+        next.place.protected_length = path.len;
     }
-    closedir(handle);
+    if (entry->is_recorded && !next.is_fixed && !add_record(walk, path.ptr, &next.st, entry->why)) {
+        next.is_fixed = true; /* still looked through for secrets, but git's own data */
+        descend &= strcmp(next.place.protected_by, ".git") != 0 && !walk->is_after;
+    }
+    if (!walk->is_after && entry->secret != SECRET_NOT)
+        next.place.in_secret |= add_secret(walk, path.ptr, entry->secret, &next.st);
+    next.place.depth++;
+    if (descend) {
+        next.path = buf_take(&path);
+        vec_push(&walk->queue, next);
+    }
+    buf_finish(&path);
+}
+
+static void walk_folder(struct walk *walk, size_t at)
+{
+    struct policy_guard *guard = walk->guard;
+    const struct step *step = &walk->queue.ptr[at];
+    struct str path = str_from(step->path), relative;
+    const struct guard_root *root = guard_split(guard, step->path, &relative);
+    if (walk->is_after && map_has(&guard->unseen, path))
+        return;
+    const struct census_folder *folder =
+        census_is_spent(&walk->budget) ? NULL
+                                       : census_list(guard->census, root->path, root->fd, path,
+                                                     &step->st, &step->place, &walk->budget);
+    if (census_is_spent(&walk->budget) || (folder && folder->is_cut)) {
+        guard->is_cut = true;
+        if (!walk->is_after)
+            map_set(&guard->unseen, path, guard);
+    }
+    for (size_t i = 0; folder && i < folder->entries.len; i++)
+        look_at(walk, at, &folder->entries.ptr[i]);
+}
+
+static void push_root(struct walk *walk, size_t index)
+{
+    const struct guard_root *root = &walk->guard->roots.ptr[index];
+    struct buf path = {0};
+    struct step step = {0};
+    if (root->fd < 0 || fstat(root->fd, &step.st) < 0)
+        return;
+    buf_append_fmt(&path, "%zu", index);
+    if (root->is_git) {
+        step.place.protected_by = ".git";
+        step.place.protected_length = path.len;
+    }
+    step.path = buf_take(&path);
+    vec_push(&walk->queue, step);
 }
 
 static void walk_roots(struct policy_guard *guard, bool is_after)
 {
     struct walk walk = {.guard = guard, .is_after = is_after};
-    walk.until_ns = time_mono_ns() + WALK_MS * 1000000ULL;
-    for (size_t i = 0; i < guard->roots.len; i++) {
-        int fd = openat(guard->roots.ptr[i].fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        buf_clear(&walk.path);
-        buf_append_fmt(&walk.path, "%zu", i);
-        if (fd >= 0)
-            walk_folder(&walk, fd, (struct place){0});
-    }
-    buf_finish(&walk.path);
+    walk.budget = (struct census_budget){WALK_ENTRIES_COUNT, time_mono_ns() + WALK_MS * 1000000ULL};
+    guard->is_cut = false;
+    census_lock(guard->census);
+    for (size_t i = 0; i < guard->roots.len; i++)
+        push_root(&walk, i);
+    for (size_t i = 0; i < walk.queue.len; i++)
+        walk_folder(&walk, i);
+    census_unlock(guard->census);
+    for (size_t i = 0; i < walk.queue.len; i++)
+        mem_free(walk.queue.ptr[i].path);
+    vec_finish(&walk.queue);
 }
 
-/* -- Life -- */
+/* -- Life ------------------------------------------------------------------------------------- */
 
-struct policy_guard *policy_guard_new(const struct policy *policy)
+static void add_root(struct policy_guard *guard, const char *path, bool is_confirmed, bool is_git)
+{
+    struct guard_root root = {mem_dup_c(path), -1, is_git};
+    if (is_confirmed)
+        root.fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    vec_push(&guard->roots, root);
+}
+
+/* Git directories that lie elsewhere: what steers git in them is guarded as in the folders. */
+static void add_git_roots(struct policy_guard *guard, const struct policy *policy)
+{
+    size_t count = guard->roots.len;
+    for (size_t i = 0; i < count; i++) {
+        struct policy_strings folders = {0};
+        gitdirs_find(guard->roots.ptr[i].path, &folders);
+        for (size_t k = 0; k < folders.len; k++)
+            if (!root_of_folder(policy, str_from(folders.ptr[k])))
+                add_root(guard, folders.ptr[k], true, true);
+        strings_finish(&folders);
+    }
+}
+
+struct policy_guard *policy_guard_new(const struct policy *policy,
+                                      const struct policy_command *command)
 {
     struct policy_guard *guard = mem_new(struct policy_guard);
+    guard->census = policy->census;
+    guard->git = command && command->git;
     for (size_t i = 0; i < workspace_root_count(policy->workspace); i++) {
         const struct workspace_root *root = workspace_root_at(policy->workspace, i);
-        struct guard_root copy = {mem_dup_c(root->path), -1};
-        if (root->confirmed)
-            copy.fd = open(root->path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        vec_push(&guard->roots, copy);
+        add_root(guard, root->path, root->confirmed, false);
     }
+    if (guard->git)
+        add_git_roots(guard, policy);
     struct buf path = {0};
     path_append_join(&path, str_from(policy->env->state_folder), STR("quarantine"));
     guard->quarantine = buf_take(&path);
     return guard;
 }
 
-static void finish_record(struct record *record)
+static void finish_record(struct guard_record *record)
 {
     mem_free(record->path);
     buf_finish(&record->content);
@@ -239,15 +269,13 @@ void policy_guard_free(struct policy_guard *guard)
     vec_finish(&guard->roots);
     vec_finish(&guard->before);
     vec_finish(&guard->after);
+    quarantine_finish(guard);
+    strings_finish(&guard->secrets);
     map_finish(&guard->by_path);
     map_finish(&guard->excused);
+    map_finish(&guard->unseen);
     mem_free(guard->quarantine);
     mem_free(guard);
-}
-
-void policy_guard_look(struct policy_guard *guard)
-{
-    walk_roots(guard, false);
 }
 
 void policy_guard_excuse(struct policy_guard *guard, struct str absolute_path)
@@ -255,153 +283,103 @@ void policy_guard_excuse(struct policy_guard *guard, struct str absolute_path)
     map_set(&guard->excused, absolute_path, guard);
 }
 
-/* -- Moving and putting back -- */
+/* -- Looking -- */
 
-static const struct guard_root *split(const struct policy_guard *guard, const char *path,
-                                      struct str *ret_relative)
-{
-    struct str rest = str_from(path), number;
-    uint64_t index = 0;
-    str_next(&rest, '/', &number);
-    str_to_uint64(number, &index);
-    *ret_relative = rest;
-    return &guard->roots.ptr[index];
-}
+struct dropping {
+    struct policy_guard *guard;
+    const char *root;
+};
 
-/* The folder that holds it, reached without any link. */
-static int open_parent(const struct guard_root *root, struct str relative)
+/* A tracked file, or one in a folder that was found, takes it off the list. */
+static void drop_tracked(void *user, struct str path)
 {
-    struct str folder = path_folder(relative);
-    int fd = openat(root->fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    for (struct str part; folder.len && fd >= 0 && str_next(&folder, '/', &part);) {
-        char *name = str_dup_c(part);
-        int next = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        mem_free(name);
-        close(fd);
-        fd = next;
+    struct dropping *dropping = user;
+    struct policy_strings *secrets = &dropping->guard->secrets;
+    for (size_t i = secrets->len; i-- > 0;) {
+        struct str relative;
+        const struct guard_root *root = guard_split(dropping->guard, secrets->ptr[i], &relative);
+        if (root->path != dropping->root || !path_is_under(path, relative))
+            continue;
+        mem_free(secrets->ptr[i]);
+        vec_remove(secrets, i);
     }
-    return fd;
 }
 
-/* Into the state folder; where that is another file system, aside under a name that steers nothing.
- */
-static bool move_away(const struct policy_guard *guard, int parent, const char *name,
-                      struct buf *ret_where)
+static void drop_tracked_secrets(struct policy_guard *guard)
 {
-    char id[ID_BYTES];
-    id_make("quarantine", id);
-    int store = -1;
-    if (config_make_folder(guard->quarantine, NULL) == STATUS_OK)
-        store = open(guard->quarantine, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    bool moved = store >= 0 && renameat2(parent, name, store, id, RENAME_NOREPLACE) == 0;
-    if (moved)
-        buf_append_fmt(ret_where, "moved to %s/%s", guard->quarantine, id);
-    else if (renameat2(parent, name, parent, id, RENAME_NOREPLACE) == 0)
-        buf_append_fmt(ret_where, "renamed to %s", id);
-    else
-        buf_append_fmt(ret_where, "it could not be moved away (%s): look at it yourself",
-                       strerrordesc_np(errno));
-    if (store >= 0)
-        close(store);
-    return moved || ret_where->ptr[0] == 'r';
-}
-
-static bool put_back(int parent, const char *name, const struct record *record)
-{
-    int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                    record->st.st_mode & 0777);
-    if (fd < 0)
-        return false;
-    struct str rest = buf_str(&record->content);
-    bool good = true;
-    while (rest.len && good) {
-        ssize_t put = write(fd, rest.ptr, rest.len);
-        good = put > 0 || (put < 0 && errno == EINTR);
-        rest = str_skip(rest, put > 0 ? (size_t)put : 0);
+    for (size_t i = 0; i < guard->roots.len && guard->secrets.len; i++) {
+        struct dropping dropping = {guard, guard->roots.ptr[i].path};
+        tracked_each(guard->roots.ptr[i].path, drop_tracked, &dropping);
     }
-    good &= fchmod(fd, record->st.st_mode & 07777) == 0;
-    return close(fd) == 0 && good;
 }
 
-static void say(struct buf *report, const char *what, struct str relative, const char *where)
+void policy_guard_look(struct policy_guard *guard)
 {
-    utf8_append_printable(report, relative);
-    buf_append_fmt(report, ": a protected name was %s; %s\n", what, where);
+    walk_roots(guard, false);
+    drop_tracked_secrets(guard);
 }
 
-static void handle_created(struct policy_guard *guard, const char *path, struct buf *report)
+/* -- For the sandbox -------------------------------------------------------------------------- */
+
+static const char *next_path(const struct policy_guard *guard, const char *path,
+                             struct buf *ret_absolute, struct str *ret_relative)
+{
+    const struct guard_root *root = guard_split(guard, path, ret_relative);
+    buf_clear(ret_absolute);
+    path_append_join(ret_absolute, str_from(root->path), *ret_relative);
+    return root->path;
+}
+
+const char *guard_next_top(const struct policy_guard *guard, size_t *position,
+                           struct buf *ret_absolute)
 {
     struct str relative;
-    const struct guard_root *root = split(guard, path, &relative);
-    int parent = open_parent(root, relative);
-    char *name = str_dup_c(path_name(relative));
-    struct buf where = {0};
-    if (parent >= 0)
-        move_away(guard, parent, name, &where);
-    say(report, "created by the command", relative, where.ptr ? where.ptr : "it is gone again");
-    buf_finish(&where);
-    mem_free(name);
-    if (parent >= 0)
-        close(parent);
+    while (*position < guard->before.len) {
+        const struct guard_record *record = &guard->before.ptr[(*position)++];
+        if (record->is_top)
+            return next_path(guard, record->path, ret_absolute, &relative);
+    }
+    return NULL;
 }
 
-static void handle_changed(struct policy_guard *guard, const struct record *before, bool exists,
-                           struct buf *report)
+const char *guard_next_secret(const struct policy_guard *guard, size_t *position,
+                              struct buf *ret_absolute, struct str *ret_relative)
 {
-    struct str relative;
-    const struct guard_root *root = split(guard, before->path, &relative);
-    int parent = before->has_content ? open_parent(root, relative) : -1;
-    char *name = str_dup_c(path_name(relative));
-    struct buf where = {0};
-    bool clear = parent >= 0 && (!exists || move_away(guard, parent, name, &where));
-    if (clear && put_back(parent, name, before))
-        buf_append_fmt(&where, "%sthe earlier text was put back", exists ? " and " : "");
-    else if (!where.len)
-        buf_append_c(&where, "it could not be put back: look at it yourself");
-    say(report, exists ? "changed by the command" : "deleted by the command", relative, where.ptr);
-    buf_finish(&where);
-    mem_free(name);
-    if (parent >= 0)
-        close(parent);
+    if (*position >= guard->secrets.len)
+        return NULL;
+    return next_path(guard, guard->secrets.ptr[(*position)++], ret_absolute, ret_relative);
 }
 
-/* -- Comparing -- */
-
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-    if (S_ISDIR(a->st_mode) && S_ISDIR(b->st_mode))
-        return true; /* what is in it is compared by itself */
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-           a->st_mode == b->st_mode && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
-           a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
+/* -- Comparing -------------------------------------------------------------------------------- */
 
 /* Touched, but what it says is what it said: programs rewrite files with the same text. */
-static bool says_the_same(const struct policy_guard *guard, const struct record *before,
-                          const struct record *after)
+static bool says_the_same(struct policy_guard *guard, const struct guard_record *before,
+                          const struct guard_record *after)
 {
+    struct str relative;
+    const struct guard_root *root = guard_split(guard, after->path, &relative);
     if (!before->has_content || before->st.st_mode != after->st.st_mode)
         return false;
-    struct str relative;
-    const struct guard_root *root = split(guard, after->path, &relative);
-    int parent = open_parent(root, relative);
-    char *name = str_dup_c(path_name(relative));
-    struct policy_guard scratch = {.kept_bytes = 0};
-    struct record now = {.st = after->st};
-    if (parent >= 0)
-        keep_content(&scratch, parent, name, &now);
-    bool same = now.has_content && str_eq(buf_str(&now.content), buf_str(&before->content));
-    buf_finish(&now.content);
-    mem_free(name);
-    if (parent >= 0)
-        close(parent);
+    census_lock(guard->census);
+    const struct buf *now =
+        census_content(guard->census, root->path, root->fd, relative, &after->st);
+    bool same = now && str_eq(buf_str(now), buf_str(&before->content));
+    census_unlock(guard->census);
     return same;
+}
+
+static bool is_unchanged(struct policy_guard *guard, const struct guard_record *before,
+                         const struct guard_record *after)
+{
+    if (S_ISDIR(before->st.st_mode) && S_ISDIR(after->st.st_mode))
+        return true; /* what is in it is compared by itself */
+    return census_is_same(&before->st, &after->st) || says_the_same(guard, before, after);
 }
 
 static bool is_excused(const struct policy_guard *guard, const char *path)
 {
     struct str relative;
-    const struct guard_root *root = split(guard, path, &relative);
+    const struct guard_root *root = guard_split(guard, path, &relative);
     struct buf absolute = {0};
     path_append_join(&absolute, str_from(root->path), relative);
     bool excused = map_has(&guard->excused, buf_str(&absolute));
@@ -409,25 +387,32 @@ static bool is_excused(const struct policy_guard *guard, const char *path)
     return excused;
 }
 
-/* Folders come before what is in them: what went with its folder is not handled again. */
-static size_t compare_one(struct policy_guard *guard, const struct record *after,
-                          struct str *created, struct buf *report)
+static bool is_below_one_of(const struct map *folders, struct str path)
+{
+    while (map_count(folders) && (path = path_folder(path)).len)
+        if (map_has(folders, path))
+            return true;
+    return false;
+}
+
+static size_t compare_one(struct policy_guard *guard, const struct guard_record *after,
+                          struct map *created, struct buf *report)
 {
     size_t index = (size_t)(uintptr_t)map_get(&guard->by_path, str_from(after->path));
-    struct record *before = index ? &guard->before.ptr[index - 1] : NULL;
+    struct guard_record *before = index ? &guard->before.ptr[index - 1] : NULL;
     if (before)
         before->seen = true;
-    if ((created->len && path_is_under(str_from(after->path), *created)) ||
-        is_excused(guard, after->path))
+    /* What went with its folder is not handled again. */
+    if (is_below_one_of(created, str_from(after->path)) || is_excused(guard, after->path))
         return 0;
     if (!before) {
-        *created = str_from(after->path);
-        handle_created(guard, after->path, report);
+        map_set(created, str_from(after->path), guard);
+        quarantine_created(guard, after->path, report);
         return 1;
     }
-    if (is_same(&before->st, &after->st) || says_the_same(guard, before, after))
+    if (is_unchanged(guard, before, after))
         return 0;
-    handle_changed(guard, before, true, report);
+    quarantine_changed(guard, before, true, report);
     return 1;
 }
 
@@ -435,11 +420,12 @@ static size_t compare_missing(struct policy_guard *guard, struct buf *report)
 {
     size_t count = 0;
     for (size_t i = 0; i < guard->before.len; i++) {
-        const struct record *before = &guard->before.ptr[i];
+        const struct guard_record *before = &guard->before.ptr[i];
         if (before->seen || before->is_fixed || !S_ISREG(before->st.st_mode) ||
+            is_below_one_of(&guard->unseen, str_from(before->path)) ||
             is_excused(guard, before->path))
             continue;
-        handle_changed(guard, before, false, report);
+        quarantine_changed(guard, before, false, report);
         count++;
     }
     return count;
@@ -448,16 +434,15 @@ static size_t compare_missing(struct policy_guard *guard, struct buf *report)
 size_t policy_guard_compare(struct policy_guard *guard, struct buf *report)
 {
     size_t count = 0;
-    struct str created = {0};
-    if (!guard->incomplete) { /* else what was not seen before would look new */
-        walk_roots(guard, true);
-        for (size_t i = 0; i < guard->after.len; i++)
-            count += compare_one(guard, &guard->after.ptr[i], &created, report);
-    }
-    if (!guard->incomplete)
+    struct map created = {0};
+    walk_roots(guard, true);
+    for (size_t i = 0; i < guard->after.len; i++)
+        count += compare_one(guard, &guard->after.ptr[i], &created, report);
+    if (!guard->is_cut) /* else what was not seen would look deleted */
         count += compare_missing(guard, report);
-    if (guard->incomplete)
+    if (guard->is_cut || map_count(&guard->unseen))
         buf_append_c(report,
                      "The workspace is too large to look for protected names everywhere.\n");
+    map_finish(&created);
     return count;
 }

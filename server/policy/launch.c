@@ -3,14 +3,35 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
-/* Limits every command gets: no core files, at most 16 GiB in one file, an hour of CPU. What the
- * command is stays an argument, never part of this text. */
-static const char limited[] = "ulimit -c 0; ulimit -f 16777216; ulimit -t 3600; "
-                              "exec /bin/bash --noprofile --norc -c \"$1\"";
-static const char limited_in_folder[] =
-    "cd -- \"$2\" || exit 126; ulimit -c 0; exec /bin/bash --noprofile --norc -c \"$1\"";
+/* Limits every command gets: no core files, at most 16 GiB in one file, an hour of CPU, as many
+ * open files as any build needs; and it is the first to go when memory ends. */
+static const char limits[] = "ulimit -c 0; ulimit -f 16777216; ulimit -t 3600; { ulimit -n 8192; "
+                             "echo 500 >/proc/self/oom_score_adj; } 2>/dev/null; ";
+/* A fork bomb ends here. Before Linux 5.14 all of the user's processes counted, not the sandbox's.
+ */
+static const char limit_processes[] = "ulimit -u 4096; ";
+static const char limits_outside[] = "cd -- \"$2\" || exit 126; ulimit -c 0; ";
+/* Outside the sandbox bash leads the session that libuv made, and makes the terminal its own by
+ * opening it. In it bubblewrap's init leads; util-linux makes another session, with the terminal.
+ */
+static const char take_terminal[] = "exec 0<>/proc/self/fd/0 1>&0 2>&0; ";
+static const char *const new_session[] = {"/usr/bin/setsid", "--ctty"};
+/* What the command is stays an argument, never part of this text. A second shell would cost a
+ * millisecond. */
+static const char go[] = "eval \"set --; $1\"";
+
+static bool counts_processes(void)
+{
+    struct utsname system;
+    unsigned major = 0, minor = 0;
+    if (uname(&system) < 0 || sscanf(system.release, "%u.%u", &major, &minor) != 2)
+        return false;
+    return major > 5 || (major == 5 && minor >= 14);
+}
 
 /* What stands in for a masked file; beside the cache folders, where no command can write. */
 static enum status make_empty_file(struct str cache_folder, struct err *err)
@@ -38,17 +59,27 @@ static enum status make_cache_folder(const struct policy *policy, struct str wor
     return status == STATUS_OK ? make_empty_file(buf_str(ret_path), err) : status;
 }
 
-static void push_shell(struct policy_strings *argv, const char *script,
-                       const struct policy_command *command, bool with_folder)
+static void push_shell(struct policy_strings *argv, const struct policy_command *command,
+                       bool sandboxed)
 {
     static const char *const shell[] = {"/bin/bash", "--noprofile", "--norc", "-c"};
+    struct buf script = {0};
+    for (size_t i = 0; command->tty && sandboxed && i < array_count(new_session); i++)
+        strings_push(argv, new_session[i]);
     for (size_t i = 0; i < array_count(shell); i++)
         strings_push(argv, shell[i]);
-    strings_push(argv, script);
-    strings_push(argv, "bash");
+    if (command->tty && !sandboxed)
+        buf_append_c(&script, take_terminal);
+    buf_append_c(&script, sandboxed ? limits : limits_outside);
+    if (sandboxed && counts_processes())
+        buf_append_c(&script, limit_processes);
+    buf_append_c(&script, go);
+    strings_push(argv, script.ptr);
+    strings_push(argv, "/bin/bash");
     strings_push_str(argv, command->command);
-    if (with_folder)
+    if (!sandboxed)
         strings_push_str(argv, command->workdir);
+    buf_finish(&script);
 }
 
 static int free_child_fd(const struct policy_bind *binds, size_t count)
@@ -78,35 +109,62 @@ static enum status check(struct policy *policy, const struct policy_command *com
     return STATUS_OK;
 }
 
+static enum status build_sandboxed(struct policy *policy, const struct policy_command *command,
+                                   struct policy_guard *guard, const struct policy_bind *binds,
+                                   size_t bind_count, const char *cache,
+                                   struct policy_strings *argv, struct policy_launch *launch,
+                                   struct err *err)
+{
+    struct buf masked = {0};
+    struct policy_guard *own = NULL;
+    if (!guard) {
+        guard = own = policy_guard_new(policy, command);
+        policy_guard_look(own);
+    }
+    launch->seccomp_child_fd = free_child_fd(binds, bind_count);
+    struct sandbox_request request = {
+        .command = command,
+        .guard = guard,
+        .binds = binds,
+        .bind_count = bind_count,
+        .cache_folder = cache,
+        .seccomp_child_fd = launch->seccomp_child_fd,
+    };
+    enum status status = sandbox_build(policy, &request, argv, &masked, err);
+    if (status == STATUS_OK) {
+        launch->seccomp_fd = seccomp_make_fd(&policy->filter, err);
+        status = launch->seccomp_fd < 0 ? STATUS_IO : STATUS_OK;
+    }
+    launch->masked = masked.len ? buf_take(&masked) : NULL;
+    buf_finish(&masked);
+    policy_guard_free(own);
+    return status;
+}
+
 enum status policy_launch_build(struct policy *policy, const struct policy_command *command,
-                                const struct policy_bind *binds, size_t bind_count, bool sandboxed,
-                                struct policy_launch *ret_launch, struct err *err)
+                                struct policy_guard *guard, const struct policy_bind *binds,
+                                size_t bind_count, bool sandboxed, struct policy_launch *ret_launch,
+                                struct err *err)
 {
     struct policy_launch launch = {.seccomp_fd = -1, .sandboxed = sandboxed};
     struct policy_strings argv = {0};
-    struct buf cache = {0}, masked = {0};
+    struct buf cache = {0};
     enum status status = check(policy, command, sandboxed, err);
     if (status == STATUS_OK && sandboxed)
         status = make_cache_folder(policy, command->workdir, &cache, err);
-    if (status == STATUS_OK && sandboxed) {
-        launch.seccomp_child_fd = free_child_fd(binds, bind_count);
-        status = sandbox_build(policy, command, binds, bind_count, cache.ptr,
-                               launch.seccomp_child_fd, &argv, &masked, err);
-    }
-    if (status == STATUS_OK && sandboxed) {
-        launch.seccomp_fd = seccomp_make_fd(&policy->filter, err);
-        status = launch.seccomp_fd < 0 ? STATUS_IO : STATUS_OK;
-    }
+    if (status == STATUS_OK && sandboxed)
+        status = build_sandboxed(policy, command, guard, binds, bind_count, cache.ptr, &argv,
+                                 &launch, err);
     if (status == STATUS_OK) {
-        push_shell(&argv, sandboxed ? limited : limited_in_folder, command, !sandboxed);
+        push_shell(&argv, command, sandboxed);
         launch.argv = strings_take(&argv);
         launch.env = environment_make(policy, cache.ptr);
-        launch.masked = masked.len ? buf_take(&masked) : NULL;
         *ret_launch = launch;
+    } else {
+        policy_launch_finish(&launch);
     }
     strings_finish(&argv);
     buf_finish(&cache);
-    buf_finish(&masked);
     return status;
 }
 

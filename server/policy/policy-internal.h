@@ -13,6 +13,7 @@ struct rule {
     char *text; /* exact: the command; else its words, one blank between */
 };
 
+struct census;
 struct policy {
     const struct config *config;
     const struct workspace *workspace;
@@ -23,6 +24,8 @@ struct policy {
     struct err tier_reason;          /* written before tier */
     char *bwrap;                     /* absolute path, set by the self-test */
     struct buf filter;               /* the seccomp program, set by the self-test */
+    bool bwrap_has_size;             /* it knows --size, set by the self-test */
+    struct census *census;           /* what walks of the folders remember */
     VEC(struct rule) rules;
     VEC(char *) secrets;
 };
@@ -79,12 +82,22 @@ void rulefile_save(const struct policy *policy);
 /* The git directories of a work tree, wherever they are; only what really is one. */
 void gitdirs_find(const char *root, struct policy_strings *ret_paths);
 
-/* -- tracked.c, secrets.c -- */
+/* -- tracked.c -- */
 /* Called with each tracked path below the root, relative to it. */
 typedef void tracked_fn(void *user, struct str path);
 void tracked_each(const char *root, tracked_fn *fn, void *user);
-/* Secret files and folders, relative to the root. Walks: bounded, nearest first. */
-void secrets_find_untracked(const char *root, struct policy_strings *ret_relative);
+
+/* -- guard.c: what the sandbox takes from a look -- */
+/* Each gives the root's path, or NULL at the end; positions begin at 0. First the protected names
+ * that are to be read-only, then the secret files that git does not track. */
+const char *guard_next_top(const struct policy_guard *guard, size_t *position,
+                           struct buf *ret_absolute);
+const char *guard_next_secret(const struct policy_guard *guard, size_t *position,
+                              struct buf *ret_absolute, struct str *ret_relative);
+
+/* -- sockets.c -- */
+/* Paths of the unix sockets of the host, bounded. */
+void sockets_find(struct policy_strings *ret_paths);
 
 /* -- seccomp.c -- */
 enum status seccomp_make_filter(struct buf *ret_program, struct err *err);
@@ -98,10 +111,16 @@ void environment_append_path(struct buf *out);
 
 /* -- sandbox.c -- */
 /* Everything up to the command itself; `masked` gets the names of the secret files that were
- * hidden, one a line. */
-enum status sandbox_build(const struct policy *policy, const struct policy_command *command,
-                          const struct policy_bind *binds, size_t bind_count,
-                          const char *cache_folder, int seccomp_child_fd,
+ * hidden, one a line. `guard` has looked; NULL: nothing is protected or masked in the folders. */
+struct sandbox_request {
+    const struct policy_command *command;
+    const struct policy_guard *guard;
+    const struct policy_bind *binds;
+    size_t bind_count;
+    const char *cache_folder; /* NULL: none */
+    int seccomp_child_fd;
+};
+enum status sandbox_build(const struct policy *policy, const struct sandbox_request *request,
                           struct policy_strings *argv, struct buf *masked, struct err *err);
 enum { SANDBOX_SECCOMP_FD = 3 };
 

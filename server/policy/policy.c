@@ -1,5 +1,5 @@
 /* The gate itself: what mode and review make of a path, an edit, a command. */
-#include "policy-internal.h"
+#include "census-internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@ struct policy *policy_new(const struct config *config, const struct workspace *w
     policy->workspace = workspace;
     policy->env = env;
     policy->mode = -1;
+    policy->census = census_new();
     rulefile_load(policy);
     return policy;
 }
@@ -29,6 +30,7 @@ void policy_free(struct policy *policy)
     vec_finish(&policy->secrets);
     buf_finish(&policy->filter);
     mem_free(policy->bwrap);
+    census_free(policy->census);
     mem_free(policy);
 }
 
@@ -230,6 +232,12 @@ void policy_check_command(struct policy *policy, const struct policy_command *co
         verdict_set(ret_verdict, POLICY_REFUSE,
                     "%.300s is not confirmed as a folder to work in; the user has to do that first",
                     root->path);
+        return;
+    }
+    if (command->git && !command->escalate) {
+        verdict_set_outside_rules(ret_verdict,
+                                  "it wants to write to the git repository (its index, commits and "
+                                  "branches; git's hooks and settings stay read-only)");
         return;
     }
     const char *reason = reason_to_ask(policy, command);

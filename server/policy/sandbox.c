@@ -2,18 +2,16 @@
  * roots, then what must not be written in them, then the unsaved texts. */
 #include "policy-internal.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 
-enum {
-    PROTECTED_COUNT =
-        64, /* a root with more protected names has them for show; each costs a bind */
-    ENTRIES_COUNT = 20000, /* looked at in a root, so that a huge folder costs no seconds */
-};
+enum { SOCKETS_COUNT = 64 };      /* each costs a mount */
+#define SCRATCH_BYTES (256 * MIB) /* of a private /tmp, at least; else a quarter of the memory */
+#define MASK_BYTES MIB            /* what a command may put where a folder is masked */
 
 /* Below the home: what holds keys, and the sockets of those who do. Only what exists is masked. */
 static const char *const home_masks[] = {
@@ -59,11 +57,12 @@ struct mount {
 
 struct build {
     const struct policy *policy;
-    const struct policy_command *command;
+    const struct sandbox_request *request;
     struct policy_strings *argv;
     const char *empty; /* what a masked file looks like: /dev/null would be an error to open */
     VEC(struct mount) mounts;
-    struct policy_strings secrets; /* absolute paths masked in the roots */
+    struct policy_strings protected; /* read-only so far */
+    struct policy_strings secrets;   /* absolute paths masked in the roots */
 };
 
 static void push2(struct build *b, const char *option, const char *first)
@@ -138,6 +137,21 @@ static bool is_masked(const struct build *b, const char *path, size_t mounts)
     return false;
 }
 
+/* In memory, and so bounded: a command must not fill the machine's. */
+static void push_tmpfs(struct build *b, const char *path)
+{
+    bool is_scratch = strcmp(path, "/tmp") == 0 || strcmp(path, "/var/tmp") == 0;
+    struct sysinfo info = {.mem_unit = 1};
+    char number[32];
+    sysinfo(&info);
+    uint64_t quarter = (uint64_t)info.totalram * info.mem_unit / 4;
+    uint64_t bytes = quarter > SCRATCH_BYTES ? quarter : SCRATCH_BYTES;
+    snprintf(number, sizeof(number), "%llu", (unsigned long long)(is_scratch ? bytes : MASK_BYTES));
+    if (b->policy->bwrap_has_size)
+        push2(b, "--size", number);
+    push2(b, "--tmpfs", path);
+}
+
 static void push_mount(struct build *b, size_t index)
 {
     const struct mount *mount = &b->mounts.ptr[index];
@@ -147,7 +161,7 @@ static void push_mount(struct build *b, size_t index)
     else if (is_masked(b, mount->path, index))
         return;
     else if (stat(mount->path, &st) == 0 && S_ISDIR(st.st_mode))
-        push2(b, "--tmpfs", mount->path);
+        push_tmpfs(b, mount->path);
     else
         push3(b, "--ro-bind", b->empty, mount->path);
 }
@@ -167,7 +181,7 @@ static void push_mounts(struct build *b)
         push_mount(b, i);
     for (i = 0; i < array_count(run_kept); i++)
         push3(b, "--ro-bind-try", run_kept[i], run_kept[i]);
-    for (i = 0; b->command->network && i < array_count(run_for_network); i++)
+    for (i = 0; b->request->command->network && i < array_count(run_for_network); i++)
         push3(b, "--ro-bind-try", run_for_network[i], run_for_network[i]);
 }
 
@@ -178,7 +192,43 @@ static void finish_mounts(struct build *b)
     vec_finish(&b->mounts);
 }
 
+/* -- Sockets of the host -- */
+
+static bool is_named_by_user(const struct build *b, const char *path)
+{
+    for (size_t i = 0; i < b->mounts.len; i++)
+        if (!b->mounts.ptr[i].is_mask && strcmp(b->mounts.ptr[i].path, path) == 0)
+            return true;
+    return false;
+}
+
+/* What a masked folder holds is out of reach already; the others get an empty file in their place.
+ */
+static void mask_sockets(struct build *b)
+{
+    struct policy_strings paths = {0};
+    size_t count = 0;
+    sockets_find(&paths);
+    for (size_t i = 0; i < paths.len && count < SOCKETS_COUNT; i++) {
+        char real[PATH_MAX];
+        if (!realpath(paths.ptr[i], real) || is_masked(b, real, b->mounts.len) ||
+            is_named_by_user(b, real))
+            continue;
+        push3(b, "--ro-bind", b->empty, real);
+        count++;
+    }
+    strings_finish(&paths);
+}
+
 /* -- What must not be written in them -- */
+
+static bool is_protected(const struct build *b, const char *path)
+{
+    for (size_t i = 0; i < b->protected.len; i++)
+        if (path_is_under(str_from(path), str_from(b->protected.ptr[i])))
+            return true;
+    return false;
+}
 
 /* What is masked stays so: a `.git` file and a link are repository content, and may name any path.
  */
@@ -186,91 +236,89 @@ static void protect(struct build *b, const char *path)
 {
     char real[PATH_MAX];
     struct stat st;
-    if (!realpath(path, real) || is_masked(b, real, b->mounts.len) || lstat(real, &st) < 0)
+    if (!realpath(path, real) || is_masked(b, real, b->mounts.len) || is_protected(b, real) ||
+        lstat(real, &st) < 0)
         return;
-    if (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode))
-        push3(b, "--ro-bind", real, real);
+    if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+        return;
+    push3(b, "--ro-bind", real, real);
+    strings_push(&b->protected, real);
 }
 
-/* Names that exist at root depth. Where a link leads out of the root nothing is writable anyway,
- * and mounting its target would show what a mask hides. */
-static void protect_names(struct build *b, const char *root)
+/* Where a link leads out of the root nothing is writable anyway, and mounting its target would show
+ * what a mask hides. */
+static void protect_names(struct build *b)
 {
-    DIR *folder = opendir(root);
-    size_t found = 0;
-    struct dirent *entry;
-    for (size_t i = 0; folder && i < ENTRIES_COUNT && found < PROTECTED_COUNT; i++) {
-        entry = readdir(folder);
-        if (!entry)
-            break;
-        const char *name = entry->d_name;
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-            continue;
-        bool github = strcmp(name, ".github") == 0;
-        if (!github && !policy_protected_name(str_from(name)))
-            continue;
-        struct buf path = {0};
-        char real[PATH_MAX];
-        path_append_join(&path, str_from(root), str_from(name));
-        if (github)
-            buf_append_c(&path, "/workflows");
-        if (realpath(path.ptr, real) && path_is_under(str_from(real), str_from(root))) {
+    struct buf path = {0};
+    char real[PATH_MAX];
+    size_t position = 0;
+    for (const char *root; (root = guard_next_top(b->request->guard, &position, &path));)
+        if (realpath(path.ptr, real) && path_is_under(str_from(real), str_from(root)))
             protect(b, real);
-            found++;
-        }
+    buf_finish(&path);
+}
+
+/* A command that may commit must not be able to change what git runs. */
+static void open_git(struct build *b, const char *folder)
+{
+    static const char *const steering[] = {"config",  "config.worktree", "commondir",
+                                           "gitdir",  "hooks",           "info",
+                                           "modules", "worktrees"};
+    if (is_masked(b, folder, b->mounts.len))
+        return;
+    push3(b, "--bind", folder, folder);
+    for (size_t i = 0; i < array_count(steering); i++) {
+        struct buf path = {0};
+        path_append_join(&path, str_from(folder), str_from(steering[i]));
+        push3(b, "--ro-bind-try", path.ptr, path.ptr);
         buf_finish(&path);
     }
-    if (folder)
-        closedir(folder);
 }
 
-static void protect_git(struct build *b, const char *root)
+/* The common directory first: a work tree's own lies in it. */
+static void treat_git(struct build *b, const char *root)
 {
     struct policy_strings folders = {0};
     gitdirs_find(root, &folders);
-    for (size_t i = 0; i < folders.len; i++)
-        protect(b, folders.ptr[i]);
+    for (size_t i = folders.len; i-- > 0;) {
+        if (b->request->command->git)
+            open_git(b, folders.ptr[i]);
+        else
+            protect(b, folders.ptr[i]);
+    }
     strings_finish(&folders);
 }
 
 static void push_protected(struct build *b)
 {
-    for (size_t i = 0; i < workspace_root_count(b->policy->workspace); i++) {
-        const struct workspace_root *root = workspace_root_at(b->policy->workspace, i);
-        protect_names(b, root->path);
-        protect_git(b, root->path);
-    }
+    protect_names(b);
+    for (size_t i = 0; i < workspace_root_count(b->policy->workspace); i++)
+        treat_git(b, workspace_root_at(b->policy->workspace, i)->path);
 }
 
 /* -- Secrets in the roots -- */
 
-static void mask_secret(struct build *b, const char *root, const char *relative, struct buf *masked)
+static void mask_secret(struct build *b, const char *path, struct str relative, struct buf *masked)
 {
-    struct buf path = {0};
     struct stat st;
-    path_append_join(&path, str_from(root), str_from(relative));
-    if (lstat(path.ptr, &st) == 0 && !is_masked(b, path.ptr, b->mounts.len)) {
-        if (S_ISDIR(st.st_mode))
-            push2(b, "--tmpfs", path.ptr);
-        else if (S_ISREG(st.st_mode))
-            push3(b, "--ro-bind", b->empty, path.ptr);
-        buf_append_fmt(masked, "%s\n", relative);
-        strings_push(&b->secrets, path.ptr);
-    }
-    buf_finish(&path);
+    if (lstat(path, &st) < 0 || is_masked(b, path, b->mounts.len))
+        return;
+    if (S_ISDIR(st.st_mode))
+        push_tmpfs(b, path);
+    else if (S_ISREG(st.st_mode))
+        push3(b, "--ro-bind", b->empty, path);
+    buf_append_fmt(masked, STR_FMT "\n", STR_ARG(relative));
+    strings_push(&b->secrets, path);
 }
 
 static void mask_secrets(struct build *b, struct buf *masked)
 {
-    for (size_t i = 0; i < workspace_root_count(b->policy->workspace); i++) {
-        const struct workspace_root *root = workspace_root_at(b->policy->workspace, i);
-        struct policy_strings found = {0};
-        if (root->confirmed)
-            secrets_find_untracked(root->path, &found);
-        for (size_t k = 0; k < found.len; k++)
-            mask_secret(b, root->path, found.ptr[k], masked);
-        strings_finish(&found);
-    }
+    struct buf path = {0};
+    struct str relative;
+    size_t position = 0;
+    while (guard_next_secret(b->request->guard, &position, &path, &relative))
+        mask_secret(b, path.ptr, relative, masked);
+    buf_finish(&path);
 }
 
 static bool is_masked_secret(const struct build *b, const char *path)
@@ -306,7 +354,7 @@ static enum status push_bind(struct build *b, const struct policy_bind *bind, st
     return STATUS_OK;
 }
 
-static void push_isolation(struct build *b, int seccomp_child_fd)
+static void push_isolation(struct build *b)
 {
     static const char *const always[] = {
         "--unshare-user",    "--unshare-pid", "--unshare-ipc",        "--unshare-uts",
@@ -315,39 +363,40 @@ static void push_isolation(struct build *b, int seccomp_child_fd)
     char number[16];
     for (size_t i = 0; i < array_count(always); i++)
         strings_push(b->argv, always[i]);
-    if (!b->command->network)
+    if (!b->request->command->network)
         strings_push(b->argv, "--unshare-net");
-    snprintf(number, sizeof(number), "%d", seccomp_child_fd);
+    snprintf(number, sizeof(number), "%d", b->request->seccomp_child_fd);
     push2(b, "--seccomp", number);
 }
 
-enum status sandbox_build(const struct policy *policy, const struct policy_command *command,
-                          const struct policy_bind *binds, size_t bind_count,
-                          const char *cache_folder, int seccomp_child_fd,
+enum status sandbox_build(const struct policy *policy, const struct sandbox_request *request,
                           struct policy_strings *argv, struct buf *masked, struct err *err)
 {
-    struct build b = {.policy = policy, .command = command, .argv = argv, .empty = "/dev/null"};
+    struct build b = {.policy = policy, .request = request, .argv = argv, .empty = "/dev/null"};
     struct buf empty = {0};
-    if (cache_folder) {
-        path_append_join(&empty, path_folder(str_from(cache_folder)), STR("empty"));
+    if (request->cache_folder) {
+        path_append_join(&empty, path_folder(str_from(request->cache_folder)), STR("empty"));
         b.empty = empty.ptr;
     }
     enum status status = STATUS_OK;
     strings_push(argv, policy->bwrap);
-    push_isolation(&b, seccomp_child_fd);
+    push_isolation(&b);
     push_mounts(&b);
-    if (cache_folder)
-        push3(&b, "--bind", cache_folder, cache_folder);
-    push_protected(&b);
-    if (masked)
+    mask_sockets(&b);
+    if (request->cache_folder)
+        push3(&b, "--bind", request->cache_folder, request->cache_folder);
+    if (request->guard) {
+        push_protected(&b);
         mask_secrets(&b, masked);
-    for (size_t i = 0; i < bind_count && status == STATUS_OK; i++)
-        status = push_bind(&b, &binds[i], err);
-    char *workdir = str_dup_c(command->workdir);
+    }
+    for (size_t i = 0; i < request->bind_count && status == STATUS_OK; i++)
+        status = push_bind(&b, &request->binds[i], err);
+    char *workdir = str_dup_c(request->command->workdir);
     push2(&b, "--chdir", workdir);
     strings_push(argv, "--");
     mem_free(workdir);
     finish_mounts(&b);
+    strings_finish(&b.protected);
     strings_finish(&b.secrets);
     buf_finish(&empty);
     return status;

@@ -140,8 +140,8 @@ static enum status try_bubblewrap(struct policy *policy, struct err *err)
 {
     struct policy_strings argv = {0};
     struct policy_command command = {.workdir = STR("/")};
-    enum status status =
-        sandbox_build(policy, &command, NULL, 0, NULL, SANDBOX_SECCOMP_FD, &argv, NULL, err);
+    struct sandbox_request request = {.command = &command, .seccomp_child_fd = SANDBOX_SECCOMP_FD};
+    enum status status = sandbox_build(policy, &request, &argv, NULL, err);
     int fd = status == STATUS_OK ? seccomp_make_fd(&policy->filter, err) : -1;
     if (fd >= 0) {
         strings_push(&argv, "/bin/bash");
@@ -155,6 +155,17 @@ static enum status try_bubblewrap(struct policy *policy, struct err *err)
     }
     strings_finish(&argv);
     return status;
+}
+
+/* An old one does not know --size; it goes without. */
+static enum status try_bubblewraps(struct policy *policy, struct err *err)
+{
+    policy->bwrap_has_size = true;
+    enum status status = try_bubblewrap(policy, err);
+    if (status == STATUS_OK || !strstr(err->text, "--size"))
+        return status;
+    policy->bwrap_has_size = false;
+    return try_bubblewrap(policy, err);
 }
 
 static enum policy_tier find_tier(struct policy *policy, enum config_sandbox mode, struct err *err)
@@ -174,7 +185,7 @@ static enum policy_tier find_tier(struct policy *policy, enum config_sandbox mod
         return TIER_NONE;
     }
     if (seccomp_make_filter(&policy->filter, err) != STATUS_OK ||
-        try_bubblewrap(policy, err) != STATUS_OK)
+        try_bubblewraps(policy, err) != STATUS_OK)
         return TIER_NONE;
     return TIER_BUBBLEWRAP;
 }

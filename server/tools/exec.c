@@ -92,6 +92,7 @@ static enum status prepare(struct tools_call *call, struct err *err)
         return status;
     state->command.command = state->cmd;
     state->command.workdir = str_from(state->folder.absolute);
+    state->command.tty = state->tty;
     state->yield_time_ms = clamp(state->yield_time_ms, YIELD_DEFAULT_MS,
                                  (int64_t)call->tools->deadlines.yield_min_ms, YIELD_MAX_MS);
     state->max_output_tokens = clamp(state->max_output_tokens, LIMIT_EXEC_MODEL_BYTES / TOKEN_BYTES,
@@ -123,7 +124,6 @@ static void start(struct tools_call *call, const char *decision)
     struct session_options options = {
         .command = state->command,
         .sandboxed = is_sandboxed(call, state),
-        .keep_stdin = state->tty,
     };
     if (!call_begin(call, decision))
         return;
@@ -239,9 +239,8 @@ const struct tool tool_exec_command = {
         "\"yield_time_ms\":{\"type\":[\"integer\",\"null\"],\"description\":\"How long to wait for "
         "its end, 250 to 30000; null: 10000\"},"
         "\"max_output_tokens\":{\"type\":[\"integer\",\"null\"],\"description\":\"Null: 10000\"},"
-        "\"tty\":{\"type\":[\"boolean\",\"null\"],\"description\":\"Keep its standard input open "
-        "for "
-        "write_stdin\"},"
+        "\"tty\":{\"type\":[\"boolean\",\"null\"],\"description\":\"Give it a terminal of its own, "
+        "for programs that ask or are written to with write_stdin\"},"
         "\"escalate\":{\"type\":[\"string\",\"null\"],\"enum\":[\"network\",\"unsandboxed\",null],"
         "\"description\":\"Ask the user to let it use the network or run outside the sandbox\"},"
         "\"justification\":{\"type\":[\"string\",\"null\"],\"description\":\"With escalate: why, "

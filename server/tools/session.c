@@ -1,31 +1,28 @@
 /* A command that runs: started by exec_command, looked at until it ends. It outlives the call that
  * started it, never its thread. */
+#include <assert.h>
 #include <signal.h>
 
-#include "screen-internal.h"
+#include "session-internal.h"
 
-enum {
-    HELD_BYTES = 4096, /* of an unfinished line, before it is shown as it is */
-    MASKED_NAMES_BYTES = 300,
-};
+enum { HELD_BYTES = 4096 }; /* of an unfinished line, before it is shown as it is */
 
-struct session {
-    struct tools_thread *thread;
-    int64_t id;
-    struct loop_process *process;
-    struct screen screen;
-    struct ring ring;
-    bool keep_stdin, is_doomed; /* doomed: nobody may look any more, freed when it has ended */
-    bool has_ended;
-    int exit_code, signal;
-    const char *killed_why; /* NULL: not by us */
-    uint64_t started_ms, ended_ms;
-    struct loop_timer *yield, *unseen, *total;
-    struct tools_call *call; /* waiting for us, or NULL */
-    size_t limit_bytes;
-    struct buf held;
-    size_t progress_bytes;
-};
+static void set_state(struct session *session, enum session_state state)
+{
+    static const unsigned moves[] = {
+        [SESSION_LOOKING] = 1u << SESSION_RUNNING | 1u << SESSION_ENDED,
+        [SESSION_RUNNING] = 1u << SESSION_CHECKING,
+        [SESSION_CHECKING] = 1u << SESSION_ENDED,
+        [SESSION_ENDED] = 0,
+    };
+    assert(moves[session->state] & 1u << state);
+    session->state = state;
+}
+
+static bool has_ended(const struct session *session)
+{
+    return session->state == SESSION_ENDED;
+}
 
 static uint64_t now_ms(const struct session *session)
 {
@@ -36,8 +33,8 @@ static uint64_t now_ms(const struct session *session)
 
 static void append_state(const struct session *session, struct buf *out)
 {
-    uint64_t ms = (session->has_ended ? session->ended_ms : now_ms(session)) - session->started_ms;
-    if (!session->has_ended)
+    uint64_t ms = (has_ended(session) ? session->ended_ms : now_ms(session)) - session->started_ms;
+    if (!has_ended(session))
         buf_append_fmt(out,
                        "Still running as session %lld; write_stdin with this session_id waits for "
                        "more output, or ends it with kill.\n",
@@ -56,12 +53,24 @@ static void append_state(const struct session *session, struct buf *out)
     buf_append_fmt(out, "Wall time: %.1f s\n", (double)ms / 1000);
 }
 
+/* What it did to protected names does not stand: the model must not go on as if it did. */
+static void append_findings(const struct session *session, struct buf *out)
+{
+    if (session->finding_count)
+        buf_append_c(out, "[Names that can run programs or steer tools may not be changed by a "
+                          "command; use the edit tools, which ask the user:\n");
+    buf_append(out, buf_str(&session->findings));
+    if (session->finding_count)
+        buf_append_c(out, "]\n");
+}
+
 static void append_answer(struct session *session, struct tools_call *call)
 {
     struct buf output = {0};
     ring_take(&session->ring, session->limit_bytes, &output);
     append_state(session, &call->text);
     buf_append(&call->text, buf_str(&session->screen.notes));
+    append_findings(session, &call->text);
     screen_explain(&session->screen, buf_str(&output), &call->text);
     buf_append_c(&call->text, output.len > 0 ? "Output:\n" : "No output.\n");
     buf_append(&call->text, buf_str(&output));
@@ -70,7 +79,7 @@ static void append_answer(struct session *session, struct tools_call *call)
 
 static void append_summary(const struct session *session, struct buf *out)
 {
-    if (!session->has_ended)
+    if (!has_ended(session))
         buf_append_fmt(out, "running as session %lld", (long long)session->id);
     else if (session->killed_why)
         buf_append_fmt(out, "killed: %s", session->killed_why);
@@ -78,6 +87,9 @@ static void append_summary(const struct session *session, struct buf *out)
         buf_append_fmt(out, "ended by signal %d", session->signal);
     else
         buf_append_fmt(out, "exit code %d", session->exit_code);
+    if (session->finding_count)
+        buf_append_fmt(out, "; %zu change%s of protected names undone", session->finding_count,
+                       session->finding_count == 1 ? "" : "s");
 }
 
 /* -- Progress: whole lines, so that no character or escape sequence is shown in pieces ------- */
@@ -114,7 +126,7 @@ static struct tools_call *detach_call(struct session *session)
     session->call = NULL;
     loop_timer_stop(session->yield);
     buf_finish(&session->held);
-    if (!session->has_ended)
+    if (!has_ended(session))
         loop_timer_start(session->unseen, session->thread->tools->deadlines.foreground_ms, 0);
     return call;
 }
@@ -124,12 +136,18 @@ static void answer(struct session *session)
     if (session->held.len > 0)
         show_held(session, session->held.len);
     struct tools_call *call = detach_call(session);
-    bool ok = !session->has_ended ||
+    if (session->failure.status < 0) {
+        buf_append_fmt(&call->text, "The command could not be started: %s", session->failure.text);
+        session_free(session);
+        call_end(call, false);
+        return;
+    }
+    bool ok = !has_ended(session) ||
               (!session->killed_why && !session->signal && session->exit_code == 0);
     append_answer(session, call);
     append_summary(session, &call->summary);
-    call->exit_code = session->has_ended ? session->exit_code : 0;
-    if (session->has_ended)
+    call->exit_code = has_ended(session) ? session->exit_code : 0;
+    if (has_ended(session))
         session_free(session);
     call_end(call, ok);
 }
@@ -146,7 +164,7 @@ void session_wait(struct session *session, struct tools_call *call, uint64_t yie
     session->limit_bytes = limit_bytes;
     session->progress_bytes = 0;
     loop_timer_stop(session->unseen);
-    if (session->has_ended)
+    if (has_ended(session))
         answer(session);
     else
         loop_timer_start(session->yield, yield_ms, 0);
@@ -159,26 +177,41 @@ void session_abandon(struct session *session, struct tools_call *call)
     session_kill(session, "cancelled by the user");
     append_answer(session, detach_call(session));
     session->is_doomed = true;
-    if (session->has_ended)
+    if (has_ended(session))
         session_free(session);
 }
 
 /* -- The process ----------------------------------------------------------------------------- */
 
-static void on_stdout(void *user, struct str bytes)
+void session_on_output(void *user, struct str bytes)
 {
     struct session *session = user;
     ring_append(&session->ring, bytes);
     show_progress(session, bytes);
 }
 
-static void on_exit_of(void *user, int exit_code, int signal)
+void session_on_running(struct session *session)
+{
+    set_state(session, SESSION_RUNNING);
+    if (session->early.len > 0)
+        (void)loop_process_write(session->process, &session->early);
+}
+
+void session_on_exit(void *user, int exit_code, int signal)
 {
     struct session *session = user;
-    session->has_ended = true;
     session->exit_code = exit_code;
     session->signal = signal;
     session->ended_ms = now_ms(session);
+    loop_timer_stop(session->unseen);
+    loop_timer_stop(session->total);
+    set_state(session, SESSION_CHECKING);
+    launch_check(session);
+}
+
+void session_on_ended(struct session *session)
+{
+    set_state(session, SESSION_ENDED);
     loop_timer_stop(session->unseen);
     loop_timer_stop(session->total);
     if (session->is_doomed)
@@ -194,78 +227,26 @@ static void on_unseen(void *user)
 
 static void on_total(void *user)
 {
-    session_kill(user, "it ran for too long (time limit)");
+    struct session *session = user;
+    if (session->state == SESSION_LOOKING && session->killed_why)
+        session_on_ended(session);
+    else
+        session_kill(session, "it ran for too long (time limit)");
 }
 
 void session_kill(struct session *session, const char *why)
 {
-    if (session->has_ended || session->killed_why)
+    if (session->state > SESSION_RUNNING || session->killed_why)
         return;
     session->killed_why = why;
-    loop_process_kill(session->process);
-}
-
-static enum status spawn(struct session *session, const struct policy_launch *launch,
-                         const char *cwd, struct err *err)
-{
-    static const struct loop_process_handlers handlers = {on_stdout, NULL, on_exit_of};
-    size_t count = session->screen.binds.len;
-    struct loop_process_fd *fds = mem_alloc_array(count + 1, sizeof(*fds));
-    for (size_t i = 0; i < count; i++)
-        fds[i] = (struct loop_process_fd){session->screen.binds.ptr[i].child_fd,
-                                          session->screen.binds.ptr[i].fd};
-    if (launch->seccomp_fd >= 0)
-        fds[count++] = (struct loop_process_fd){launch->seccomp_child_fd, launch->seccomp_fd};
-    struct loop_process_options options = {
-        .argv = launch->argv,
-        .env = launch->env,
-        .cwd = cwd,
-        .pipe_stdin = session->keep_stdin,
-        .merge_stderr = true,
-        .fds = fds,
-        .fd_count = count,
-    };
-    session->process =
-        loop_process_new(session->thread->tools->env.loop, &options, &handlers, session, err);
-    mem_free(fds);
-    return session->process ? STATUS_OK : err->status;
-}
-
-/* "Not found" would mislead the model: what the sandbox hides is named. */
-static void note_masked(const char *masked, struct buf *notes)
-{
-    struct buf names = {0};
-    struct str rest = str_trim(str_from(masked)), name;
-    if (rest.len == 0)
+    if (session->state == SESSION_RUNNING) {
+        loop_process_kill(session->process);
         return;
-    while (str_next(&rest, '\n', &name))
-        buf_append_fmt(&names, "%s" STR_FMT, names.len > 0 ? ", " : "", STR_ARG(name));
-    buf_append_c(notes, "[Hidden from the command, as secrets: ");
-    output_append_line(notes, buf_str(&names), MASKED_NAMES_BYTES);
-    buf_append_c(notes, "]\n");
-    buf_finish(&names);
-}
-
-static enum status launch_command(struct session *session, const struct session_options *options,
-                                  struct err *err)
-{
-    struct tools *tools = session->thread->tools;
-    struct policy_launch launch = {.seccomp_fd = -1};
-    screen_take(&session->screen, tools, options->sandboxed);
-    enum status status = screen_check(&session->screen, err);
-    if (status < 0)
-        return status;
-    status = policy_launch_build(tools->env.policy, &options->command, session->screen.binds.ptr,
-                                 session->screen.binds.len, options->sandboxed, &launch, err);
-    if (status < 0)
-        return status;
-    char *cwd = str_dup_c(options->command.workdir);
-    status = spawn(session, &launch, cwd, err);
-    mem_free(cwd);
-    note_masked(launch.masked, &session->screen.notes);
-    policy_launch_finish(&launch);
-    screen_close(&session->screen);
-    return status;
+    }
+    launch_drop(session);
+    session->ended_ms = now_ms(session);
+    /* Not from here: who kills it may be about to wait for it. */
+    loop_timer_start(session->total, 0, 0);
 }
 
 /* -- Made, found, freed ---------------------------------------------------------------------- */
@@ -278,7 +259,7 @@ static bool make_room(struct tools *tools)
     for (size_t i = 0; i < tools->threads.len; i++) {
         struct tools_thread *thread = tools->threads.ptr[i];
         for (size_t k = 0; k < thread->sessions.len; k++) {
-            if (thread->sessions.ptr[k]->has_ended) {
+            if (has_ended(thread->sessions.ptr[k])) {
                 session_free(thread->sessions.ptr[k]);
                 return true;
             }
@@ -300,18 +281,20 @@ struct session *session_start(struct tools_thread *thread, const struct session_
     struct session *session = mem_new(struct session);
     session->thread = thread;
     session->id = ++tools->last_session_id;
-    session->keep_stdin = options->keep_stdin;
+    session->options = *options;
+    session->command = str_dup_c(options->command.command);
+    session->workdir = str_dup_c(options->command.workdir);
+    session->options.command.command = str_from(session->command);
+    session->options.command.workdir = str_from(session->workdir);
+    session->keep_stdin = options->command.tty;
     session->yield = loop_timer_new(tools->env.loop, on_yield, session);
     session->unseen = loop_timer_new(tools->env.loop, on_unseen, session);
     session->total = loop_timer_new(tools->env.loop, on_total, session);
     session->started_ms = now_ms(session);
     tools->session_count++;
     vec_push(&thread->sessions, session);
-    if (launch_command(session, options, err) < 0) {
-        session_free(session);
-        return NULL;
-    }
     loop_timer_start(session->total, tools->deadlines.background_ms, 0);
+    launch_start(session);
     return session;
 }
 
@@ -343,34 +326,44 @@ void session_free(struct session *session)
     loop_timer_free(session->yield);
     loop_timer_free(session->unseen);
     loop_timer_free(session->total);
-    if (session->process)
-        loop_process_free(session->process);
+    loop_process_free(session->process);
+    launch_drop(session);
     screen_finish(&session->screen);
     ring_finish(&session->ring);
     buf_finish(&session->held);
+    buf_finish(&session->early);
+    buf_finish(&session->findings);
+    mem_free(session->command);
+    mem_free(session->workdir);
     mem_free(session);
 }
 
 bool session_has_stdin(const struct session *session)
 {
-    return session->keep_stdin && !session->has_ended;
+    return session->keep_stdin && !has_ended(session);
 }
 
 enum status session_write(struct session *session, struct str chars, struct err *err)
 {
     struct buf bytes = {0};
-    bool ends = chars.len > 0 && chars.ptr[chars.len - 1] == '\x04'; /* Ctrl-D: end of input */
-    buf_append(&bytes, str_slice(chars, 0, chars.len - ends));
+    buf_append(&bytes, chars);
     enum status status = STATUS_OK;
-    if (bytes.len > 0)
+    if (session->state == SESSION_LOOKING)
+        buf_append(&session->early, chars);
+    else if (session->state == SESSION_RUNNING)
         status = loop_process_write(session->process, &bytes);
     buf_finish(&bytes);
     if (status < 0)
         return err_set(err, status, "the command does not take this input: %s",
                        status_name(status));
-    if (ends) {
-        session->keep_stdin = false;
-        loop_process_close_stdin(session->process);
-    }
     return STATUS_OK;
+}
+
+void sessions_excuse(struct tools *tools, struct str absolute_path)
+{
+    for (size_t i = 0; i < tools->threads.len; i++) {
+        struct tools_thread *thread = tools->threads.ptr[i];
+        for (size_t k = 0; k < thread->sessions.len; k++)
+            launch_excuse(thread->sessions.ptr[k], absolute_path);
+    }
 }

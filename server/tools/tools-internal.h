@@ -254,10 +254,10 @@ void ring_take(struct ring *ring, size_t limit, struct buf *out); /* printable; 
 void ring_finish(struct ring *ring);
 
 struct session_options {
-    struct policy_command command;
-    bool sandboxed, keep_stdin;
+    struct policy_command command; /* its texts are copied */
+    bool sandboxed;
 };
-/* Errors: STATUS_LIMIT when too many run; what building or starting it says. */
+/* Errors: STATUS_LIMIT when too many run. What goes wrong later is what session_wait gives. */
 struct session *session_start(struct tools_thread *thread, const struct session_options *options,
                               struct err *err);
 struct session *session_find(const struct tools_thread *thread, int64_t id);
@@ -270,5 +270,7 @@ void session_kill(struct session *session, const char *why);
 void session_abandon(struct session *session, struct tools_call *call);
 void session_free(struct session *session);
 bool session_has_stdin(const struct session *session);
+/* The user approved a change of this file while commands run: it is not theirs. */
+void sessions_excuse(struct tools *tools, struct str absolute_path);
 
 #endif

@@ -24,10 +24,6 @@ static enum status prepare(struct tools_call *call, struct err *err)
     if (state->chars.len > LIMIT_EXEC_STDIN_BYTES)
         return err_set(err, STATUS_LIMIT, "write_stdin: chars may have %zu bytes at once, not %zu",
                        (size_t)LIMIT_EXEC_STDIN_BYTES, state->chars.len);
-    if (str_eq(state->chars, STR("\x03"))) { /* Ctrl-C */
-        state->kill = true;
-        state->chars.len = 0;
-    }
     if (!state->yield_time_ms)
         state->yield_time_ms = POLL_DEFAULT_MS;
     if (state->yield_time_ms < min)
@@ -51,6 +47,11 @@ static void run(struct tools_call *call)
             "it never was",
             (long long)state->session_id);
         return;
+    }
+    /* Ctrl-C, where no terminal makes a signal of it. */
+    if (str_eq(state->chars, STR("\x03")) && !session_has_stdin(session)) {
+        state->kill = true;
+        state->chars.len = 0;
     }
     if (state->chars.len > 0 && !session_has_stdin(session)) {
         call_fail(call, "write_stdin: the command's standard input is closed; start it with tty "
@@ -86,7 +87,8 @@ const struct tool tool_write_stdin = {
                    "for it to end "
                    "and gives its new output. chars are written to its standard input first (it "
                    "must have been "
-                   "started with tty true; \\u0004 at the end closes it). kill ends it.",
+                   "started with tty true, and so has a terminal: \\u0003 interrupts, \\u0004 on a "
+                   "line of its own ends the input). kill ends it.",
     .parameters =
         "{\"type\":\"object\",\"properties\":{"
         "\"session_id\":{\"type\":\"integer\"},"

@@ -178,7 +178,7 @@ struct outcome run_launch(const struct policy_command *command, const struct pol
     struct policy_launch launch = {.seccomp_fd = -1};
     int fds[16][2];
     size_t fd_count = 0;
-    cr_assert_eq(policy_launch_build(policy, command, binds, count, sandboxed, &launch, &err),
+    cr_assert_eq(policy_launch_build(policy, command, NULL, binds, count, sandboxed, &launch, &err),
                  STATUS_OK, "%s", err.text);
     for (; fd_count < count; fd_count++) {
         fds[fd_count][0] = binds[fd_count].child_fd;

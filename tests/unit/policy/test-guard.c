@@ -24,7 +24,7 @@ static void make_tree(void)
 
 static size_t guarded(const char *script, struct buf *report)
 {
-    struct policy_guard *guard = policy_guard_new(policy);
+    struct policy_guard *guard = policy_guard_new(policy, NULL);
     char text[1024];
     buf_clear(report);
     buf_append_c(report, "");
@@ -113,7 +113,7 @@ Test(guard, what_the_user_did_meanwhile_is_excused)
 {
     struct buf report = {0};
     make_tree();
-    struct policy_guard *guard = policy_guard_new(policy);
+    struct policy_guard *guard = policy_guard_new(policy, NULL);
     policy_guard_look(guard);
     put("ws/sub/AGENTS.md", "edited by the user");
     put("ws/sub/CLAUDE.md", "made by the user");

@@ -23,7 +23,7 @@ Test(launch, sec_16_without_bubblewrap_every_command_asks)
     cr_assert_eq(ask("ls"), POLICY_ASK);
     struct policy_command command = command_of("ls");
     struct policy_launch launch;
-    cr_assert_eq(policy_launch_build(policy, &command, NULL, 0, true, &launch, &err),
+    cr_assert_eq(policy_launch_build(policy, &command, NULL, NULL, 0, true, &launch, &err),
                  STATUS_UNSUPPORTED);
     cr_assert(strstr(err.text, "bubblewrap is missing"), "%s", err.text);
 }
@@ -99,19 +99,19 @@ Test(launch, what_cannot_be_launched)
     struct policy_launch launch;
     struct policy_command command = command_of("ls");
     command.workdir = str_from(at("outside"));
-    cr_assert_eq(policy_launch_build(policy, &command, NULL, 0, true, &launch, &err),
+    cr_assert_eq(policy_launch_build(policy, &command, NULL, NULL, 0, true, &launch, &err),
                  STATUS_DENIED);
     command = command_of("ls");
     command.command = (struct str){"a\0b", 3};
-    cr_assert_eq(policy_launch_build(policy, &command, NULL, 0, true, &launch, &err),
+    cr_assert_eq(policy_launch_build(policy, &command, NULL, NULL, 0, true, &launch, &err),
                  STATUS_INVALID);
     put("outside/x", "");
     cr_assert_eq(symlink(at("outside"), at("ws/link")), 0);
     struct policy_bind binds[] = {{at("ws/link/x"), 0, 3}, {at("ws"), 0, 3}};
     command = command_of("ls");
-    cr_assert_eq(policy_launch_build(policy, &command, &binds[0], 1, true, &launch, &err),
+    cr_assert_eq(policy_launch_build(policy, &command, NULL, &binds[0], 1, true, &launch, &err),
                  STATUS_DENIED);
-    cr_assert_eq(policy_launch_build(policy, &command, &binds[1], 1, true, &launch, &err),
+    cr_assert_eq(policy_launch_build(policy, &command, NULL, &binds[1], 1, true, &launch, &err),
                  STATUS_INVALID);
 }
 
@@ -123,7 +123,8 @@ Test(launch, sec_16_it_works_for_an_unprivileged_user_and_nested)
     struct policy_command command = command_of("echo in; touch /etc/x 2>/dev/null && echo bad");
     cr_assert_eq(chmod(base, 0755), 0);
     cr_assert_eq(chmod(at("ws"), 0777), 0);
-    cr_assert_eq(policy_launch_build(policy, &command, NULL, 0, true, &launch, &err), STATUS_OK);
+    cr_assert_eq(policy_launch_build(policy, &command, NULL, NULL, 0, true, &launch, &err),
+                 STATUS_OK);
     static const char *const wrappers[][8] = {
         {"/usr/bin/setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", NULL},
         {"/usr/bin/unshare", "-Urn", NULL},

@@ -175,7 +175,7 @@ Test(sandbox, sec_29_untracked_secrets_of_the_workspace_are_masked)
         cr_assert_eq(system(text), 0);
         struct policy_command command = command_of("grep -rl canary --exclude-dir=.git . | sort");
         struct policy_launch launch;
-        cr_assert_eq(policy_launch_build(policy, &command, NULL, 0, true, &launch, &err),
+        cr_assert_eq(policy_launch_build(policy, &command, NULL, NULL, 0, true, &launch, &err),
                      STATUS_OK);
         cr_assert(launch.masked && strstr(launch.masked, "sub/deep/.env.local\n"), "%s",
                   launch.masked);

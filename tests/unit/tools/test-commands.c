@@ -249,9 +249,9 @@ Test(commands, input_ends_with_control_d_and_needs_tty)
     fixture_init(&f);
     use_deadlines(&f, 60000, 60000);
     call(&f, &r, "exec_command", "{'cmd':'cat; echo end','yield_time_ms':50,'tty':true}");
-    look(&f, &r, session_of(&r), ",'chars':'abc\\u0004'");
+    look(&f, &r, session_of(&r), ",'chars':'abc\\n\\u0004'");
     cr_assert(r.ok, "%s", r.text);
-    assert_has(r.text, "abcend");
+    assert_has(r.text, "abc\nabc\nend"); /* once as a terminal echoes it */
     call(&f, &r, "exec_command", "{'cmd':'cat; sleep 60','yield_time_ms':50}");
     long session = session_of(&r);
     look(&f, &r, session, ",'chars':'x'");
@@ -259,6 +259,86 @@ Test(commands, input_ends_with_control_d_and_needs_tty)
     assert_has(r.text, "closed");
     look(&f, &r, session, ",'kill':true");
     assert_has(r.text, "Killed: by write_stdin");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+/* Its own, with job control, and nothing of it reaches the screen but text. */
+Test(commands, sec_23_a_terminal_of_its_own)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    use_deadlines(&f, 60000, 60000);
+    call(
+        &f, &r, "exec_command",
+        "{'cmd':'test -t 0 && test -t 1 && test -t 2 && echo is one; echo $TERM; (echo to it "
+        ">/dev/tty); "
+        "printf "
+        "\\\"\\\\\\\\033]0;title\\\\\\\\007\\\\\\\\033[31mred\\\\\\\\033[0m\\\\n\\\"','tty':true}");
+    cr_assert(r.ok, "%s", r.text);
+    assert_has(r.text, "is one\ndumb\nto it\nred\n");
+    call(&f, &r, "exec_command",
+         "{'cmd':'test -t 0 && (echo to it >/dev/tty)','tty':true,'escalate':'unsandboxed'}");
+    assert_has(r.text, "to it\n");
+    call(&f, &r, "exec_command", "{'cmd':'test -t 0 || test -t 1 || (: >/dev/tty) || echo none'}");
+    assert_has(r.text, "none\n");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, sec_23_an_interrupt_is_the_foreground_programs)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    use_deadlines(&f, 60000, 60000);
+    call(&f, &r, "exec_command",
+         "{'cmd':'trap \\\"echo caught; exit 7\\\" INT; echo ready; sleep 60','yield_time_ms':500,"
+         "'tty':true}");
+    assert_has(r.text, "ready");
+    look(&f, &r, session_of(&r), ",'chars':'\\u0003'");
+    assert_has(r.text, "caught\n");
+    assert_has(r.text, "Exit code: 7");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+/* -- Protected names ------------------------------------------------------------------------- */
+
+Test(commands, sec_19_protected_names_a_command_made_are_moved_away_and_shown)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    put(&f, "sub/AGENTS.md", "before\n");
+    call(&f, &r, "exec_command",
+         "{'cmd':'mkdir -p a/.vscode; echo evil > a/.vscode/tasks.json; echo evil > sub/AGENTS.md; "
+         "echo fine > made.txt'}");
+    cr_assert_eq(r.exit_code, 0, "%s", r.text);
+    assert_has(r.text, "a/.vscode: a protected name was created by the command; moved to ");
+    assert_has(r.text, "sub/AGENTS.md: a protected name was changed by the command");
+    assert_has(r.summary, "2 changes of protected names undone");
+    cr_assert_str_eq(disk(&f, "a/.vscode/tasks.json"), "(none)");
+    cr_assert_str_eq(disk(&f, "sub/AGENTS.md"), "before\n");
+    cr_assert_str_eq(disk(&f, "made.txt"), "fine\n");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, sec_19_also_when_nobody_waits_for_its_end)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    use_deadlines(&f, 60000, 60000);
+    call(&f, &r, "exec_command",
+         "{'cmd':'mkdir .husky; echo evil > .husky/x; echo done; sleep 60','yield_time_ms':1000}");
+    assert_has(r.text, "Still running");
+    cr_assert_str_eq(disk(&f, ".husky/x"), "evil\n");
+    tools_thread_free(f.thread);
+    f.thread = NULL;
+    cr_assert_str_eq(disk(&f, ".husky/x"), "(none)");
     record_finish(&r);
     fixture_finish(&f);
 }
