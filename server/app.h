@@ -7,6 +7,7 @@
 #include <lanebridge/agent.h>
 #include <lanebridge/config.h>
 #include <lanebridge/lsp.h>
+#include <lanebridge/mcp.h>
 #include <lanebridge/memory.h>
 #include <lanebridge/net.h>
 #include <lanebridge/transport.h>
@@ -53,6 +54,15 @@ replay_child_new(struct loop *loop, struct str file, const struct config_env *en
 const char *replay_child_socket(const struct replay_child *child);
 bool replay_child_is_alive(const struct replay_child *child);
 void replay_child_free(struct replay_child *child);
+
+/* -- MCP: mcp_http over net
+ * ----------------------------------------------------------------------------------- */
+
+struct mcp_wire;
+/* Borrows both; all exchanges must be closed before it is freed. */
+struct mcp_wire *mcp_wire_new(struct net *net, const struct config *config);
+const struct mcp_http *mcp_wire_http(const struct mcp_wire *wire);
+void mcp_wire_free(struct mcp_wire *wire);
 
 /* -- Deadlines
  * ------------------------------------------------------------------------ */

@@ -143,6 +143,8 @@ struct net_http *net_http_open(struct net *net, const char *method, const struct
                                struct buf *body, const struct net_http_handlers *handlers, void *user,
                                struct err *err);
 void net_http_free(struct net_http *http);
+/* A header of the answer, from on_head until on_closed; empty if absent. name in lower case. */
+struct str net_http_header(const struct net_http *http, const char *name);
 
 /* -- Server-sent events: pure ------------------------------------------------------------------------------ */
 

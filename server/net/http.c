@@ -255,3 +255,8 @@ void net_http_free(struct net_http *http)
     if (http)
         net_link_free(&http->link);
 }
+
+struct str net_http_header(const struct net_http *http, const char *name)
+{
+    return net_head_get(&http->link.head, name);
+}

@@ -78,6 +78,25 @@
 #define LIMIT_EDIT_ATTEMPTS_COUNT 5        /* plans of one edit while the user keeps typing */
 #define LIMIT_AGENTS_MD_BYTES (32 * KIB)
 
+/* Servers of the Model Context Protocol */
+#define LIMIT_MCP_SERVERS_COUNT 32
+#define LIMIT_MCP_NAME_BYTES 32            /* of a server, in the setting */
+#define LIMIT_MCP_TOOLS_COUNT 100          /* of all servers: endpoints take 128, ours included */
+#define LIMIT_MCP_TOOLS_BYTES (256 * KIB)  /* their definitions may travel with every request */
+#define LIMIT_MCP_SCHEMA_BYTES (32 * KIB)  /* of one tool */
+#define LIMIT_MCP_DESCRIPTION_BYTES (4 * KIB)
+#define LIMIT_MCP_PAGES_COUNT 50           /* of one list of tools */
+#define LIMIT_MCP_MESSAGE_BYTES (16 * MIB) /* one line, event or body: an image or two */
+#define LIMIT_MCP_STDERR_BYTES 1024        /* its end, kept for saying why a server ended */
+#define LIMIT_MCP_STDERR_LINES_COUNT 100   /* of one start that are logged */
+#define LIMIT_MCP_TOKEN_BYTES (16 * KIB)
+#define LIMIT_MCP_START_MS 60000           /* a package may have to be fetched first */
+#define LIMIT_MCP_WAIT_MS 10000            /* a turn waits for servers; then it goes on without */
+#define LIMIT_MCP_CALL_MS (5 * 60 * 1000)
+#define LIMIT_MCP_SECONDS_COUNT 3600       /* most that the setting can ask for */
+#define LIMIT_MCP_RESTARTS_COUNT 5         /* in a row, without a call that was answered */
+#define LIMIT_MCP_STOP_MS 1000
+
 /* Local endpoint */
 #define LIMIT_ENDPOINT_CONNS_COUNT 256     /* WebSockets at once: every editor window of one user */
 #define LIMIT_ENDPOINT_QUEUE_COUNT 256     /* requests waiting on one connection */
