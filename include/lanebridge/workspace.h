@@ -75,6 +75,10 @@ enum status workspace_canonical(const struct workspace_path *path, struct buf *r
  * looked at is what is read. */
 enum status workspace_pin(const struct workspace *workspace, const struct workspace_path *path,
                           struct workspace_path *ret_path, struct err *err);
+/* workspace_stat and workspace_pin in one: of most paths one look tells both. */
+enum status workspace_look(const struct workspace *workspace, const struct workspace_path *path,
+                           struct workspace_stat *ret_stat, struct workspace_path *ret_path,
+                           struct err *err);
 /* Reads a regular file whole. Blocking: for files up to a few hundred KiB on the loop, else in work.
  * Errors: NOT_FOUND, DENIED (outside, permission), UNSUPPORTED (FIFO, device, folder), LIMIT. */
 enum status workspace_read(const struct workspace_path *path, size_t limit_bytes,

@@ -133,6 +133,21 @@ static void check_spelling(const struct policy *policy, const struct workspace_p
         verdict_set_outside_rules(verdict, "%s is kept from agents by .agentignore", path->display);
 }
 
+/* The same of what the path leads to, where that is another. */
+static void check_links(const struct policy *policy, const struct workspace_path *path,
+                        enum policy_access access, struct policy_verdict *verdict)
+{
+    struct buf real = {0};
+    struct err err = {0};
+    enum status status = workspace_canonical(path, &real, &err);
+    bool is_other = status == STATUS_OK && !str_eq_c(buf_str(&real), path->absolute);
+    if (status == STATUS_DENIED)
+        verdict_set(verdict, POLICY_REFUSE, "%.400s", err.text);
+    else if (is_other && verdict->answer == POLICY_ALLOW)
+        check_spelling(policy, path, buf_str(&real), access, verdict);
+    buf_finish(&real);
+}
+
 void policy_check_path(const struct policy *policy, const struct workspace_path *path,
                        enum policy_access access, struct policy_verdict *ret_verdict)
 {
@@ -146,14 +161,8 @@ void policy_check_path(const struct policy *policy, const struct workspace_path 
         return;
     }
     check_spelling(policy, path, str_from(path->absolute), access, ret_verdict);
-    struct buf real = {0};
-    struct err err = {0};
-    enum status status = workspace_canonical(path, &real, &err);
-    if (status == STATUS_DENIED)
-        verdict_set(ret_verdict, POLICY_REFUSE, "%.400s", err.text);
-    else if (status == STATUS_OK && ret_verdict->answer == POLICY_ALLOW)
-        check_spelling(policy, path, buf_str(&real), access, ret_verdict);
-    buf_finish(&real);
+    if (!path->exact) /* else nobody follows a link that is put there now */
+        check_links(policy, path, access, ret_verdict);
     if (plan && ret_verdict->answer == POLICY_ASK)
         ret_verdict->answer = POLICY_REFUSE;
 }

@@ -37,9 +37,10 @@ static bool produced_is_kept(const struct responses_chain *chain,
     return key == chain->hold.produced_key;
 }
 
-size_t responses_chain_covered(const struct responses_chain *chain,
-                               const struct responses_request *request, const struct lane *lane)
+size_t responses_chain_covered(const struct response *response, const struct lane *lane)
 {
+    const struct responses_chain *chain = response->chain;
+    const struct responses_request *request = &response->request.request;
     const struct responses_history *history = &request->history;
     size_t covered = chain->hold.sent + chain->hold.produced + chain->hold.steered;
     bool is_cached = chain->hold.is_cached && chain->lane == lane &&
@@ -50,7 +51,7 @@ size_t responses_chain_covered(const struct responses_chain *chain,
     if (chain->hold.generation != history->generation || covered >= history->count)
         return 0;
     if (responses_client_takes_tools_once(chain->client, request->model) &&
-        chain->hold.tools_hash != hash_bytes(request->tools))
+        chain->hold.tools_hash != response->tools_hash)
         return 0;
     return produced_is_kept(chain, history) ? covered : 0;
 }

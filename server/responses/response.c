@@ -39,6 +39,7 @@ struct response *response_new(struct responses_chain *chain,
     response->sequence = -1;
     response->result.queued_ms = responses_now(chain->client);
     responses_request_copy(&response->request, request);
+    response->tools_hash = hash_bytes(request->tools);
     chain->response = response;
     chain->client->is_unsettled = true;
     return response;
@@ -79,7 +80,7 @@ enum status response_send(struct response *response, struct lane *lane)
     struct responses *client = response->client;
     struct connection *connection = lane->connection;
     const struct responses_request *request = &response->request.request;
-    size_t first = responses_chain_covered(response->chain, request, lane);
+    size_t first = responses_chain_covered(response, lane);
     struct buf frame = {0};
     write_frame(response, lane, first, &frame);
     size_t length = frame.len;
@@ -97,7 +98,7 @@ enum status response_send(struct response *response, struct lane *lane)
     response->attempts++;
     response->refused_when_sent = responses_refused(client, request->model);
     bool tools_once = responses_client_takes_tools_once(client, request->model);
-    response->sent_tools_hash = tools_once ? hash_bytes(request->tools) : 0;
+    response->sent_tools_hash = tools_once ? response->tools_hash : 0;
     response->event_ms = connection->used_ms = responses_now(client);
     response->result.sent_ms = response->event_ms;
     response->chain->is_left_behind = false;

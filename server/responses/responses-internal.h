@@ -296,8 +296,7 @@ struct responses_chain {
     } hold;
 };
 /* The place of the first item to send after the held response; 0: full input. */
-size_t responses_chain_covered(const struct responses_chain *chain,
-                               const struct responses_request *request, const struct lane *lane);
+size_t responses_chain_covered(const struct response *response, const struct lane *lane);
 /* The response on the lane went wrong or was taken off: only a stored parent still stands. */
 void responses_chain_lose_cache(struct responses_chain *chain);
 void responses_chain_keep(struct responses_chain *chain, const struct response *response);
@@ -328,7 +327,9 @@ struct response {
     struct request_copy request;
     struct responses_handlers handlers;
     void *user;
-    uint64_t order, not_before_ms, event_ms, sent_tools_hash;
+    uint64_t order, not_before_ms, event_ms;
+    uint64_t tools_hash;      /* of the request's tools … */
+    uint64_t sent_tools_hash; /* … if the conversation has them, 0 if each request does */
     unsigned attempts;
     int64_t sequence;
     uint64_t delta_bytes, produced_key;

@@ -118,7 +118,7 @@ static bool stays_on(const struct response *response, const struct lane *lane)
     const struct responses_chain *chain = response->chain;
     bool can = chain->in_turn && chain->lane == lane && lane->state == LANE_FREE &&
                lane->connection->is_left && !lane->connection->is_retiring;
-    return can && responses_chain_covered(chain, &response->request.request, lane) > 0;
+    return can && responses_chain_covered(response, lane) > 0;
 }
 
 static struct connection *find_own(const struct response *response)

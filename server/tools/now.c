@@ -12,9 +12,7 @@ enum status now_resolve_for(const struct tools_thread *thread, struct str given,
     if (status < 0)
         return status;
     file.given = str_dup_c(given);
-    status = workspace_stat(&file.path, &file.stat, err);
-    if (status == STATUS_OK)
-        status = workspace_pin(workspace, &file.path, &file.real, err);
+    status = workspace_look(workspace, &file.path, &file.stat, &file.real, err);
     if (status < 0) {
         now_finish(&file);
         return status;

@@ -220,3 +220,32 @@ enum status workspace_pin(const struct workspace *workspace, const struct worksp
     ret_path->exact = true;
     return STATUS_OK;
 }
+
+/* Something that is there and reached without any link: its path is canonical as it stands. */
+static bool look_straight(const struct workspace_path *path, struct workspace_stat *ret_stat)
+{
+    struct stat found;
+    int fd = beneath_open(path->root, path->relative, O_PATH | O_NOFOLLOW, BENEATH_NO_LINKS);
+    bool is_straight = fd >= 0 && fstat(fd, &found) == 0 && !S_ISLNK(found.st_mode);
+    if (fd >= 0)
+        close(fd);
+    if (is_straight)
+        stat_convert(&found, ret_stat);
+    return is_straight;
+}
+
+enum status workspace_look(const struct workspace *workspace, const struct workspace_path *path,
+                           struct workspace_stat *ret_stat, struct workspace_path *ret_path,
+                           struct err *err)
+{
+    enum status status = root_check_usable(path->root, err);
+    if (status < 0)
+        return status;
+    if (look_straight(path, ret_stat)) {
+        path_fill(workspace, path->root, mem_dup_c(path->relative), ret_path);
+        ret_path->exact = true;
+        return STATUS_OK;
+    }
+    status = workspace_stat(path, ret_stat, err);
+    return status < 0 ? status : workspace_pin(workspace, path, ret_path, err);
+}

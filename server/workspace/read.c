@@ -18,7 +18,8 @@ enum status read_whole(int fd, size_t limit_bytes, struct buf *bytes, const char
 {
     size_t start = bytes->len;
     for (;;) {
-        buf_reserve(bytes, 64 * KIB);
+        if (bytes->cap - bytes->len < 2) /* one byte of room tells the end */
+            buf_reserve(bytes, 64 * KIB);
         ssize_t got = read(fd, bytes->ptr + bytes->len, bytes->cap - bytes->len - 1);
         if (got < 0 && errno == EINTR)
             continue;
@@ -84,16 +85,14 @@ enum status workspace_read(const struct workspace_path *path, size_t limit_bytes
     status = open_regular(path, limit_bytes, &fd, &found, err);
     if (status < 0)
         return status;
-    struct buf bytes = {0};
-    buf_reserve(&bytes, (size_t)found.st_size + 1);
-    status = read_whole(fd, limit_bytes, &bytes, path->display, err);
+    size_t start = ret_bytes->len;
+    buf_reserve(ret_bytes, (size_t)found.st_size + 1);
+    status = read_whole(fd, limit_bytes, ret_bytes, path->display, err);
     close(fd);
-    if (status == STATUS_OK) {
-        buf_append(ret_bytes, buf_str(&bytes));
-        if (ret_stat)
-            stat_convert(&found, ret_stat);
-    }
-    buf_finish(&bytes);
+    if (status < 0)
+        buf_truncate(ret_bytes, start);
+    else if (ret_stat)
+        stat_convert(&found, ret_stat);
     return status;
 }
 
