@@ -102,6 +102,12 @@ void agent_thread_warm(struct agent_thread *thread);
 /* From the journal: items, unfinished calls as unknown, a turn cut off marked interrupted.
  * STATUS_NOT_FOUND, STATUS_CONFLICT (leased elsewhere). Already open: the same object. */
 struct agent_thread *agent_thread_resume(struct agent *agent, struct str id, struct err *err);
+/* Its last turn was cut off by a crash or a reload, or prompts of that time still wait: these start
+ * when somebody wants them. agent_thread_continue goes on from what was saved, then with the prompts;
+ * *ret_turn_id is the first of these turns. STATUS_NOT_FOUND when there is nothing to continue. */
+bool agent_thread_can_continue(const struct agent_thread *thread);
+enum status agent_thread_continue(struct agent_thread *thread, char ret_turn_id[ID_BYTES],
+                                  bool *ret_queued, struct err *err);
 struct agent_thread *agent_thread_find(struct agent *agent, struct str id);    /* open ones */
 /* The last used open thread of that root, or NULL. */
 struct agent_thread *agent_thread_last(struct agent *agent, struct str root_path);

@@ -38,15 +38,24 @@ enum status journal_look(struct str folder, uint64_t max_ms, struct journal_fact
 struct journal_thread {
     char id[ID_BYTES];
     struct str root, title, model;    /* borrowed during callbacks */
+    struct str effort, mode;          /* its own choice; empty: as set for all */
     uint64_t created_ms, updated_ms;
+    uint64_t foreign_seq;             /* reasoning items before it are another model's or key's */
     bool archived, leased_elsewhere;
+    bool cut_off;                     /* its last turn did not come to its end */
 };
+/* The error of a turn that was found running after its process had ended. */
+#define JOURNAL_CUT_OFF "Lanebridge ended while it ran"
 enum status journal_thread_create(struct journal *journal, struct str root, struct str model,
                                   char ret_id[ID_BYTES], struct err *err);   /* leased to us */
 enum status journal_thread_set_title(struct journal *journal, const char *id, struct str title,
                                      struct err *err);
 enum status journal_thread_set_model(struct journal *journal, const char *id, struct str model,
                                      struct err *err);
+enum status journal_thread_set_effort(struct journal *journal, const char *id, struct str effort,
+                                      struct err *err);
+enum status journal_thread_set_mode(struct journal *journal, const char *id, struct str mode,
+                                    struct err *err);
 enum status journal_thread_set_archived(struct journal *journal, const char *id, bool archived,
                                         struct err *err);
 enum status journal_thread_delete(struct journal *journal, const char *id, struct err *err);
@@ -58,10 +67,16 @@ enum status journal_thread_set_tools(struct journal *journal, const char *thread
 enum status journal_thread_get_tools(struct journal *journal, const char *thread_id,
                                      struct str made_by, struct buf *ret_json, struct err *err);
 typedef bool journal_thread_fn(void *user, const struct journal_thread *thread);   /* false stops */
-/* Newest first; root empty: all; query matches titles (substring); cursor: updated_ms below it, 0 none. */
-enum status journal_thread_list(struct journal *journal, struct str root, struct str query,
-                                uint64_t cursor_ms, size_t limit, journal_thread_fn *fn, void *user,
-                                struct err *err);
+struct journal_filter {
+    struct str root;         /* empty: all */
+    struct str query;        /* part of a title or of a prompt, capitals of ASCII aside */
+    bool with_archived;
+    uint64_t cursor_ms;      /* updated before it; 0: none */
+    size_t limit;            /* threads of one millisecond come together, so it may be passed */
+};
+/* Newest first. */
+enum status journal_thread_list(struct journal *journal, const struct journal_filter *filter,
+                                journal_thread_fn *fn, void *user, struct err *err);
 enum status journal_thread_get(struct journal *journal, struct str id, journal_thread_fn *fn, void *user,
                                struct err *err);
 /* Leases name process, boot and start time; a dead owner's lease is taken at once, a live one's only
@@ -77,13 +92,20 @@ enum status journal_prune(struct journal *journal, uint64_t before_ms, size_t *r
                           struct err *err);
 
 /* -- Turns and items ----------------------------------------------------------------------------------------- */
-/* status: "running", "completed", "interrupted", "failed". */
+/* status: "queued", "running", "completed", "interrupted", "failed". */
 enum status journal_turn_create(struct journal *journal, const char *thread_id, char ret_id[ID_BYTES],
-                                struct err *err);
+                                struct err *err);          /* running */
+/* Queued, with what was asked and the item that this will be, so that neither is lost in a crash. */
+enum status journal_turn_queue(struct journal *journal, const char *thread_id, struct str prompt,
+                               struct str input_json, char ret_id[ID_BYTES], struct err *err);
+/* Running now, and its input an item (of the same transaction, if that is appended in one). */
+enum status journal_turn_begin(struct journal *journal, const char *turn_id, struct err *err);
 enum status journal_turn_end(struct journal *journal, const char *turn_id, const char *status,
                              struct str usage_json, struct str error, struct err *err);
 struct journal_turn {
     struct str id, status, usage_json, error;
+    struct str prompt;        /* empty: of an older version, or nobody asked */
+    struct str input_json;    /* of one that is queued */
     uint64_t started_ms, ended_ms;
 };
 typedef bool journal_turn_fn(void *user, const struct journal_turn *turn);

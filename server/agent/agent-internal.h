@@ -1,5 +1,5 @@
 /* Inside of the agent. agent.c: the object and its events; thread.c: threads and their queue;
- * history.c: the items; turn.c: the turn's states; stream.c: what a response brings; call.c: the
+ * resume.c: a thread from the journal; history.c: the items; turn.c: the turn's states; stream.c: what a response brings; call.c: the
  * calls of a turn; undo.c: taking a turn back; context.c: what the model is told; steer.c: messages
  * for a turn that runs; size.c: how much of the model's context a thread takes; compact.c: making
  * that less. */
@@ -56,6 +56,7 @@ struct agent_thread {
     struct loop_timer *kick;            /* advances on the next loop turn */
     bool warm_wanted, is_rewarm_wanted; /* when the folder is trusted; after a rotation */
     bool title_wanted;                  /* to be told */
+    bool is_cut_off;                    /* its last turn was, and can be continued */
     struct {
         int64_t told_tokens; /* of the first told_items, as the endpoint counted; 0: not known */
         size_t told_items;
@@ -63,6 +64,7 @@ struct agent_thread {
     } context;
 };
 
+struct agent_thread *thread_new(struct agent *agent, struct str id, struct str root);
 /* The first items of the history: what the model is and where it works. Once, at the first need. */
 void thread_need_preamble(struct agent_thread *thread);
 /* Something ended or was queued: looks, on the next loop turn, at what is to be done. */
@@ -128,6 +130,8 @@ struct agent_turn {
     size_t steers_away;            /* the first so many were given to the response */
     bool steer_returned;           /* this response takes none */
     bool is_compaction;            /* that is all it does */
+    bool is_continuation;          /* of a turn that was cut off: nobody asks anything new */
+    bool is_held;                  /* queued before a crash: waits until somebody wants it */
     bool was_shortened;            /* because the last request did not fit: not twice */
     size_t shortened_at;           /* the place of what a response itself compacted to; 0: none */
     struct compaction *compaction; /* while COMPACTING */
@@ -140,8 +144,10 @@ struct agent_turn {
     bool announced_end, announces_wait;
 };
 
-/* input NULL: it compacts. */
+/* input NULL: without a prompt. */
 struct agent_turn *turn_new(struct agent_thread *thread, const struct agent_input *input);
+/* One that was queued when its process ended: held. */
+struct agent_turn *turn_restore(struct agent_thread *thread, const struct journal_turn *stored);
 void turn_free(struct agent_turn *turn);
 void turn_begin(struct agent_turn *turn);
 void turn_interrupt(struct agent_turn *turn);

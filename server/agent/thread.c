@@ -1,11 +1,6 @@
 /* Threads: opened from nothing or from the journal, one turn at a time. */
 #include "agent-internal.h"
 
-static const char unknown_output[] = "The editor or Lanebridge ended while this ran: whether it "
-                                     "finished is not known, and it was not run "
-                                     "again. Look at the files or run a check before you go on.";
-static const char not_run_output[] = "Not run: the turn ended before this call was started.";
-
 void thread_append(struct agent_thread *thread, const char *turn_id, const char *kind,
                    struct str json)
 {
@@ -93,6 +88,14 @@ static void announce_waiting(struct agent_thread *thread)
     }
 }
 
+static size_t next_in_queue(const struct agent_thread *thread)
+{
+    size_t next = 0;
+    while (next < thread->queue.len && thread->queue.ptr[next]->is_held)
+        next++;
+    return next;
+}
+
 static void on_kick(void *user)
 {
     struct agent_thread *thread = user;
@@ -106,9 +109,10 @@ static void on_kick(void *user)
     }
     if (thread->turn || thread->warming || thread->undo)
         return;
-    if (thread->queue.len > 0) {
-        thread->turn = thread->queue.ptr[0];
-        vec_remove(&thread->queue, 0);
+    size_t next = next_in_queue(thread);
+    if (next < thread->queue.len) {
+        thread->turn = thread->queue.ptr[next];
+        vec_remove(&thread->queue, next);
         thread->warm_wanted = false;
         turn_begin(thread->turn);
     } else if (wants_warm_up(thread)) {
@@ -124,7 +128,7 @@ void thread_kick(struct agent_thread *thread)
 /* -- Opening
  * --------------------------------------------------------------------------------------------- */
 
-static struct agent_thread *thread_new(struct agent *agent, struct str id, struct str root)
+struct agent_thread *thread_new(struct agent *agent, struct str id, struct str root)
 {
     struct agent_thread *thread = mem_new(struct agent_thread);
     thread->agent = agent;
@@ -169,172 +173,8 @@ void agent_thread_warm(struct agent_thread *thread)
     thread_kick(thread);
 }
 
-/* -- Resuming
+/* -- Finding and closing
  * -------------------------------------------------------------------------------------------- */
-
-/* What open_calls holds. */
-static char function_mark[] = "f", custom_mark[] = "c";
-
-struct resume {
-    struct agent_thread *thread;
-    struct map open_calls; /* call_id -> one of the marks */
-    VEC(char *) order;     /* their ids, as they came */
-    char root[4096];
-};
-
-static void note_item(struct resume *resume, struct str json)
-{
-    struct str type, call_id;
-    struct buf text = {0}, id = {0};
-    if (json_raw_member(json, "type", &type) == STATUS_OK && json_raw_decode(type, &text) &&
-        json_raw_member(json, "call_id", &call_id) == STATUS_OK && json_raw_decode(call_id, &id)) {
-        struct str name = buf_str(&text);
-        if (str_eq_c(name, "function_call") || str_eq_c(name, "custom_tool_call")) {
-            map_set(&resume->open_calls, buf_str(&id),
-                    str_eq_c(name, "function_call") ? function_mark : custom_mark);
-            vec_push(&resume->order, str_dup_c(buf_str(&id)));
-        } else if (str_ends_with(name, STR("_output"))) {
-            map_remove(&resume->open_calls, buf_str(&id));
-        }
-    }
-    buf_finish(&text);
-    buf_finish(&id);
-}
-
-static bool on_stored_item(void *user, const struct journal_item *item)
-{
-    struct resume *resume = user;
-    history_push(&resume->thread->history, item->json);
-    note_item(resume, item->json);
-    return true;
-}
-
-static void answer_open_call(struct resume *resume, struct str call_id, bool is_custom)
-{
-    struct agent_thread *thread = resume->thread;
-    struct buf saved = {0}, json = {0};
-    struct str text = str_from(not_run_output);
-    enum journal_call_state state =
-        journal_call_find(thread->agent->env.journal, thread->id, call_id, &saved);
-    if (state == CALL_DONE)
-        text = buf_str(&saved);
-    else if (state == CALL_STARTED)
-        text = str_from(unknown_output);
-    history_format_output(&json, call_id, is_custom, text);
-    thread_append(thread, "", "tool", buf_str(&json));
-    buf_finish(&saved);
-    buf_finish(&json);
-}
-
-static void answer_open_calls(struct resume *resume)
-{
-    for (size_t i = 0; i < resume->order.len; i++) {
-        struct str call_id = str_from(resume->order.ptr[i]);
-        const char *kind = map_remove(&resume->open_calls, call_id);
-        if (kind)
-            answer_open_call(resume, call_id, kind == custom_mark);
-        mem_free(resume->order.ptr[i]);
-    }
-    vec_finish(&resume->order);
-    map_finish(&resume->open_calls);
-}
-
-static bool on_stored_thread(void *user, const struct journal_thread *stored)
-{
-    struct resume *resume = user;
-    struct buf *title = &resume->thread->title;
-    buf_append(title, stored->title);
-    return true;
-}
-
-static bool on_root(void *user, const struct journal_thread *stored)
-{
-    struct resume *resume = user;
-    size_t len = stored->root.len < sizeof(resume->root) ? stored->root.len : 0;
-    memcpy(resume->root, stored->root.ptr, len);
-    return true;
-}
-
-struct unplaced {
-    VEC(char *) ids;
-    VEC(char *) items;
-};
-
-static bool on_waiting(void *user, const struct journal_waiting *waiting)
-{
-    struct unplaced *unplaced = user;
-    vec_push(&unplaced->ids, str_dup_c(waiting->id));
-    vec_push(&unplaced->items, str_dup_c(waiting->json));
-    return true;
-}
-
-/* What was said to a turn that was cut off before the model got it. */
-static void place_waiting(struct agent_thread *thread)
-{
-    struct unplaced unplaced = {0};
-    journal_waiting_each(thread->agent->env.journal, thread->id, on_waiting, &unplaced, NULL);
-    for (size_t i = 0; i < unplaced.ids.len; i++) {
-        thread_place(thread, unplaced.ids.ptr[i], str_from(unplaced.items.ptr[i]));
-        mem_free(unplaced.ids.ptr[i]);
-        mem_free(unplaced.items.ptr[i]);
-    }
-    vec_finish(&unplaced.ids);
-    vec_finish(&unplaced.items);
-}
-
-struct cut_off {
-    struct journal *journal;
-    VEC(char *) ids;
-};
-
-static bool on_stored_turn(void *user, const struct journal_turn *turn)
-{
-    struct cut_off *cut = user;
-    if (str_eq_c(turn->status, "running"))
-        vec_push(&cut->ids, str_dup_c(turn->id));
-    return true;
-}
-
-static void end_cut_off_turns(struct agent_thread *thread)
-{
-    struct cut_off cut = {.journal = thread->agent->env.journal};
-    journal_turn_each(cut.journal, thread->id, on_stored_turn, &cut, NULL);
-    for (size_t i = 0; i < cut.ids.len; i++) {
-        journal_turn_end(cut.journal, cut.ids.ptr[i], "interrupted", STR(""),
-                         STR("Lanebridge ended while it ran"), NULL);
-        mem_free(cut.ids.ptr[i]);
-    }
-    vec_finish(&cut.ids);
-}
-
-struct agent_thread *agent_thread_resume(struct agent *agent, struct str id, struct err *err)
-{
-    struct agent_thread *open = agent_thread_find(agent, id);
-    if (open)
-        return open;
-    struct journal *journal = agent->env.journal;
-    struct resume resume = {0};
-    enum status status = STATUS_NOT_FOUND;
-    if (id.len > 0 && id.len < ID_BYTES)
-        status = journal_thread_get(journal, id, on_root, &resume, err);
-    if (status == STATUS_NOT_FOUND)
-        err_set(err, STATUS_NOT_FOUND, "there is no thread " STR_FMT, STR_ARG(id));
-    if (status < 0)
-        return NULL;
-    char id_text[ID_BYTES] = "";
-    memcpy(id_text, id.ptr, id.len);
-    if (journal_lease_take(journal, id_text, false, err) < 0)
-        return NULL;
-    resume.thread = thread_new(agent, id, str_from(resume.root));
-    journal_thread_get(journal, id, on_stored_thread, &resume, NULL);
-    journal_begin(journal);
-    journal_item_each(journal, id_text, 0, on_stored_item, &resume, NULL);
-    answer_open_calls(&resume);
-    place_waiting(resume.thread);
-    end_cut_off_turns(resume.thread);
-    journal_commit(journal);
-    return resume.thread;
-}
 
 struct agent_thread *agent_thread_find(struct agent *agent, struct str id)
 {
@@ -364,7 +204,8 @@ struct str agent_thread_title(const struct agent_thread *thread)
 
 bool agent_thread_is_busy(const struct agent_thread *thread)
 {
-    return thread->queue.len > 0 || (thread->turn && !turn_is_over(thread->turn));
+    return next_in_queue(thread) < thread->queue.len ||
+           (thread->turn && !turn_is_over(thread->turn));
 }
 
 static void leave_list(struct agent_thread *thread)
@@ -385,11 +226,13 @@ void agent_thread_close(struct agent_thread *thread)
     tools_thread_free(thread->tools);
     responses_chain_free(thread->chain);
     if (thread->turn && !thread->turn->announced_end)
-        journal_turn_end(journal, thread->turn->id, "interrupted", STR(""), STR(""), NULL);
+        journal_turn_end(journal, thread->turn->id, "interrupted", STR(""), STR(JOURNAL_CUT_OFF),
+                         NULL);
     turn_free(thread->turn);
     for (size_t i = 0; i < thread->queue.len; i++) {
         struct agent_turn *turn = thread->queue.ptr[i];
-        journal_turn_end(journal, turn->id, "interrupted", STR(""), STR(""), NULL);
+        if (turn->user_json.len == 0) /* the others wait in the journal, until it is opened again */
+            journal_turn_end(journal, turn->id, "interrupted", STR(""), STR(""), NULL);
         turn_free(turn);
     }
     vec_finish(&thread->queue);
@@ -412,27 +255,30 @@ static void set_title(struct agent_thread *thread, struct str prompt)
     thread->title_wanted = true;
 }
 
-/* input NULL: a compaction. */
-static enum status queue_turn(struct agent_thread *thread, const struct agent_input *input,
+/* Takes the turn. */
+static enum status queue_turn(struct agent_thread *thread, struct agent_turn *turn,
                               char ret_turn_id[ID_BYTES], bool *ret_queued, struct err *err)
 {
+    enum status status = STATUS_OK;
     if (thread->queue.len >= LIMIT_TURN_QUEUE_COUNT)
-        return err_set(err, STATUS_LIMIT,
-                       "%d prompts wait already: let some finish, or stop the turn",
-                       LIMIT_TURN_QUEUE_COUNT);
-    struct agent_turn *turn = turn_new(thread, input);
-    enum status status = journal_turn_create(thread->agent->env.journal, thread->id, turn->id, err);
+        status =
+            err_set(err, STATUS_LIMIT, "%d prompts wait already: let some finish, or stop the turn",
+                    LIMIT_TURN_QUEUE_COUNT);
+    if (status == STATUS_OK)
+        status = journal_turn_queue(thread->agent->env.journal, thread->id, buf_str(&turn->prompt),
+                                    buf_str(&turn->user_json), turn->id, err);
     if (status < 0) {
         turn_free(turn);
         return status;
     }
+    thread->is_cut_off = false; /* it goes on, this way or another */
     *ret_queued = turn->announces_wait = agent_thread_is_busy(thread);
     memcpy(ret_turn_id, turn->id, ID_BYTES);
     leave_list(thread); /* last used goes to the end */
     vec_push(&thread->agent->threads, thread);
     vec_push(&thread->queue, turn);
-    if (thread->title.len == 0 && input)
-        set_title(thread, input->prompt);
+    if (thread->title.len == 0 && turn->prompt.len > 0)
+        set_title(thread, buf_str(&turn->prompt));
     thread_kick(thread);
     return STATUS_OK;
 }
@@ -442,13 +288,49 @@ enum status agent_turn_start(struct agent_thread *thread, const struct agent_inp
 {
     if (str_trim(input->prompt).len == 0)
         return err_set(err, STATUS_INVALID, "the prompt is empty: write what should be done");
-    return queue_turn(thread, input, ret_turn_id, ret_queued, err);
+    return queue_turn(thread, turn_new(thread, input), ret_turn_id, ret_queued, err);
 }
 
 enum status agent_thread_compact(struct agent_thread *thread, char ret_turn_id[ID_BYTES],
                                  bool *ret_queued, struct err *err)
 {
-    return queue_turn(thread, NULL, ret_turn_id, ret_queued, err);
+    struct agent_turn *turn = turn_new(thread, NULL);
+    turn->is_compaction = true;
+    return queue_turn(thread, turn, ret_turn_id, ret_queued, err);
+}
+
+bool agent_thread_can_continue(const struct agent_thread *thread)
+{
+    return thread->is_cut_off || (thread->queue.len > 0 && thread->queue.ptr[0]->is_held);
+}
+
+/* What was cut off goes before what waited behind it. */
+static void put_last_first(struct agent_thread *thread)
+{
+    struct agent_turn *last = vec_last(&thread->queue);
+    memmove(thread->queue.ptr + 1, thread->queue.ptr,
+            (thread->queue.len - 1) * sizeof(struct agent_turn *));
+    thread->queue.ptr[0] = last;
+}
+
+enum status agent_thread_continue(struct agent_thread *thread, char ret_turn_id[ID_BYTES],
+                                  bool *ret_queued, struct err *err)
+{
+    if (!agent_thread_can_continue(thread))
+        return err_set(err, STATUS_NOT_FOUND, "nothing was cut off in this thread: ask instead");
+    if (thread->is_cut_off) {
+        struct agent_turn *turn = turn_new(thread, NULL);
+        turn->is_continuation = true;
+        enum status status = queue_turn(thread, turn, ret_turn_id, ret_queued, err);
+        if (status < 0)
+            return status;
+        put_last_first(thread);
+    }
+    memcpy(ret_turn_id, thread->queue.ptr[0]->id, ID_BYTES);
+    for (size_t i = 0; i < thread->queue.len; i++)
+        thread->queue.ptr[i]->is_held = false;
+    thread_kick(thread);
+    return STATUS_OK;
 }
 
 enum status agent_turn_steer(struct agent_thread *thread, struct str turn_id,

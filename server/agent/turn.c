@@ -9,6 +9,11 @@ static const char interrupted_note[] = "<turn_interrupted>The user stopped the p
                                        "Commands that ran may have been cut off; "
                                        "check before you rely on them.</turn_interrupted>";
 
+static const char continued_note[] =
+    "<turn_continued>Lanebridge or the editor was stopped in the middle of the last turn, and the "
+    "user lets it go on now. What was saved is above. Go on from there; check before you rely on "
+    "what is not known to have finished.</turn_continued>";
+
 /* -- States
  * ------------------------------------------------------------------------------------------ */
 
@@ -36,7 +41,6 @@ struct agent_turn *turn_new(struct agent_thread *thread, const struct agent_inpu
     struct agent_turn *turn = mem_new(struct agent_turn);
     turn->thread = thread;
     turn->state = TURN_QUEUED;
-    turn->is_compaction = !input;
     if (!input)
         return turn;
     buf_append(&turn->prompt, input->prompt);
@@ -44,6 +48,16 @@ struct agent_turn *turn_new(struct agent_thread *thread, const struct agent_inpu
     context_append_user(&text, input);
     history_format_message(&turn->user_json, "user", buf_str(&text));
     buf_finish(&text);
+    return turn;
+}
+
+struct agent_turn *turn_restore(struct agent_thread *thread, const struct journal_turn *stored)
+{
+    struct agent_turn *turn = turn_new(thread, NULL);
+    snprintf(turn->id, sizeof(turn->id), STR_FMT, STR_ARG(stored->id));
+    buf_append(&turn->prompt, stored->prompt);
+    buf_append(&turn->user_json, stored->input_json);
+    turn->is_held = true;
     return turn;
 }
 
@@ -261,10 +275,28 @@ void turn_on_compacted(struct agent_turn *turn, const char *failure)
     }
 }
 
+/* What was queued becomes an item, both at once: a crash finds it in one place. */
+static void keep_prompt(struct agent_turn *turn)
+{
+    struct journal *journal = turn->thread->agent->env.journal;
+    struct buf note = {0};
+    thread_need_preamble(turn->thread);
+    journal_join(journal);
+    journal_turn_begin(journal, turn->id, NULL);
+    if (turn->user_json.len > 0) {
+        thread_append(turn->thread, turn->id, "user", buf_str(&turn->user_json));
+    } else if (turn->is_continuation) {
+        history_format_message(&note, "user", str_from(continued_note));
+        thread_append(turn->thread, turn->id, "context", buf_str(&note));
+    }
+    journal_commit(journal);
+    buf_finish(&note);
+}
+
 static void say_prompt(struct agent_turn *turn)
 {
-    thread_need_preamble(turn->thread);
-    thread_append(turn->thread, turn->id, "user", buf_str(&turn->user_json));
+    if (turn->user_json.len == 0)
+        return;
     struct agent_event said = agent_event_for(turn, AGENT_ITEM_COMPLETED);
     said.item_type = AGENT_USER_MESSAGE;
     said.item_id = turn->id;
@@ -280,12 +312,13 @@ void turn_begin(struct agent_turn *turn)
     responses_get_status(agent->env.responses, &turn->before);
 
     struct agent_event started = agent_event_for(turn, AGENT_TURN_STARTED);
-    started.text = turn->is_compaction ? STR("Compact the conversation")
-                                       : context_title(buf_str(&turn->prompt));
+    started.text = turn->is_compaction     ? STR("Compact the conversation")
+                   : turn->is_continuation ? STR("Continue")
+                                           : context_title(buf_str(&turn->prompt));
     agent_emit(agent, &started);
     responses_chain_set_in_turn(thread->chain, true);
-    if (!turn->is_compaction)
-        say_prompt(turn);
+    keep_prompt(turn);
+    say_prompt(turn);
     if (turn->state != TURN_QUEUED) /* who was told of it has stopped it */
         turn_advance(turn);
     else if (turn->is_compaction)

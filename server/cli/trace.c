@@ -180,8 +180,8 @@ static int trace_run(struct trace *trace)
         err_set(&err, STATUS_NOT_FOUND, "there is no journal in %s yet: no turn has run",
                 env.state_folder);
     if (trace->journal) {
-        journal_thread_list(trace->journal, STR(""), STR(""), 0, ALL_THREADS, on_thread, trace,
-                            NULL);
+        const struct journal_filter all = {.with_archived = true, .limit = ALL_THREADS};
+        journal_thread_list(trace->journal, &all, on_thread, trace, NULL);
         code = print_result(trace);
     } else {
         cli_complain("trace", "%s", err.text);

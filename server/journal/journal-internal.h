@@ -6,7 +6,7 @@
 
 #include <lanebridge/journal.h>
 
-enum { JOURNAL_VERSION = 4, LEASE_BYTES = 128 };
+enum { JOURNAL_VERSION = 5, LEASE_BYTES = 128 };
 
 /* One row each in statement.c's table. */
 enum statement_id {
@@ -16,8 +16,11 @@ enum statement_id {
     SQL_THREAD_INSERT,
     SQL_THREAD_GET,
     SQL_THREAD_LIST,
+    SQL_THREAD_LIST_ALL,
     SQL_THREAD_TITLE,
     SQL_THREAD_MODEL,
+    SQL_THREAD_EFFORT,
+    SQL_THREAD_MODE,
     SQL_THREAD_ARCHIVED,
     SQL_THREAD_BASE,
     SQL_THREAD_TOUCH,
@@ -37,6 +40,7 @@ enum statement_id {
     SQL_LEASE_RENEW,
     SQL_LEASE_DROP,
     SQL_TURN_INSERT,
+    SQL_TURN_BEGIN,
     SQL_TURN_END,
     SQL_TURN_EACH,
     SQL_ITEM_INSERT,

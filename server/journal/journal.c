@@ -95,20 +95,37 @@ static int add_review(sqlite3 *db)
                         "CREATE TABLE review ("
                         "  num INTEGER PRIMARY KEY AUTOINCREMENT,"
                         "  path TEXT NOT NULL,"
-                        "  old_path TEXT NOT NULL,"     /* of one that was moved */
-                        "  lease TEXT NOT NULL,"        /* the window that shows it */
-                        "  base_hash TEXT NOT NULL,"    /* blobs; '' where there is no file */
+                        "  old_path TEXT NOT NULL,"  /* of one that was moved */
+                        "  lease TEXT NOT NULL,"     /* the window that shows it */
+                        "  base_hash TEXT NOT NULL," /* blobs; '' where there is no file */
                         "  now_hash TEXT NOT NULL,"
-                        "  hunks TEXT NOT NULL,"        /* JSON: whose they are, and where */
+                        "  hunks TEXT NOT NULL," /* JSON: whose they are, and where */
                         "  updated_ms INTEGER NOT NULL);"
                         "CREATE INDEX review_by_path ON review (path);"
                         "PRAGMA user_version = 4;",
                         NULL, NULL, NULL);
 }
 
+/* What was asked, for lists and for turns that wait; what a thread itself chooses; and the threads
+ * of a folder without looking at all others. */
+static int add_prompts(sqlite3 *db)
+{
+    return sqlite3_exec(db,
+                        "ALTER TABLE turn ADD COLUMN prompt TEXT NOT NULL DEFAULT '';"
+                        /* the item it will be, until it is one: status queued */
+                        "ALTER TABLE turn ADD COLUMN input TEXT NOT NULL DEFAULT '';"
+                        "ALTER TABLE thread ADD COLUMN effort TEXT NOT NULL DEFAULT '';"
+                        "ALTER TABLE thread ADD COLUMN mode TEXT NOT NULL DEFAULT '';"
+                        /* reasoning before it is another model's or key's, and not sent */
+                        "ALTER TABLE thread ADD COLUMN foreign_seq INTEGER NOT NULL DEFAULT 0;"
+                        "CREATE INDEX thread_by_root ON thread (root, updated_ms);"
+                        "PRAGMA user_version = 5;",
+                        NULL, NULL, NULL);
+}
+
 /* steps[n] leads from version n to n + 1, its user_version included. */
 static int (*const steps[JOURNAL_VERSION])(sqlite3 *db) = {run_schema, add_waiting, add_toolset,
-                                                           add_review};
+                                                           add_review, add_prompts};
 
 /* Two windows may come here at once: the version is read again under the lock. */
 static int migrate(sqlite3 *db, int *ret_version)

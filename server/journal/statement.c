@@ -1,9 +1,18 @@
 /* Every SQL text of the module, and running them. */
 #include "journal-internal.h"
 
-#define THREAD_COLUMNS "id, root, title, model, created_ms, updated_ms, archived, lease, lease_ms"
 #define LIMIT_TEXT_OF(limit) #limit
 #define LIMIT_TEXT(limit) LIMIT_TEXT_OF(limit)
+#define THREAD_COLUMNS                                                                             \
+    "id, root, title, model, created_ms, updated_ms, archived, lease, lease_ms, effort, mode, "    \
+    "foreign_seq, (SELECT status IN ('queued', 'running') OR error = '" JOURNAL_CUT_OFF "' "       \
+    "FROM turn WHERE turn.thread = thread.num ORDER BY turn.num DESC LIMIT 1)"
+/* Ties in updated_ms are kept together by the cursor: a page never splits a millisecond. */
+#define THREAD_LIST(of_root)                                                                       \
+    "SELECT " THREAD_COLUMNS " FROM thread WHERE " of_root "updated_ms < ?1 "                      \
+    "AND (?4 OR archived = 0) AND (?3 = '' OR instr(lower(title), lower(?3)) OR EXISTS "           \
+    "(SELECT 1 FROM turn WHERE turn.thread = thread.num AND instr(lower(prompt), lower(?3)))) "    \
+    "ORDER BY updated_ms DESC, num DESC"
 /* A row may be written only while its thread's lease is ours, whatever we believe. */
 #define IF_LEASED " FROM thread WHERE num = ?1 AND lease = ?2"
 
@@ -14,13 +23,12 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_THREAD_INSERT] = "INSERT INTO thread (id, root, model, created_ms, updated_ms, lease, "
                           "lease_ms) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?4)",
     [SQL_THREAD_GET] = "SELECT " THREAD_COLUMNS " FROM thread WHERE id = ?1",
-    /* Ties in updated_ms are kept together by the cursor: a page never splits a millisecond. */
-    [SQL_THREAD_LIST] =
-        "SELECT " THREAD_COLUMNS " FROM thread WHERE updated_ms < ?1 "
-        "AND (?2 = '' OR root = ?2) AND (?3 = '' OR instr(lower(title), lower(?3))) "
-        "ORDER BY updated_ms DESC, num DESC",
+    [SQL_THREAD_LIST] = THREAD_LIST("root = ?2 AND "),
+    [SQL_THREAD_LIST_ALL] = THREAD_LIST(""),
     [SQL_THREAD_TITLE] = "UPDATE thread SET title = ?2 WHERE id = ?1",
     [SQL_THREAD_MODEL] = "UPDATE thread SET model = ?2 WHERE id = ?1",
+    [SQL_THREAD_EFFORT] = "UPDATE thread SET effort = ?2 WHERE id = ?1",
+    [SQL_THREAD_MODE] = "UPDATE thread SET mode = ?2 WHERE id = ?1",
     [SQL_THREAD_ARCHIVED] = "UPDATE thread SET archived = ?2 WHERE id = ?1",
     [SQL_THREAD_BASE] = "UPDATE thread SET base_seq = ?3 WHERE num = ?1 AND lease = ?2",
     [SQL_THREAD_TOUCH] = "UPDATE thread SET updated_ms = ?3 WHERE num = ?1 AND lease = ?2",
@@ -51,13 +59,17 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_LEASE_TAKE] = "UPDATE thread SET lease = ?2, lease_ms = ?3 WHERE id = ?1 AND lease = ?4",
     [SQL_LEASE_RENEW] = "UPDATE thread SET lease_ms = ?2 WHERE lease = ?1 AND lease <> ''",
     [SQL_LEASE_DROP] = "UPDATE thread SET lease = '' WHERE num = ?1 AND lease = ?2",
-    [SQL_TURN_INSERT] = "INSERT INTO turn (thread, id, status, started_ms) "
-                        "SELECT num, ?3, 'running', ?4" IF_LEASED,
-    [SQL_TURN_END] = "UPDATE turn SET status = ?3, usage = ?4, error = ?5, ended_ms = ?6 "
-                     "WHERE id = ?1 AND thread IN (SELECT num FROM thread WHERE lease = ?2) "
-                     "RETURNING thread",
-    [SQL_TURN_EACH] = "SELECT turn.id, status, usage, error, started_ms, ended_ms FROM turn "
-                      "WHERE thread = (SELECT num FROM thread WHERE id = ?1) ORDER BY turn.num",
+    [SQL_TURN_INSERT] = "INSERT INTO turn (thread, id, status, started_ms, prompt, input) "
+                        "SELECT num, ?3, ?4, ?5, ?6, ?7" IF_LEASED,
+    [SQL_TURN_BEGIN] = "UPDATE turn SET status = 'running', input = '', started_ms = ?3 "
+                       "WHERE id = ?1 AND thread IN (SELECT num FROM thread WHERE lease = ?2)",
+    [SQL_TURN_END] =
+        "UPDATE turn SET status = ?3, input = '', usage = ?4, error = ?5, ended_ms = ?6 "
+        "WHERE id = ?1 AND thread IN (SELECT num FROM thread WHERE lease = ?2) "
+        "RETURNING thread",
+    [SQL_TURN_EACH] =
+        "SELECT id, status, usage, error, started_ms, ended_ms, prompt, input FROM turn "
+        "WHERE thread = (SELECT num FROM thread WHERE id = ?1) ORDER BY turn.num",
     [SQL_ITEM_INSERT] =
         "INSERT INTO item (thread, turn, kind, json) SELECT num, ?3, ?4, ?5" IF_LEASED,
     [SQL_ITEM_EACH] = "SELECT seq, turn, kind, json FROM item WHERE thread = "
@@ -96,8 +108,9 @@ static const char *const sql[SQL_COUNT] = {
                           "updated_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [SQL_REVIEW_DELETE] = "DELETE FROM review WHERE path = ?1 AND lease = ?2",
     /* What nobody has decided on in a thousand files more: the files are as they are. */
-    [SQL_REVIEW_SWEEP] = "DELETE FROM review WHERE num <= (SELECT num FROM review "
-                         "ORDER BY num DESC LIMIT 1 OFFSET " LIMIT_TEXT(LIMIT_REVIEW_FILES_COUNT) ")",
+    [SQL_REVIEW_SWEEP] =
+        "DELETE FROM review WHERE num <= (SELECT num FROM review "
+        "ORDER BY num DESC LIMIT 1 OFFSET " LIMIT_TEXT(LIMIT_REVIEW_FILES_COUNT) ")",
     [SQL_REVIEW_LEASES] = "SELECT num, path, lease, updated_ms FROM review ORDER BY num",
     [SQL_REVIEW_TAKE] = "UPDATE review SET lease = ?2, updated_ms = ?3 WHERE num = ?1",
     [SQL_REVIEW_GET] =

@@ -68,6 +68,18 @@ enum status journal_thread_set_model(struct journal *journal, const char *id, st
     return set_text(journal, SQL_THREAD_MODEL, id, model, err);
 }
 
+enum status journal_thread_set_effort(struct journal *journal, const char *id, struct str effort,
+                                      struct err *err)
+{
+    return set_text(journal, SQL_THREAD_EFFORT, id, effort, err);
+}
+
+enum status journal_thread_set_mode(struct journal *journal, const char *id, struct str mode,
+                                    struct err *err)
+{
+    return set_text(journal, SQL_THREAD_MODE, id, mode, err);
+}
+
 enum status journal_thread_set_archived(struct journal *journal, const char *id, bool archived,
                                         struct err *err)
 {
@@ -176,6 +188,10 @@ static void read_row(struct journal *journal, sqlite3_stmt *statement,
         .root = column_str(statement, 1),
         .title = column_str(statement, 2),
         .model = column_str(statement, 3),
+        .effort = column_str(statement, 9),
+        .mode = column_str(statement, 10),
+        .foreign_seq = column_int(statement, 11),
+        .cut_off = column_int(statement, 12) != 0,
         .created_ms = column_int(statement, 4),
         .updated_ms = column_int(statement, 5),
         .archived = column_int(statement, 6) != 0,
@@ -185,22 +201,23 @@ static void read_row(struct journal *journal, sqlite3_stmt *statement,
     snprintf(ret_thread->id, sizeof(ret_thread->id), STR_FMT, STR_ARG(column_str(statement, 0)));
 }
 
-enum status journal_thread_list(struct journal *journal, struct str root, struct str query,
-                                uint64_t cursor_ms, size_t limit, journal_thread_fn *fn, void *user,
-                                struct err *err)
+enum status journal_thread_list(struct journal *journal, const struct journal_filter *filter,
+                                journal_thread_fn *fn, void *user, struct err *err)
 {
-    sqlite3_stmt *statement = statement_take(journal, SQL_THREAD_LIST, err);
+    enum statement_id id = filter->root.len ? SQL_THREAD_LIST : SQL_THREAD_LIST_ALL;
+    sqlite3_stmt *statement = statement_take(journal, id, err);
     if (!statement)
         return STATUS_IO;
-    bind_int(statement, 1, cursor_ms ? cursor_ms : INT64_MAX);
-    bind_str(statement, 2, root);
-    bind_str(statement, 3, query);
+    bind_int(statement, 1, filter->cursor_ms ? filter->cursor_ms : INT64_MAX);
+    bind_str(statement, 2, filter->root);
+    bind_str(statement, 3, filter->query);
+    bind_int(statement, 4, filter->with_archived);
     uint64_t last_ms = 0;
     int code;
     for (size_t n = 0; (code = sqlite3_step(statement)) == SQLITE_ROW; n++) {
         struct journal_thread thread;
         read_row(journal, statement, &thread);
-        if (n >= limit && (limit == 0 || thread.updated_ms != last_ms))
+        if (n >= filter->limit && (filter->limit == 0 || thread.updated_ms != last_ms))
             break;
         last_ms = thread.updated_ms;
         if (!fn(user, &thread))
@@ -208,7 +225,7 @@ enum status journal_thread_list(struct journal *journal, struct str root, struct
     }
     enum status status =
         code == SQLITE_ROW || code == SQLITE_DONE ? STATUS_OK : statement_error(journal, code, err);
-    statement_drop(journal, SQL_THREAD_LIST, statement);
+    statement_drop(journal, id, statement);
     return status;
 }
 

@@ -13,7 +13,13 @@ static enum status touch(struct journal *journal, uint64_t thread_num, struct er
     return statement_run(journal, SQL_THREAD_TOUCH, statement, NULL, err);
 }
 
-static enum status insert(struct journal *journal, const char *thread_id, uint64_t num,
+/* Borrowed. */
+struct new_turn {
+    const char *thread_id, *status;
+    struct str prompt, input_json;
+};
+
+static enum status insert(struct journal *journal, const struct new_turn *turn, uint64_t num,
                           const char *turn_id, struct err *err)
 {
     sqlite3_stmt *statement = statement_take(journal, SQL_TURN_INSERT, err);
@@ -23,29 +29,68 @@ static enum status insert(struct journal *journal, const char *thread_id, uint64
     bind_int(statement, 1, num);
     bind_c(statement, 2, journal->lease);
     bind_c(statement, 3, turn_id);
-    bind_int(statement, 4, journal->now_ms());
+    bind_c(statement, 4, turn->status);
+    bind_int(statement, 5, journal->now_ms());
+    bind_str(statement, 6, turn->prompt);
+    bind_str(statement, 7, turn->input_json);
     enum status status = statement_run(journal, SQL_TURN_INSERT, statement, &changed, err);
     if (status == STATUS_OK && changed == 0)
-        return journal_lease_lost(journal, thread_id, err);
+        return journal_lease_lost(journal, turn->thread_id, err);
     return status == STATUS_OK ? touch(journal, num, err) : status;
 }
 
-enum status journal_turn_create(struct journal *journal, const char *thread_id,
-                                char ret_id[ID_BYTES], struct err *err)
+static enum status create(struct journal *journal, const struct new_turn *turn,
+                          char ret_id[ID_BYTES], struct err *err)
 {
     uint64_t num;
     enum status status = journal_writable(journal, err);
     if (status == STATUS_OK)
-        status = journal_thread_num(journal, thread_id, &num, err);
+        status = journal_thread_num(journal, turn->thread_id, &num, err);
     if (status != STATUS_OK)
         return status;
     char id[ID_BYTES];
     id_make("turn", id);
     journal_begin(journal);
-    status = journal_finish(journal, insert(journal, thread_id, num, id, err), err);
+    status = journal_finish(journal, insert(journal, turn, num, id, err), err);
     if (status == STATUS_OK)
         memcpy(ret_id, id, ID_BYTES);
     return status;
+}
+
+enum status journal_turn_create(struct journal *journal, const char *thread_id,
+                                char ret_id[ID_BYTES], struct err *err)
+{
+    const struct new_turn turn = {.thread_id = thread_id, .status = "running"};
+    return create(journal, &turn, ret_id, err);
+}
+
+enum status journal_turn_queue(struct journal *journal, const char *thread_id, struct str prompt,
+                               struct str input_json, char ret_id[ID_BYTES], struct err *err)
+{
+    const struct new_turn turn = {
+        .thread_id = thread_id, .status = "queued", .prompt = prompt, .input_json = input_json};
+    return create(journal, &turn, ret_id, err);
+}
+
+static enum status not_ours(const char *turn_id, struct err *err)
+{
+    return err_set(err, STATUS_CONFLICT, "turn %s is not of a thread held by this window", turn_id);
+}
+
+enum status journal_turn_begin(struct journal *journal, const char *turn_id, struct err *err)
+{
+    int changed = 0;
+    enum status status = journal_writable(journal, err);
+    if (status != STATUS_OK)
+        return status;
+    sqlite3_stmt *statement = statement_take(journal, SQL_TURN_BEGIN, err);
+    if (!statement)
+        return STATUS_IO;
+    bind_c(statement, 1, turn_id);
+    bind_c(statement, 2, journal->lease);
+    bind_int(statement, 3, journal->now_ms());
+    status = statement_run(journal, SQL_TURN_BEGIN, statement, &changed, err);
+    return status == STATUS_OK && changed == 0 ? not_ours(turn_id, err) : status;
 }
 
 static enum status end(struct journal *journal, const char *turn_id, const char *turn_status,
@@ -64,9 +109,7 @@ static enum status end(struct journal *journal, const char *turn_id, const char 
     uint64_t thread_num = code == SQLITE_ROW ? column_int(statement, 0) : 0;
     enum status status = STATUS_OK;
     if (code == SQLITE_DONE)
-        status =
-            err_set(err, STATUS_CONFLICT,
-                    "turn %s is not of a thread held by this window; it was not ended", turn_id);
+        status = not_ours(turn_id, err);
     else if (code != SQLITE_ROW)
         status = statement_error(journal, code, err);
     else
@@ -101,6 +144,8 @@ enum status journal_turn_each(struct journal *journal, const char *thread_id, jo
             .error = column_str(statement, 3),
             .started_ms = column_int(statement, 4),
             .ended_ms = column_int(statement, 5),
+            .prompt = column_str(statement, 6),
+            .input_json = column_str(statement, 7),
         };
         if (!fn(user, &turn))
             break;

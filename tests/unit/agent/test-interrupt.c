@@ -296,7 +296,7 @@ static bool note_status(void *user, const struct journal_turn *turn)
     return true;
 }
 
-Test(interrupt, a_closed_thread_has_no_running_turns)
+Test(interrupt, a_closed_thread_has_no_running_turns_and_keeps_prompts_that_wait)
 {
     static const char *const steps[] = {"wait\nsay x\ndone", NULL};
     struct desk d;
@@ -312,7 +312,7 @@ Test(interrupt, a_closed_thread_has_no_running_turns)
     cr_assert_null(agent_thread_find(d.w.agent, str_from(id)));
     cr_assert_not(journal_lease_is_ours(d.w.journal, id));
     journal_turn_each(d.w.journal, id, note_status, &states, NULL);
-    cr_assert_str_eq(states.ptr, "interrupted interrupted ");
+    cr_assert_str_eq(states.ptr, "interrupted queued ");
     buf_finish(&states);
     desk_finish(&d);
 }

@@ -51,6 +51,24 @@ void run_sql(const char *sql)
     sqlite3_close(db);
 }
 
+void make_older(int version)
+{
+    static const char *const undo[] = {
+        [1] = "DROP TABLE waiting",
+        [2] = "DROP TABLE toolset; ALTER TABLE thread DROP COLUMN toolset",
+        [3] = "DROP TABLE review",
+        [4] = "DROP INDEX thread_by_root;"
+              "ALTER TABLE turn DROP COLUMN prompt; ALTER TABLE turn DROP COLUMN input;"
+              "ALTER TABLE thread DROP COLUMN effort; ALTER TABLE thread DROP COLUMN mode;"
+              "ALTER TABLE thread DROP COLUMN foreign_seq",
+    };
+    char set_version[64];
+    for (int i = (int)array_count(undo) - 1; i >= version; i--)
+        run_sql(undo[i]);
+    snprintf(set_version, sizeof(set_version), "PRAGMA user_version = %d", version);
+    run_sql(set_version);
+}
+
 static bool add_item(void *user, const struct journal_item *item)
 {
     buf_append(user, item->kind);

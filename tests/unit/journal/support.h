@@ -13,6 +13,8 @@ struct journal *open_journal(void);
 const char *in_folder(const char *name);
 /* Runs SQL on the file with a connection of its own, as another process would. */
 void run_sql(const char *sql);
+/* Makes the file one of that version. */
+void make_older(int version);
 /* Items of a thread as "kind:json|…" */
 void collect_items(struct journal *journal, const char *thread_id, uint64_t from, struct buf *out);
 

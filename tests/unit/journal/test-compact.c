@@ -123,8 +123,7 @@ Test(beginning, an_older_journal_gets_its_table, .init = begin, .fini = end)
 {
     append("1");
     journal_close(journal);
-    run_sql("DROP TABLE waiting; DROP TABLE review; DROP TABLE toolset; ALTER TABLE thread DROP COLUMN toolset; "
-            "PRAGMA user_version = 1");
+    make_older(1);
     journal = open_journal();
     cr_assert_eq(journal_lease_take(journal, thread, false, &err), STATUS_OK, "%s", err.text);
     cr_assert_eq(journal_waiting_add(journal, thread, turn, "s1", STR("x"), &err), STATUS_OK, "%s",

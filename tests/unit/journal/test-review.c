@@ -134,7 +134,7 @@ Test(review, an_older_journal_has_nothing_to_show)
 {
     struct journal *journal = open_journal();
     journal_close(journal);
-    run_sql("DROP TABLE review; PRAGMA user_version = 3");
+    make_older(3);
     cr_assert_not(journal_review_waits(str_from(folder)));
     cr_assert_not(journal_review_waits(STR("/nowhere")));
     journal = open_journal();

@@ -26,11 +26,15 @@ static const char *list(struct journal *journal, const char *root, const char *q
 {
     static struct buf out;
     struct err err = {0};
+    struct journal_filter filter = {.root = str_from(root),
+                                    .query = str_from(query),
+                                    .with_archived = true,
+                                    .cursor_ms = cursor,
+                                    .limit = limit};
     buf_clear(&out);
     buf_append_c(&out, "");
-    cr_assert_eq(journal_thread_list(journal, str_from(root), str_from(query), cursor, limit,
-                                     add_title, &out, &err),
-                 STATUS_OK, "%s", err.text);
+    cr_assert_eq(journal_thread_list(journal, &filter, add_title, &out, &err), STATUS_OK, "%s",
+                 err.text);
     return out.ptr;
 }
 
@@ -62,9 +66,87 @@ Test(threads, are_listed_newest_first_by_root_query_and_page)
     cr_assert_eq(journal_thread_set_archived(journal, b, true, NULL), STATUS_OK);
     cr_assert_str_eq(list(journal, "/r", "", 0, 10), "alpha|Beta %_(archived)|");
     struct buf first = {0};
-    journal_thread_list(journal, STR(""), STR(""), 0, 10, stop_at_first, &first, NULL);
+    struct journal_filter filter = {.limit = 10};
+    journal_thread_list(journal, &filter, stop_at_first, &first, NULL);
     cr_assert_str_eq(first.ptr, "alpha|");
+    buf_clear(&first);
+    filter.root = STR("/r");
+    journal_thread_list(journal, &filter, add_title, &first, NULL);
+    cr_assert_str_eq(first.ptr, "alpha|", "archived ones are left out");
     buf_finish(&first);
+    journal_close(journal);
+}
+
+static bool add_facts(void *user, const struct journal_thread *thread)
+{
+    buf_append_fmt(user, STR_FMT "/" STR_FMT "/" STR_FMT "%s|", STR_ARG(thread->model),
+                   STR_ARG(thread->effort), STR_ARG(thread->mode),
+                   thread->cut_off ? "/cut off" : "");
+    return true;
+}
+
+static const char *facts(struct journal *journal, const char *id)
+{
+    static struct buf out;
+    buf_clear(&out);
+    buf_append_c(&out, "");
+    cr_assert_eq(journal_thread_get(journal, str_from(id), add_facts, &out, NULL), STATUS_OK);
+    return out.ptr;
+}
+
+Test(threads, say_what_they_choose_and_whether_they_were_cut_off)
+{
+    struct journal *journal = open_journal();
+    char id[ID_BYTES], turn[ID_BYTES], queued[ID_BYTES];
+    make_thread(journal, "/r", "alpha", id);
+    cr_assert_str_eq(facts(journal, id), "m//|");
+    cr_assert_eq(journal_thread_set_model(journal, id, STR("n"), NULL), STATUS_OK);
+    cr_assert_eq(journal_thread_set_effort(journal, id, STR("high"), NULL), STATUS_OK);
+    cr_assert_eq(journal_thread_set_mode(journal, id, STR("plan"), NULL), STATUS_OK);
+    cr_assert_str_eq(facts(journal, id), "n/high/plan|");
+    cr_assert_eq(journal_turn_create(journal, id, turn, NULL), STATUS_OK);
+    cr_assert_str_eq(facts(journal, id), "n/high/plan/cut off|", "it runs, as far as is known");
+    cr_assert_eq(journal_turn_end(journal, turn, "completed", STR(""), STR(""), NULL), STATUS_OK);
+    cr_assert_str_eq(facts(journal, id), "n/high/plan|");
+    cr_assert_eq(journal_turn_queue(journal, id, STR("later"), STR("{}"), queued, NULL), STATUS_OK);
+    cr_assert_str_eq(facts(journal, id), "n/high/plan/cut off|");
+    cr_assert_eq(
+        journal_turn_end(journal, queued, "interrupted", STR(""), STR(JOURNAL_CUT_OFF), NULL),
+        STATUS_OK);
+    cr_assert_str_eq(facts(journal, id), "n/high/plan/cut off|");
+    journal_close(journal);
+}
+
+static bool add_turn(void *user, const struct journal_turn *turn)
+{
+    buf_append_fmt(user, STR_FMT ":" STR_FMT ":" STR_FMT "|", STR_ARG(turn->status),
+                   STR_ARG(turn->prompt), STR_ARG(turn->input_json));
+    return true;
+}
+
+static const char *turns(struct journal *journal, const char *id)
+{
+    static struct buf out;
+    buf_clear(&out);
+    cr_assert_eq(journal_turn_each(journal, id, add_turn, &out, NULL), STATUS_OK);
+    return out.ptr;
+}
+
+Test(threads, keep_prompts_that_wait_and_find_them_by_their_words)
+{
+    struct journal *journal = open_journal();
+    char a[ID_BYTES], b[ID_BYTES], turn[ID_BYTES];
+    make_thread(journal, "/r", "alpha", a);
+    make_thread(journal, "/r", "beta", b);
+    cr_assert_eq(
+        journal_turn_queue(journal, a, STR("Mend the \"parser\""), STR("{\"a\":1}"), turn, NULL),
+        STATUS_OK);
+    cr_assert_str_eq(turns(journal, a), "queued:Mend the \"parser\":{\"a\":1}|");
+    cr_assert_str_eq(list(journal, "/r", "PARSER", 0, 10), "alpha|");
+    cr_assert_eq(journal_turn_begin(journal, turn, NULL), STATUS_OK);
+    cr_assert_str_eq(turns(journal, a), "running:Mend the \"parser\":|");
+    cr_assert_eq(journal_lease_drop(journal, a, NULL), STATUS_OK);
+    cr_assert_eq(journal_turn_begin(journal, turn, NULL), STATUS_CONFLICT);
     journal_close(journal);
 }
 
@@ -316,7 +398,7 @@ Test(threads, a_journal_of_before_gets_its_tools)
     struct journal *journal = open_journal();
     make_thread(journal, "/r", "t", id);
     journal_close(journal);
-    run_sql("DROP TABLE toolset; DROP TABLE review; ALTER TABLE thread DROP COLUMN toolset; PRAGMA user_version = 2");
+    make_older(2);
     journal = open_journal();
     cr_assert_str_eq(list(journal, "", "", 0, 9), "t|");
     cr_assert_str_eq(tools_of(journal, id, "1"), status_name(STATUS_NOT_FOUND));
