@@ -404,8 +404,9 @@ static void on_answer(void *user, const struct host_ask_answer *answer)
     set_life(call, LIFE_RUNNING);
     call_answer_fn *fn = call->on_answer;
     call->on_answer = NULL;
-    if (answer->decision == HOST_ACCEPT) {
-        call->was_approved = true;
+    call->was_approved |= answer->decision == HOST_ACCEPT;
+    if (answer->decision == HOST_ACCEPT || call->takes_refusal) {
+        call->takes_refusal = false;
         fn(call, answer);
         return;
     }
@@ -429,6 +430,12 @@ void call_ask(struct tools_call *call, const struct host_ask *ask, call_answer_f
     call->asked_ms = now_ms(call);
     tell_later(call, str_from(ask->title), tell_waiting);
     host->ops->ask(host->host, &full, on_answer, call);
+}
+
+void call_ask_either(struct tools_call *call, const struct host_ask *ask, call_answer_fn *fn)
+{
+    call->takes_refusal = true;
+    call_ask(call, ask, fn);
 }
 
 /* -- The door -------------------------------------------------------------------------------- */

@@ -42,11 +42,14 @@ static enum status read_escalate(const struct json_value *value, struct policy_c
         command->escalate = json_bool(value, false);
     else if (str_eq(text, STR("network")))
         command->network = true;
+    else if (str_eq(text, STR("git")))
+        command->git = true;
     else if (str_eq(text, STR("unsandboxed")))
         command->escalate = true;
     else
         return err_set(err, STATUS_INVALID,
-                       "exec_command: escalate must be null, \"network\" or \"unsandboxed\"");
+                       "exec_command: escalate must be null, \"network\", \"git\" or "
+                       "\"unsandboxed\"");
     return STATUS_OK;
 }
 
@@ -177,8 +180,11 @@ static void ask(struct tools_call *call, const struct policy_verdict *verdict)
     buf_append_fmt(&show, "\n(in %s)", state->folder.absolute);
     append_reason(call, verdict, &reason);
     struct host_ask question = {
-        .kind = state->command.network ? HOST_ASK_NETWORK : HOST_ASK_COMMAND,
+        .kind = state->command.network ? HOST_ASK_NETWORK
+                : state->command.git   ? HOST_ASK_PROTECTED
+                                       : HOST_ASK_COMMAND,
         .title = state->command.network      ? "Let this command use the network?"
+                 : state->command.git        ? "Let this command write to the git repository?"
                  : is_sandboxed(call, state) ? "Run this command?"
                                              : "Run this command outside the sandbox?",
         .show = show.ptr,
@@ -241,8 +247,10 @@ const struct tool tool_exec_command = {
         "\"max_output_tokens\":{\"type\":[\"integer\",\"null\"],\"description\":\"Null: 10000\"},"
         "\"tty\":{\"type\":[\"boolean\",\"null\"],\"description\":\"Give it a terminal of its own, "
         "for programs that ask or are written to with write_stdin\"},"
-        "\"escalate\":{\"type\":[\"string\",\"null\"],\"enum\":[\"network\",\"unsandboxed\",null],"
-        "\"description\":\"Ask the user to let it use the network or run outside the sandbox\"},"
+        "\"escalate\":{\"type\":[\"string\",\"null\"],\"enum\":[\"network\",\"git\","
+        "\"unsandboxed\",null],"
+        "\"description\":\"Ask the user to let it use the network, write to the git repository "
+        "(commit), or run outside the sandbox\"},"
         "\"justification\":{\"type\":[\"string\",\"null\"],\"description\":\"With escalate: why, "
         "for "
         "the user\"}},"

@@ -56,6 +56,17 @@ void ring_take(struct ring *ring, size_t limit, struct buf *out)
     ring_finish(ring);
 }
 
+void ring_peek(const struct ring *ring, size_t limit, struct buf *out)
+{
+    struct buf all = {0};
+    if (ring->tail_len < limit)
+        buf_append(&all, str_skip(buf_str(&ring->head),
+                                  ring->head.len > limit ? ring->head.len - limit : 0));
+    append_tail_to(ring, &all);
+    buf_append(out, str_skip(buf_str(&all), all.len > limit ? all.len - limit : 0));
+    buf_finish(&all);
+}
+
 void ring_finish(struct ring *ring)
 {
     buf_finish(&ring->head);

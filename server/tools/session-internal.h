@@ -31,6 +31,7 @@ struct session {
     struct loop_timer *yield, *unseen, *total;
     struct tools_call *call; /* waiting for us, or NULL */
     size_t limit_bytes;
+    uint64_t yield_ms;
     struct buf held;
     size_t progress_bytes;
     struct buf findings; /* what it did to protected names, for the model and the user */
@@ -57,5 +58,14 @@ void session_on_running(struct session *session);
 void session_on_ended(struct session *session);
 void session_on_output(void *user, struct str bytes);
 void session_on_exit(void *user, int exit_code, int signal);
+/* The call that waits is no longer told; it is the caller's. */
+struct tools_call *session_detach(struct session *session);
+/* An ended command begins anew, with more than before. */
+void session_restart(struct session *session, bool network, bool git);
+
+/* -- retry.c --------------------------------------------------------------------------------- */
+
+/* The command has ended, and a call waits for it. True: the call is taken from it, and comes back. */
+bool retry_offer(struct session *session);
 
 #endif

@@ -13,7 +13,7 @@ static void set_state(struct session *session, enum session_state state)
         [SESSION_LOOKING] = 1u << SESSION_RUNNING | 1u << SESSION_ENDED,
         [SESSION_RUNNING] = 1u << SESSION_CHECKING,
         [SESSION_CHECKING] = 1u << SESSION_ENDED,
-        [SESSION_ENDED] = 0,
+        [SESSION_ENDED] = 1u << SESSION_LOOKING, /* run again */
     };
     assert(moves[session->state] & 1u << state);
     session->state = state;
@@ -120,7 +120,7 @@ static void show_progress(struct session *session, struct str bytes)
 
 /* -- The call that waits --------------------------------------------------------------------- */
 
-static struct tools_call *detach_call(struct session *session)
+struct tools_call *session_detach(struct session *session)
 {
     struct tools_call *call = session->call;
     session->call = NULL;
@@ -135,7 +135,9 @@ static void answer(struct session *session)
 {
     if (session->held.len > 0)
         show_held(session, session->held.len);
-    struct tools_call *call = detach_call(session);
+    if (has_ended(session) && retry_offer(session))
+        return;
+    struct tools_call *call = session_detach(session);
     if (session->failure.status < 0) {
         buf_append_fmt(&call->text, "The command could not be started: %s", session->failure.text);
         session_free(session);
@@ -162,6 +164,7 @@ void session_wait(struct session *session, struct tools_call *call, uint64_t yie
 {
     session->call = call;
     session->limit_bytes = limit_bytes;
+    session->yield_ms = yield_ms;
     session->progress_bytes = 0;
     loop_timer_stop(session->unseen);
     if (has_ended(session))
@@ -175,7 +178,7 @@ void session_abandon(struct session *session, struct tools_call *call)
     session->limit_bytes = LIMIT_EXEC_MODEL_BYTES;
     session->call = call;
     session_kill(session, "cancelled by the user");
-    append_answer(session, detach_call(session));
+    append_answer(session, session_detach(session));
     session->is_doomed = true;
     if (has_ended(session))
         session_free(session);
@@ -296,6 +299,23 @@ struct session *session_start(struct tools_thread *thread, const struct session_
     loop_timer_start(session->total, tools->deadlines.background_ms, 0);
     launch_start(session);
     return session;
+}
+
+void session_restart(struct session *session, bool network, bool git)
+{
+    launch_drop(session);
+    loop_process_free(session->process);
+    session->process = NULL;
+    screen_finish(&session->screen);
+    ring_finish(&session->ring);
+    buf_finish(&session->findings);
+    session->finding_count = 0;
+    session->options.command.network |= network;
+    session->options.command.git |= git;
+    session->started_ms = now_ms(session);
+    set_state(session, SESSION_LOOKING);
+    loop_timer_start(session->total, session->thread->tools->deadlines.background_ms, 0);
+    launch_start(session);
 }
 
 struct session *session_find(const struct tools_thread *thread, int64_t id)

@@ -86,6 +86,7 @@ struct tools_thread {
     struct schedule schedule;
     struct bases bases;
     struct buf plan;
+    struct map offered; /* what was offered to be run again; no values */
 };
 /* The folder a thread's relative paths start from, or NULL for the first one. */
 const struct workspace_root *thread_root(const struct tools_thread *thread);
@@ -112,6 +113,9 @@ struct tools_call {
     void *state;
     struct job *job;           /* in the pool for us, or NULL */
     call_answer_fn *on_answer; /* an approval is being waited for */
+    bool takes_refusal;        /* and a refusal does not end the call */
+    int offered;               /* retry.c's own, and of this command */
+    int64_t offered_session;
     bool is_ready;             /* classified: may leave the queue */
     bool is_exclusive, is_granted, is_recorded, is_cancelled;
     bool was_approved;
@@ -142,6 +146,8 @@ void call_fail_err(struct tools_call *call, const struct err *err);
 void call_progress(struct tools_call *call, struct str text); /* last thing its caller does */
 /* Asks the person; fn gets ACCEPT alone. Anything else ends the call with what was said. */
 void call_ask(struct tools_call *call, const struct host_ask *ask, call_answer_fn *fn);
+/* The same, but fn gets every answer. */
+void call_ask_either(struct tools_call *call, const struct host_ask *ask, call_answer_fn *fn);
 
 /* -- Work in the pool ------------------------------------------------------------------------ */
 
@@ -251,6 +257,8 @@ struct ring {
 };
 void ring_append(struct ring *ring, struct str bytes);
 void ring_take(struct ring *ring, size_t limit, struct buf *out); /* printable; leaves it empty */
+/* The last bytes as they came; the ring keeps them. */
+void ring_peek(const struct ring *ring, size_t limit, struct buf *out);
 void ring_finish(struct ring *ring);
 
 struct session_options {

@@ -69,6 +69,7 @@ void tools_thread_free(struct tools_thread *thread)
     vec_finish(&thread->schedule.queue);
     bases_finish(&thread->bases);
     buf_finish(&thread->plan);
+    map_finish(&thread->offered);
     mem_free(thread->root_path);
     mem_free(thread->id);
     mem_free(thread);

@@ -311,6 +311,7 @@ Test(commands, sec_19_protected_names_a_command_made_are_moved_away_and_shown)
     struct fixture f;
     struct record r = {0};
     fixture_init(&f);
+    f.host.decision = HOST_DECLINE;
     put(&f, "sub/AGENTS.md", "before\n");
     call(&f, &r, "exec_command",
          "{'cmd':'mkdir -p a/.vscode; echo evil > a/.vscode/tasks.json; echo evil > sub/AGENTS.md; "
@@ -322,6 +323,21 @@ Test(commands, sec_19_protected_names_a_command_made_are_moved_away_and_shown)
     cr_assert_str_eq(disk(&f, "a/.vscode/tasks.json"), "(none)");
     cr_assert_str_eq(disk(&f, "sub/AGENTS.md"), "before\n");
     cr_assert_str_eq(disk(&f, "made.txt"), "fine\n");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, sec_19_the_user_may_keep_them)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    f.host.decision = HOST_ACCEPT;
+    call(&f, &r, "exec_command", "{'cmd':'mkdir -p new/.vscode; echo mine > new/.vscode/a'}");
+    cr_assert_eq(f.host.ask_kind, HOST_ASK_PROTECTED);
+    assert_has(f.host.shown.ptr, "new/.vscode: a protected name was created");
+    assert_has(r.text, "new/.vscode: kept, as the user said");
+    cr_assert_str_eq(disk(&f, "new/.vscode/a"), "mine\n");
     record_finish(&r);
     fixture_finish(&f);
 }
@@ -545,6 +561,116 @@ Test(commands, network_is_asked_for)
     cr_assert(!r.ok);
     cr_assert_eq(f.host.ask_kind, HOST_ASK_NETWORK);
     assert_has(r.text, "cancelled");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+/* Fails where there is nothing but a loopback, as a program would that has no network. */
+#define LACKS_NETWORK                                                                              \
+    "test $(grep -c : /proc/net/dev) -gt 1 || { echo \\\"curl: (6) Could not resolve host: "       \
+    "x\\\"; exit 6; }"
+
+Test(commands, sec_17_what_failed_for_lack_of_network_is_offered_once)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    if (system("test $(grep -c : /proc/net/dev) -gt 1") != 0)
+        cr_skip_test("there is no network here but a loopback");
+    f.host.decision = HOST_DECLINE;
+    f.host.note = "work offline";
+    call(&f, &r, "exec_command", "{'cmd':'" LACKS_NETWORK "'}");
+    cr_assert_eq(f.host.asks, 1);
+    cr_assert_eq(f.host.ask_kind, HOST_ASK_NETWORK);
+    assert_has(f.host.reason.ptr, "Could not resolve host: x");
+    cr_assert_eq(r.exit_code, 6);
+    assert_has(r.text, "the user did not let it have any. They say: work offline]");
+    call(&f, &r, "exec_command", "{'cmd':'" LACKS_NETWORK "'}");
+    cr_assert_eq(f.host.asks, 1, "a no is a no");
+    f.host.decision = HOST_ACCEPT;
+    call(&f, &r, "exec_command", "{'cmd':'echo again; " LACKS_NETWORK "'}");
+    cr_assert_eq(f.host.asks, 2);
+    cr_assert(r.ok, "%s", r.text);
+    assert_has(r.text, "the user let it have the network, and it was run again");
+    assert_has(r.text, "Output:\nagain\n");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+/* output of a command that fails; whether it is for lack of network */
+static const struct {
+    const char *output;
+    bool lacks;
+} failures[] = {
+    {"curl: (6) Could not resolve host: example.com", true},
+    {"fatal: unable to access 'https://x/': Could not resolve host: x", true},
+    {"npm error code EAI_AGAIN\nnpm error request to https://registry.npmjs.org/x failed", true},
+    {"Error: getaddrinfo ENOTFOUND registry.npmjs.org", true},
+    {"NameResolutionError: [Errno -3] Temporary failure in name resolution", true},
+    {"warning: spurious network error: [6] Couldn't resolve host name", true},
+    {"error: failed to lookup address information: Name or service not known", true},
+    {"dial tcp: lookup proxy.golang.org: server misbehaving", true},
+    {"Temporary failure resolving deb.debian.org", true},
+    {"wget: unable to resolve host address x", true},
+    {"java.net.UnknownHostException: repo.maven.apache.org", true},
+    {"connect: Network is unreachable", true},
+    {"curl: (7) Failed to connect to localhost port 3000: Connection refused", false},
+    {"make: *** [all] Error 1", false},
+    {"test network_resolves ... FAILED", false},
+};
+
+Test(commands, sec_17_lack_of_network_is_recognised_by_what_programs_say)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    f.host.decision = HOST_DECLINE;
+    for (size_t i = 0; i < array_count(failures); i++) {
+        unsigned before = f.host.asks;
+        put(&f, "said", failures[i].output);
+        char arguments[64];
+        snprintf(arguments, sizeof(arguments), "{'cmd':'cat said; exit %zu'}", i + 1);
+        call(&f, &r, "exec_command", arguments);
+        cr_assert_eq(f.host.asks - before, failures[i].lacks, "%s", failures[i].output);
+    }
+    call(&f, &r, "exec_command", "{'cmd':'getent hosts lanebridge.invalid'}");
+    assert_has(r.text, "for lack of network");
+    call(&f, &r, "exec_command", "{'cmd':'echo Could not resolve host: x'}");
+    assert_lacks(r.text, "lack of network");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, sec_19_a_commit_is_offered_and_cannot_change_what_git_runs)
+{
+    struct fixture f;
+    struct record r = {0};
+    char text[256];
+    fixture_init(&f);
+    snprintf(text, sizeof(text),
+             "cd %s && git init -q . && git config user.name n && git config user.email e@x", f.ws);
+    if (system(text) != 0)
+        cr_skip_test("no git here");
+    put(&f, "a.txt", "a\n");
+    call(&f, &r, "exec_command", "{'cmd':'git status --short && git diff'}");
+    cr_assert(r.ok, "%s", r.text);
+    assert_has(r.text, "?? a.txt");
+    f.host.decision = HOST_DECLINE;
+    call(&f, &r, "exec_command", "{'cmd':'git add a.txt'}");
+    cr_assert_eq(f.host.asks, 1);
+    cr_assert_eq(f.host.ask_kind, HOST_ASK_PROTECTED);
+    cr_assert(!r.ok);
+    f.host.decision = HOST_ACCEPT;
+    call(&f, &r, "exec_command",
+         "{'cmd':'git add a.txt && git commit -qm first && git log --oneline | wc -l'}");
+    cr_assert(r.ok, "%s", r.text);
+    assert_has(r.text, "1\n");
+    call(&f, &r, "exec_command",
+         "{'cmd':'git config core.fsmonitor ./evil; echo evil > .git/hooks/pre-commit; "
+         "mv .git/hooks .git/h; true','escalate':'git'}");
+    cr_assert(r.ok, "%s", r.text);
+    snprintf(text, sizeof(text), "grep -rq evil %s/.git", f.ws);
+    cr_assert_neq(system(text), 0, "%s", r.text);
     record_finish(&r);
     fixture_finish(&f);
 }
