@@ -16,6 +16,7 @@ struct exchange {
     bool is_stream; /* the GET */
     bool is_delete;
     bool had_session;
+    bool is_expired; /* the session is over, and the message was not taken */
     int status;
 };
 
@@ -70,18 +71,22 @@ static void on_head(void *user, int status, struct str session)
     struct exchange *exchange = user;
     struct http_link *link = exchange->link;
     exchange->status = status;
+    exchange->is_expired = status == 404 && exchange->had_session;
     bool is_handshake = link->version.len == 0 && status / 100 == 2;
     if (is_handshake && is_session(session) && link->session.len == 0)
         buf_append(&link->session, session);
 }
 
-/* The body of a refusal may be a JSON-RPC error; it is worth no more than the status otherwise. */
+/* The body of a refusal may be a JSON-RPC error; it is worth no more than the status otherwise. A
+ * session that is over is a 404; the reference servers of 2026 say it with a 400 and in words. */
 static void on_message(void *user, struct str message)
 {
     struct exchange *exchange = user;
-    if (exchange->status / 100 == 2 || str_starts_with(message, STR("{\"jsonrpc\"")))
-        if (!exchange->had_session || exchange->status != 404)
-            session_on_message(exchange->link->link.server, message);
+    exchange->is_expired |= exchange->had_session && exchange->status == 400 &&
+                            str_find(message, STR("ession"), 0) != STR_NONE;
+    bool is_worth_it = exchange->status / 100 == 2 || str_starts_with(message, STR("{\"jsonrpc\""));
+    if (is_worth_it && !exchange->is_expired)
+        session_on_message(exchange->link->link.server, message);
 }
 
 static void append_refusal(struct buf *text, int status)
@@ -148,7 +153,7 @@ static void on_end(void *user, const struct mcp_http_end *end)
         session_on_closed(server, true, "it was ended");
     else if (copy.is_stream)
         on_stream_end(link, copy.status);
-    else if (copy.status == 404 && copy.had_session && !link->is_stopping)
+    else if (copy.is_expired && !link->is_stopping)
         session_on_expired(server, copy.id);
     else if (copy.id != 0) /* if its answer came, nobody has that id any more */
         on_request_end(link, &copy, end);
