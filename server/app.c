@@ -228,7 +228,9 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
         .responses = app->responses,
         .model = app->config->model,
         .effort = app->config->reasoning_effort,
-        .edit_style = TOOLS_EDIT_PATCH,
+        .edit_style = responses_model_writes_patches(str_from(app->config->model))
+                          ? TOOLS_EDIT_PATCH
+                          : TOOLS_EDIT_REPLACE,
         .warm = app->config->warm != WARM_NEVER,
         .context_tokens = app->config->compaction_context_tokens,
         .compact_percent = (unsigned)app->config->compaction_percent,

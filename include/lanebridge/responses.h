@@ -251,6 +251,8 @@ enum responses_compaction responses_compaction_of(const struct responses *respon
                                                   struct str model);
 /* Tokens of input that the model takes, by its name; a careful guess for one that is not known. */
 int64_t responses_context_tokens(struct str model);
+/* Whether the model was trained to write patches as plain text; others edit by strings. */
+bool responses_model_writes_patches(struct str model);
 
 enum responses_compact_end {
     COMPACT_DONE,
