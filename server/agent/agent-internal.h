@@ -15,7 +15,7 @@ enum { PREAMBLE_COUNT = 2 }; /* items every history begins with */
 struct agent {
     struct agent_env env;
     char *model, *effort;
-    struct buf tools_json;              /* byte-stable through all requests */
+    struct buf tools_json;              /* what a new thread begins with */
     VEC(struct agent_thread *) threads; /* open ones, last used at the end */
     struct loop_timer *lease_timer;
 };
@@ -48,6 +48,7 @@ struct agent_thread {
     struct buf title;
     struct history history;
     struct tools_thread *tools;
+    struct buf tools_json; /* byte-stable through all its requests, also when resumed elsewhere */
     struct responses_chain *chain;
     struct response *warming;
     struct agent_undo *undo; /* under way; turns wait for it */
@@ -67,6 +68,8 @@ struct agent_thread {
 struct agent_thread *thread_new(struct agent *agent, struct str id, struct str root);
 /* The first items of the history: what the model is and where it works. Once, at the first need. */
 void thread_need_preamble(struct agent_thread *thread);
+/* The tools it began with; those of today where that is not known. */
+void thread_load_tools(struct agent_thread *thread);
 /* Something ended or was queued: looks, on the next loop turn, at what is to be done. */
 void thread_kick(struct agent_thread *thread);
 /* Journals and keeps one item; kind as in journal_item_append. */

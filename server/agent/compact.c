@@ -369,7 +369,7 @@ static void ask_for_summary(struct agent_turn *turn)
     turn->asked_ms = loop_now_ms(agent->env.loop);
     struct responses_request request = request_for(turn);
     request.effort = str_from(agent->effort);
-    request.tools = buf_str(&agent->tools_json);
+    request.tools = buf_str(&turn->thread->tools_json);
     request.parallel_tool_calls = true;
     request.extra = STR("\"tool_choice\":\"none\"");
     turn->response = responses_create(turn->thread->chain, &request, &summary_handlers, turn, &err);

@@ -171,6 +171,7 @@ struct agent_thread *agent_thread_resume(struct agent *agent, struct str id, str
     answer_open_calls(&resume);
     place_waiting(resume.thread);
     settle_turns(resume.thread);
+    thread_load_tools(resume.thread);
     journal_commit(journal);
     return resume.thread;
 }

@@ -21,7 +21,7 @@ int64_t size_estimate(const struct agent_thread *thread)
 {
     const struct history *history = &thread->history;
     bool is_told = thread->context.told_tokens > 0;
-    size_t bytes = is_told ? 0 : thread->agent->tools_json.len;
+    size_t bytes = is_told ? 0 : thread->tools_json.len;
     for (size_t i = is_told ? thread->context.told_items : 0; i < history->items.len; i++)
         bytes += history->items.ptr[i].len;
     return thread->context.told_tokens + (int64_t)(bytes / BYTES_PER_TOKEN);

@@ -48,7 +48,7 @@ static void warm_up(struct agent_thread *thread)
     thread_need_preamble(thread);
     struct responses_request request = {.model = str_from(agent->model),
                                         .effort = str_from(agent->effort),
-                                        .tools = buf_str(&agent->tools_json),
+                                        .tools = buf_str(&thread->tools_json),
                                         .prompt_cache_key = str_from(thread->id),
                                         .parallel_tool_calls = true,
                                         .warm_up = true,
@@ -141,11 +141,33 @@ struct agent_thread *thread_new(struct agent *agent, struct str id, struct str r
     return thread;
 }
 
+/* Another version of the program may take other arguments, a model of another kind edits otherwise:
+ * then the list is today's. */
+void thread_load_tools(struct agent_thread *thread)
+{
+    static const char *const makers[] = {
+        [TOOLS_EDIT_PATCH] = LANEBRIDGE_VERSION "+patch",
+        [TOOLS_EDIT_REPLACE] = LANEBRIDGE_VERSION "+replace",
+    };
+    struct agent *agent = thread->agent;
+    struct str made_by = str_from(makers[agent->env.edit_style]);
+    struct err err = {0};
+    if (thread->tools_json.len > 0 ||
+        journal_thread_get_tools(agent->env.journal, thread->id, made_by, &thread->tools_json,
+                                 NULL) == STATUS_OK)
+        return;
+    buf_append(&thread->tools_json, buf_str(&agent->tools_json));
+    if (journal_thread_set_tools(agent->env.journal, thread->id, made_by,
+                                 buf_str(&thread->tools_json), &err) < 0)
+        log_line(LOG_WARN, "journal tools not kept thread=%s why=\"%s\"", thread->id, err.text);
+}
+
 void thread_need_preamble(struct agent_thread *thread)
 {
     struct buf text = {0}, json = {0};
     if (thread->history.items.len > 0)
         return;
+    thread_load_tools(thread);
     history_format_message(&json, "developer", context_instructions());
     thread_append(thread, "", "context", buf_str(&json));
     buf_clear(&json);
@@ -240,6 +262,7 @@ void agent_thread_close(struct agent_thread *thread)
     journal_lease_drop(journal, thread->id, NULL);
     history_finish(&thread->history);
     buf_finish(&thread->title);
+    buf_finish(&thread->tools_json);
     mem_free(thread->root);
     mem_free(thread);
 }

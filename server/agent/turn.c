@@ -230,7 +230,7 @@ static void ask(struct agent_turn *turn)
     turn->is_answered = turn->steer_returned = false;
     struct responses_request request = {.model = str_from(agent->model),
                                         .effort = str_from(agent->effort),
-                                        .tools = buf_str(&agent->tools_json),
+                                        .tools = buf_str(&thread->tools_json),
                                         .prompt_cache_key = str_from(thread->id),
                                         .parallel_tool_calls = true,
                                         .compact_threshold = compact_threshold(agent),
