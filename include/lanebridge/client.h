@@ -37,7 +37,8 @@ struct client_options {
     const char *name;                     /* clientInfo.name */
     struct str initialization_options;    /* JSON object or empty */
     const char *encodings;                /* "utf-8,utf-16"; NULL: "utf-8" */
-    bool rich;                            /* announces experimental.lanebridge with save and approvals */
+    bool rich;                            /* announces experimental.lanebridge: save, approvals, questions */
+    const char *offers;                   /* rich: "diagnostics,navigation,refactor", what else it does */
     bool inherit_stderr;
     struct client_quirks quirks;
 };
@@ -53,6 +54,10 @@ struct client_handlers {
     /* Index of the button to press (showMessageRequest: of actions; approval: 0 accept, 1 decline),
      * or -1 for none, or CLIENT_LATER: client_answer will say. Optional: declines. */
     int (*on_question)(void *user, const struct client_question *question);
+    /* lanebridge/question/request, and lanebridge/editor/… beyond save: appends the result; false answers
+     * with an error of that text. Optional: nobody answers, nothing is known. */
+    bool (*on_request)(void *user, struct str method, const struct json_value *params,
+                       struct buf *result);
     /* An edit is about to be applied; false: answered applied:false. Here a test types in between. */
     bool (*on_apply)(void *user, const struct json_value *params);
     void (*on_applied)(void *user, struct str path, const struct text *before, const struct text *after);

@@ -59,14 +59,79 @@ struct host_ask_answer {
 };
 typedef void host_ask_fn(void *user, const struct host_ask_answer *answer);
 
-/* -- Diagnostics ------------------------------------------------------------------------------------------------ */
+/* Questions of the model to the person: the words are the model's. */
+struct host_option {
+    const char *label, *description;   /* description may be "" */
+};
+struct host_question {
+    const char *text;
+    const struct host_option *options;
+    size_t option_count;
+};
+struct host_inquiry {
+    const char *thread_id, *turn_id, *item_id;
+    const struct host_question *questions;
+    size_t count;
+};
+/* One answer a question, in order, borrowed for the call: a label, or the person's own words; ptr NULL
+ * where there was none. */
+typedef void host_inquire_fn(void *user, const struct str *answers, size_t count);
+
+/* -- What the editor's own language servers know ---------------------------------------------------------- */
+
 struct host_diagnostic {
-    struct str path, message, source, code;
+    struct str message, source, code;
     unsigned severity;                 /* 1 error … 4 hint */
     unsigned line, character;          /* 1-based, characters as the person counts them */
 };
-typedef void host_diagnostics_fn(void *user, enum status status, const struct host_diagnostic *list,
+/* A file that the editor checks, also when it found nothing; others are not among the answers. */
+struct host_diagnosed {
+    struct str path;
+    bool has_version;
+    int64_t version;                   /* the document's, that they were made for */
+    const struct host_diagnostic *list;
+    size_t count;
+};
+/* Borrowed for the call. */
+typedef void host_diagnostics_fn(void *user, enum status status, const struct host_diagnosed *files,
                                  size_t count);
+
+enum host_query_kind { HOST_SYMBOLS, HOST_DEFINITION, HOST_REFERENCES,       /* locate */
+                       HOST_RENAME, HOST_CODE_ACTION, HOST_FORMAT };         /* propose */
+/* Paths are absolute, offsets are bytes of `text`, the file's text as it is now; when it is another by
+ * the time the editor is asked, the answer is STATUS_CONFLICT. */
+struct host_query {
+    enum host_query_kind kind;
+    const char *path;                  /* NULL: symbols of the whole workspace */
+    const struct text *text;           /* NULL for symbols */
+    size_t start, end;                 /* the same where a place is meant */
+    bool whole;                        /* format: all of it */
+    struct str words;                  /* symbols: part of a name; rename: the new name; code action: its
+                                          title, or "" */
+    struct str action_kind;            /* code action: "quickfix", "source.organizeImports" …, or "" */
+};
+struct host_location {
+    struct str path;
+    unsigned line, character;          /* 1-based; character 0: not known */
+    struct str name, container;        /* symbols */
+    unsigned kind;                     /* symbols: SymbolKind of LSP */
+    struct str text;                   /* the line, or "" where the host does not have it at hand */
+};
+/* note: why it failed. Borrowed for the call. */
+typedef void host_locations_fn(void *user, enum status status, struct str note,
+                               const struct host_location *list, size_t count);
+/* An edit that a language server made, not applied: whole texts, made from the texts as they are now.
+ * count 0: nothing to change, or several code actions to choose from, by title. STATUS_CONFLICT: a file
+ * changed meanwhile; ask again. Borrowed for the call. */
+struct host_proposal {
+    enum status status;
+    struct str note;
+    const struct host_change *changes;
+    size_t count;
+    const struct str *titles;
+    size_t title_count;
+};
+typedef void host_proposal_fn(void *user, const struct host_proposal *proposal);
 typedef void host_done_fn(void *user, enum status status, struct str note);
 
 struct host_ops {
@@ -75,13 +140,16 @@ struct host_ops {
     void (*ask)(void *host, const struct host_ask *ask, host_ask_fn *on_answer, void *user);
     /* Optional. Saves documents through the editor (its formatters and hooks run). */
     void (*save)(void *host, const char *const *paths, size_t count, host_done_fn *on_done, void *user);
+    /* Optional. */
+    void (*inquire)(void *host, const struct host_inquiry *inquiry, host_inquire_fn *on_answer,
+                    void *user);
     /* Optional. paths NULL: all. */
     void (*diagnostics)(void *host, const char *const *paths, size_t count,
                         host_diagnostics_fn *on_done, void *user);
-    /* Optional. method: "symbols", "definition", "references", "rename", "codeAction", "format";
-     * params and note are JSON as in docs/schema/v1. */
-    void (*navigate)(void *host, const char *method, struct str params, host_done_fn *on_done,
-                     void *user);
+    /* Optional. symbols, definition, references. */
+    void (*locate)(void *host, const struct host_query *query, host_locations_fn *on_done, void *user);
+    /* Optional. rename, code action, format. */
+    void (*propose)(void *host, const struct host_query *query, host_proposal_fn *on_done, void *user);
     /* Optional. Brings a file to the person's attention, without taking the focus. */
     void (*show)(void *host, const char *path, unsigned line);
     /* Optional. Asks the editor for a secret by name (never traced or logged). */

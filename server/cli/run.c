@@ -164,6 +164,70 @@ static int on_question(void *user, const struct client_question *question)
     return yes ? 0 : 1;
 }
 
+/* The number of an option, or other words; Enter alone is no answer. */
+static void read_answer(struct json_writer *w, const struct json_value *question)
+{
+    char line[1024] = "";
+    uint64_t number = 0;
+    const struct json_value *option = json_first(json_get(question, "options"));
+    if (!fgets(line, sizeof(line), stdin))
+        return;
+    struct str text = str_trim(str_from(line));
+    if (str_to_uint64(text, &number) && number > 0) {
+        while (option && --number > 0)
+            option = json_next(option);
+        text = option ? json_get_str(option, "label") : text;
+    }
+    if (text.len == 0)
+        return;
+    json_write_begin_object(w);
+    json_write_field_str(w, "id", json_get_str(question, "id"));
+    json_write_field_str(w, "text", text);
+    json_write_end_object(w);
+}
+
+static void print_question(const struct json_value *question)
+{
+    struct buf text = {0};
+    unsigned number = 0;
+    utf8_append_printable(&text, json_get_str(question, "text"));
+    const struct json_value *option = json_first(json_get(question, "options"));
+    for (; option; option = json_next(option)) {
+        struct str description = json_get_str(option, "description");
+        buf_append_fmt(&text, "\n  %u. ", ++number);
+        utf8_append_printable(&text, json_get_str(option, "label"));
+        buf_append_c(&text, description.len > 0 ? ": " : "");
+        utf8_append_printable(&text, description);
+    }
+    fprintf(stderr, "\n%s\n", text.ptr);
+    buf_finish(&text);
+}
+
+/* What the model asks; without a terminal nobody answers, which is no denial. */
+static bool on_request(void *user, struct str method, const struct json_value *params,
+                       struct buf *result)
+{
+    struct run *run = user;
+    struct json_writer w;
+    const struct json_value *question = json_first(json_get(params, "questions"));
+    if (!str_eq_c(method, "lanebridge/question/request"))
+        return true;
+    end_line(run);
+    json_writer_init(&w, result);
+    json_write_begin_object(&w);
+    json_write_key(&w, "answers");
+    json_write_begin_array(&w);
+    for (; question; question = json_next(question)) {
+        print_question(question);
+        fputs(run->is_terminal ? "[number, or your own words] " : "  . nobody to ask\n", stderr);
+        if (run->is_terminal)
+            read_answer(&w, question);
+    }
+    json_write_end_array(&w);
+    json_write_end_object(&w);
+    return true;
+}
+
 static void on_turn_answer(void *user, const struct jsonrpc_answer *answer)
 {
     struct run *run = user;
@@ -246,6 +310,7 @@ static int run_turn(struct run *run)
     static const struct client_handlers handlers = {.on_ready = on_ready,
                                                     .on_notification = on_notification,
                                                     .on_question = on_question,
+                                                    .on_request = on_request,
                                                     .on_applied = on_applied,
                                                     .on_exit = on_exit_child};
     char self[] = "/proc/self/exe", command[] = "lsp";

@@ -53,6 +53,25 @@ static void write_workspace(struct json_writer *w, const struct client_quirks *q
     json_write_end_object(w);
 }
 
+static void write_rich(struct json_writer *w, const char *offers)
+{
+    struct str rest = str_from(offers), name;
+    json_write_key(w, "experimental");
+    json_write_begin_object(w);
+    json_write_key(w, "lanebridge");
+    json_write_begin_object(w);
+    json_write_field_int(w, "version", 1);
+    json_write_field_bool(w, "approvals", true);
+    json_write_field_bool(w, "questions", true);
+    json_write_field_bool(w, "save", true);
+    while (rest.len > 0 && str_next(&rest, ',', &name)) {
+        json_write_key_str(w, name);
+        json_write_bool(w, true);
+    }
+    json_write_end_object(w);
+    json_write_end_object(w);
+}
+
 static void append_initialize(struct buf *params, const struct client_options *options)
 {
     struct json_writer w;
@@ -75,9 +94,7 @@ static void append_initialize(struct buf *params, const struct client_options *o
             "\"showMessage\":{\"messageActionItem\":{\"additionalPropertiesSupport\":false}}}"));
     json_write_field_raw(&w, "textDocument", STR("{\"synchronization\":{\"didSave\":true}}"));
     if (options->rich)
-        json_write_field_raw(
-            &w, "experimental",
-            STR("{\"lanebridge\":{\"version\":1,\"approvals\":true,\"save\":true}}"));
+        write_rich(&w, options->offers);
     json_write_end_object(&w);
     if (options->initialization_options.len > 0)
         json_write_field_raw(&w, "initializationOptions", options->initialization_options);

@@ -147,6 +147,43 @@ static void serve_nothing(struct client *client, const struct jsonrpc_message *m
     jsonrpc_respond(client->peer, message->id, STR(""));
 }
 
+/* What a client answers that has nobody to ask and no language servers. */
+static const struct {
+    const char *method, *result;
+} defaults[] = {
+    {"lanebridge/question/request", "{\"answers\":[]}"},
+    {"lanebridge/editor/diagnostics", "{\"files\":[]}"},
+    {"lanebridge/editor/symbols", "{\"symbols\":[]}"},
+    {"lanebridge/editor/definition", "{\"locations\":[]}"},
+    {"lanebridge/editor/references", "{\"locations\":[]}"},
+    {"lanebridge/editor/rename", "{}"},
+    {"lanebridge/editor/codeAction", "{}"},
+    {"lanebridge/editor/format", "{}"},
+};
+
+static bool serve_ours(struct client *client, const struct jsonrpc_message *message)
+{
+    for (size_t i = 0; i < array_count(defaults); i++) {
+        if (!str_eq_c(message->method, defaults[i].method))
+            continue;
+        struct buf result = {0};
+        bool good = true;
+        if (client->handlers.on_request)
+            good = client->handlers.on_request(client->user, message->method, message->params,
+                                               &result);
+        if (result.len == 0)
+            buf_append_c(&result, defaults[i].result);
+        if (good)
+            jsonrpc_respond(client->peer, message->id, buf_str(&result));
+        else
+            jsonrpc_respond_error(client->peer, message->id, JSONRPC_REQUEST_FAILED, "%s",
+                                  result.ptr);
+        buf_finish(&result);
+        return true;
+    }
+    return false;
+}
+
 static const struct {
     const char *method;
     void (*serve)(struct client *client, const struct jsonrpc_message *message);
@@ -170,6 +207,8 @@ void serve_request(void *user, const struct jsonrpc_message *message)
             methods[i].serve(client, message);
             return;
         }
+    if (serve_ours(client, message))
+        return;
     jsonrpc_respond_error(client->peer, message->id, JSONRPC_METHOD_NOT_FOUND,
                           "this client has no " STR_FMT, STR_ARG(message->method));
 }

@@ -98,6 +98,18 @@ void convert_write_range(const struct lsp_server *server, struct json_writer *w,
     json_write_end_object(w);
 }
 
+void convert_write_uri(const struct lsp_server *server, struct json_writer *w, const char *path)
+{
+    const struct document *document = document_find_path(server->env.documents, str_from(path));
+    struct buf uri = {0};
+    if (document)
+        buf_append_c(&uri, document->uri);
+    else
+        uri_append_file(&uri, str_from(path));
+    json_write_str(w, buf_str(&uri));
+    buf_finish(&uri);
+}
+
 const struct workspace_root *convert_root_of(const struct lsp_server *server, struct str path)
 {
     const struct workspace *workspace = server->env.workspace;

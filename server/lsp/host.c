@@ -93,9 +93,21 @@ static void host_drop(void *host, void *user)
     apply_drop(host, user);
     approval_drop(host, user);
     save_drop(host, user);
+    inquiry_drop(host, user);
+    ask_editor_drop(host, user);
 }
 
-const struct host_ops lsp_host_ops = {
-    .apply = apply_start, .ask = approval_ask, .save = host_save, .drop = host_drop};
-const struct host_ops lsp_host_ops_bare = {
-    .apply = apply_start, .ask = approval_ask, .drop = host_drop};
+void host_init_ops(struct lsp_server *server)
+{
+    const struct lsp_client *client = &server->client;
+    server->host_ops = (struct host_ops){
+        .apply = apply_start,
+        .ask = approval_ask,
+        .save = client->rich_save ? host_save : NULL,
+        .inquire = inquiry_ask,
+        .diagnostics = client->rich_diagnostics ? ask_editor_diagnostics : NULL,
+        .locate = client->rich_navigation ? ask_editor_locate : NULL,
+        .propose = client->rich_refactor ? ask_editor_propose : NULL,
+        .drop = host_drop,
+    };
+}

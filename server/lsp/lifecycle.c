@@ -83,7 +83,7 @@ static void handle_initialize(struct lsp_server *server, const struct jsonrpc_me
         return;
     }
     quirks_read(&server->client, params);
-    server->host.ops = server->client.rich_save ? &lsp_host_ops : &lsp_host_ops_bare;
+    host_init_ops(server);
     choose_encoding(server, json_get(params, "capabilities"));
     add_folders(server, params);
     watch_parent(server, params);

@@ -15,6 +15,9 @@
  *   apply.c       sending it, and judging what came of it
  *   direct.c      writing what the client cannot
  *   approval.c    questions
+ *   inquiry.c     what the model asks the person
+ *   ask_editor.c  what the editor's own language servers know and propose
+ *   incoming.c    a WorkspaceEdit as a change set
  *   rich.c        lanebridge/… methods */
 #ifndef LANEBRIDGE_LSP_INTERNAL_H
 #define LANEBRIDGE_LSP_INTERNAL_H
@@ -31,7 +34,8 @@ struct lsp_client {
     bool apply_edit, document_changes, create_files, rename_files, delete_files;
     bool progress, show_document, configuration, register_configuration;
     /* the rich layer */
-    bool rich, rich_approvals, rich_save;
+    bool rich, rich_approvals, rich_questions, rich_save;
+    bool rich_diagnostics, rich_navigation, rich_refactor;
 };
 
 struct lsp_server {
@@ -45,10 +49,13 @@ struct lsp_server {
     struct loop_timer *parent_timer;
     bool trusted; /* the editor vouches for its folders */
     struct host host;
+    struct host_ops host_ops; /* what this client can do */
     struct agent *agent; /* NULL before the first prompt */
     VEC(struct apply_job *) applies;
     VEC(struct question *) questions;
     VEC(struct save_job *) saves;
+    VEC(struct inquiry *) inquiries;
+    VEC(struct editor_job *) asked;
     VEC(struct trust_question *) trusts;
     VEC(struct turn_view *) turns; /* running ones, for progress */
     VEC(struct transcript *) transcripts;
@@ -107,6 +114,8 @@ void convert_write_position(const struct lsp_server *server, struct json_writer 
                             const struct text *text, size_t offset);
 void convert_write_range(const struct lsp_server *server, struct json_writer *w,
                          const struct text *text, size_t start, size_t end);
+/* The client's own spelling where it has the file open. */
+void convert_write_uri(const struct lsp_server *server, struct json_writer *w, const char *path);
 /* The path as a person reads it: relative to its root. Borrowed from path. */
 struct str convert_display(const struct lsp_server *server, struct str path);
 /* The root that holds the path, or the first; NULL when there is none. */
@@ -154,7 +163,8 @@ void trust_free(struct lsp_server *server);
 
 /* -- host.c, approval.c, apply.c, plan.c
  * --------------------------------------------------------------------- */
-extern const struct host_ops lsp_host_ops, lsp_host_ops_bare; /* with save, and without */
+/* Fills host_ops by what the client can do. */
+void host_init_ops(struct lsp_server *server);
 void approval_ask(void *host, const struct host_ask *ask, host_ask_fn *on_answer, void *user);
 void approval_drop(struct lsp_server *server, void *user);
 void approvals_free(struct lsp_server *server);
@@ -163,6 +173,36 @@ void apply_start(void *host, const struct host_change *changes, size_t count, co
 void apply_drop(struct lsp_server *server, void *user);
 void applies_free(struct lsp_server *server);
 void host_saves_free(struct lsp_server *server);
+
+/* -- inquiry.c, ask_editor.c, incoming.c
+ * ---------------------------------------------------------------------- */
+void inquiry_ask(void *host, const struct host_inquiry *asked, host_inquire_fn *on_answer,
+                 void *user);
+void inquiry_drop(struct lsp_server *server, void *user);
+void inquiries_free(struct lsp_server *server);
+void ask_editor_diagnostics(void *host, const char *const *paths, size_t count,
+                            host_diagnostics_fn *on_done, void *user);
+void ask_editor_locate(void *host, const struct host_query *query, host_locations_fn *on_done,
+                       void *user);
+void ask_editor_propose(void *host, const struct host_query *query, host_proposal_fn *on_done,
+                        void *user);
+void ask_editor_drop(struct lsp_server *server, void *user);
+void ask_editor_free(struct lsp_server *server);
+
+/* Texts that changed since then are not those the edit was made for. */
+struct incoming_since {
+    uint64_t revision; /* of documents */
+    uint64_t wall_ms;  /* of files */
+};
+struct incoming {
+    VEC(struct host_change) changes; /* owned */
+};
+/* `edit` may be absent: no changes. Errors: CONFLICT when a text is another one by now; sentences that
+ * name the file. On an error there are no changes. */
+enum status incoming_read(const struct lsp_server *server, const struct json_value *edit,
+                          const struct incoming_since *since, struct incoming *ret_incoming,
+                          struct err *err);
+void incoming_finish(struct incoming *incoming);
 
 /* One file of a change set, kept while it is applied. */
 struct planned {

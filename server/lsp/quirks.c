@@ -41,8 +41,19 @@ static void read_rich(struct lsp_client *client, const struct json_value *capabi
 {
     const struct json_value *rich = json_at(capabilities, "experimental", "lanebridge", NULL);
     client->rich = json_get_int(rich, "version", 0) >= 1;
-    client->rich_approvals = client->rich && json_get_bool(rich, "approvals", false);
-    client->rich_save = client->rich && json_get_bool(rich, "save", false);
+    const struct {
+        const char *name;
+        bool *flag;
+    } features[] = {
+        {"approvals", &client->rich_approvals},
+        {"questions", &client->rich_questions},
+        {"save", &client->rich_save},
+        {"diagnostics", &client->rich_diagnostics},
+        {"navigation", &client->rich_navigation},
+        {"refactor", &client->rich_refactor},
+    };
+    for (size_t i = 0; client->rich && i < array_count(features); i++)
+        *features[i].flag = json_get_bool(rich, features[i].name, false);
 }
 
 void quirks_read(struct lsp_client *client, const struct json_value *initialize_params)

@@ -165,7 +165,8 @@ struct lsp_server *lsp_server_new(const struct lsp_env *env, int read_fd, int wr
     struct lsp_server *server = mem_new(struct lsp_server);
     server->env = *env;
     server->encoding = POSITION_UTF16;
-    server->host = (struct host){.ops = &lsp_host_ops_bare, .host = server};
+    host_init_ops(server);
+    server->host = (struct host){.ops = &server->host_ops, .host = server};
     server->peer = jsonrpc_peer_new(env->loop, read_fd, write_fd, &handlers, server, err);
     if (server->peer)
         return server;
@@ -186,6 +187,8 @@ void lsp_server_free(struct lsp_server *server)
     trust_free(server);
     approvals_free(server);
     host_saves_free(server);
+    inquiries_free(server);
+    ask_editor_free(server);
     rich_free(server);
     progress_free(server);
     transcripts_free(server);

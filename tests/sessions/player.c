@@ -406,6 +406,66 @@ static bool on_apply(void *user, const struct json_value *params)
     return !declined;
 }
 
+/* The language servers of the scripted editor: `editor METHOD …` steps, in order; the last answer
+ * of a method stays. */
+static struct named_text *next_editor_answer(struct player *player, struct str method,
+                                             bool *ret_is_last)
+{
+    struct named_text *found = NULL;
+    *ret_is_last = true;
+    for (size_t i = 0; i < player->editor_answers.len; i++) {
+        struct named_text *one = &player->editor_answers.ptr[i];
+        if (!str_eq_c(method, one->name))
+            continue;
+        if (found) {
+            *ret_is_last = false;
+            break;
+        }
+        found = one;
+    }
+    return found;
+}
+
+static void remove_editor_answer(struct player *player, struct named_text *answer)
+{
+    size_t index = (size_t)(answer - player->editor_answers.ptr);
+    mem_free(answer->name);
+    buf_finish(&answer->text);
+    vec_remove(&player->editor_answers, index);
+}
+
+static bool on_request(void *user, struct str method, const struct json_value *params,
+                       struct buf *result)
+{
+    struct player *player = user;
+    bool is_last, good = true;
+    (void)params;
+    size_t slash = str_rfind_byte(method, '/');
+    struct str name = str_starts_with(method, STR("lanebridge/question"))
+                          ? STR("question")
+                          : str_skip(method, slash + 1);
+    struct named_text *answer;
+    while ((answer = next_editor_answer(player, name, &is_last)) &&
+           str_starts_with(buf_str(&answer->text), STR("do "))) {
+        struct buf step = {0};
+        buf_append(&step, str_skip(buf_str(&answer->text), 3));
+        remove_editor_answer(player, answer);
+        if (step_play(player, buf_str(&step)) != STEP_DONE)
+            fail(player);
+        buf_finish(&step);
+    }
+    if (!answer)
+        return true;
+    struct str text = buf_str(&answer->text), rest = text, word;
+    if (words_take(&rest, &word) && str_eq_c(word, "error"))
+        good = !words_take_text(&rest, result);
+    else
+        buf_append(result, text);
+    if (!is_last)
+        remove_editor_answer(player, answer);
+    return good;
+}
+
 static void append_options(const struct player *player, struct buf *json)
 {
     struct buf settings = {0};
@@ -438,6 +498,7 @@ static struct client *new_client(struct player *player, char *const *argv, char 
 {
     static const struct client_handlers handlers = {.on_ready = on_ready,
                                                     .on_question = on_question,
+                                                    .on_request = on_request,
                                                     .on_apply = on_apply,
                                                     .on_traffic = player_on_traffic,
                                                     .on_exit = player_on_exit};
@@ -453,6 +514,8 @@ static struct client *new_client(struct player *player, char *const *argv, char 
                                      .initialization_options = buf_str(&json),
                                      .encodings = player->script->encodings,
                                      .rich = player->script->rich,
+                                     .offers =
+                                         player->offers ? player->offers : player->script->offers,
                                      .inherit_stderr = true,
                                      .quirks = player->script->quirks};
     struct client *client = client_new(player->loop, &options, &handlers, player, err);
@@ -640,6 +703,10 @@ static void player_finish(struct player *player)
     for (size_t i = 0; i < player->answers.len; i++)
         mem_free(player->answers.ptr[i]);
     vec_finish(&player->answers);
+    while (player->editor_answers.len > 0)
+        remove_editor_answer(player, &vec_last(&player->editor_answers));
+    vec_finish(&player->editor_answers);
+    mem_free(player->offers);
     for (size_t i = 0; i < player->on_apply.len; i++)
         mem_free(player->on_apply.ptr[i]);
     vec_finish(&player->on_apply);

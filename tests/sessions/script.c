@@ -229,6 +229,8 @@ static void take_client(struct loading *loading, struct str line)
         script->client = CLIENT_NONE;
     else if (str_eq_c(word, "rich"))
         script->rich = true;
+    else if (str_eq_c(word, "offers"))
+        script->offers = str_dup_c(str_trim(rest));
     else if (str_eq_c(word, "untrusted"))
         script->untrusted = true;
     else if (str_eq_c(word, "name"))
@@ -238,7 +240,8 @@ static void take_client(struct loading *loading, struct str line)
     else if (str_eq_c(word, "quirks"))
         take_quirks(loading, rest);
     else if (!str_eq_c(word, "torn") || !str_to_int64(str_trim(rest), &script->torn))
-        complain(loading, "a client is bare, none, rich, untrusted, name, encodings, quirks, torn",
+        complain(loading,
+                 "a client is bare, none, rich, offers, untrusted, name, encodings, quirks, torn",
                  line);
 }
 
@@ -366,4 +369,5 @@ void script_finish(struct script *script)
     buf_finish(&script->config);
     mem_free(script->client_name);
     mem_free(script->encodings);
+    mem_free(script->offers);
 }

@@ -32,7 +32,7 @@ struct script {
     struct buf endpoint_args, replay, upstream, settings, config;
     VEC(char *) env;
     enum client_kind client;
-    char *client_name, *encodings;
+    char *client_name, *encodings, *offers;
     bool rich, untrusted;
     int64_t torn; /* bare: bytes a write, 0 whole */
     struct client_quirks quirks;
@@ -110,6 +110,8 @@ struct player {
     VEC(struct wire_message) wire;
     size_t cursor, turn_cursor; /* how far expect and until have read */
     VEC(char *) answers, on_apply;
+    char *offers; /* after a restart */
+    VEC(struct named_text) editor_answers; /* name: the method's last word; a step or an answer */
     struct answer answer;
     enum stage stage;
     size_t at;         /* step */

@@ -423,6 +423,28 @@ static enum outcome step_on_apply(struct player *player, struct str rest)
     return STEP_DONE;
 }
 
+/* editor METHOD {…}|error "text"|do STEP: what its language servers answer. */
+static enum outcome step_editor(struct player *player, struct str rest)
+{
+    struct str method;
+    struct named_text answer = {0};
+    if (!words_take(&rest, &method) || words_done(rest))
+        return step_bad(player, "editor METHOD {…}, or error \"text\", or do STEP");
+    answer.name = str_dup_c(method);
+    buf_append(&answer.text, str_trim(rest));
+    vec_push(&player->editor_answers, answer);
+    return STEP_DONE;
+}
+
+/* offers LIST|nothing: of the client that the next `restart server` brings. */
+static enum outcome step_offers(struct player *player, struct str rest)
+{
+    mem_free(player->offers);
+    player->offers =
+        str_eq_c(str_trim(rest), "nothing") ? mem_dup_c("") : str_dup_c(str_trim(rest));
+    return STEP_DONE;
+}
+
 static enum outcome step_kill(struct player *player, struct str rest)
 {
     bool is_server = str_eq_c(str_trim(rest), "server");
@@ -529,6 +551,8 @@ static const struct {
     {"answer", step_answer},
     {"answer-now", step_answer_now},
     {"on-apply", step_on_apply},
+    {"editor", step_editor},
+    {"offers", step_offers},
     {"kill", step_kill},
     {"restart", step_restart},
     {"lanebridge", step_lanebridge},

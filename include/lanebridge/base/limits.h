@@ -76,6 +76,20 @@
 #define LIMIT_TOOL_BASES_BYTES (64 * MIB)  /* texts remembered as shown, per thread */
 #define LIMIT_TOOL_BASES_COUNT 1000
 #define LIMIT_EDIT_ATTEMPTS_COUNT 5        /* plans of one edit while the user keeps typing */
+#define LIMIT_DIAGNOSTICS_COUNT 50         /* given to the model at once */
+#define LIMIT_DIAGNOSTICS_MS 5000          /* the diagnostics tool waits for a language server */
+#define LIMIT_EDIT_DIAGNOSTICS_MS 2000     /* after an edit; most language servers need less */
+#define LIMIT_DIAGNOSTICS_KEPT_COUNT 1000  /* of one file, to tell which are new */
+#define LIMIT_LOCATIONS_COUNT 200
+#define LIMIT_EDITOR_ANSWER_MS 20000       /* references in a large project that is not indexed yet */
+#define LIMIT_SPOT_FILE_BYTES (2 * MIB)    /* of a file in which a symbol is looked up: some 0.3 ms */
+#define LIMIT_SYMBOL_BYTES 200             /* of a name, or of the line it stands in */
+#define LIMIT_PROPOSAL_FILES_COUNT 500     /* of one edit a language server makes: a widely used name */
+#define LIMIT_PROPOSAL_BYTES (64 * MIB)    /* of their texts */
+#define LIMIT_QUESTIONS_COUNT 3            /* of one ask_user */
+#define LIMIT_QUESTION_OPTIONS_COUNT 6
+#define LIMIT_QUESTION_BYTES 1000          /* of each text of it */
+#define LIMIT_ANSWER_BYTES (16 * KIB)      /* of what the person writes instead of choosing */
 #define LIMIT_AGENTS_MD_BYTES (32 * KIB)
 
 /* Servers of the Model Context Protocol */
