@@ -29,11 +29,13 @@ struct tools_env {
 struct tools *tools_new(const struct tools_env *env);
 void tools_free(struct tools *tools);    /* threads first; waits for work that is executing */
 
-/* How long commands may take, in milliseconds; tests shrink them. */
+/* How long commands and language servers may take, in milliseconds; tests shrink them. */
 struct tools_deadlines {
     uint64_t foreground_ms;    /* without anybody looking at its output */
     uint64_t background_ms;    /* in all */
     uint64_t yield_min_ms;     /* least value of yield_time_ms */
+    uint64_t diagnostics_ms, edit_diagnostics_ms;   /* until they are of the texts as they are */
+    uint64_t editor_ms;        /* symbols, references, a rename */
 };
 extern const struct tools_deadlines tools_deadlines_default;
 void tools_set_deadlines(struct tools *tools, const struct tools_deadlines *deadlines);

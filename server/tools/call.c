@@ -343,6 +343,8 @@ static void begin(struct tools_call *call)
         buf_append_fmt(&call->text, "There is no tool \"%s\". The tools are: ", call->name);
         table_append_names(&call->text);
         call_end(call, false);
+    } else if (!table_is_possible(call->tools, call->tool)) {
+        call_fail(call, "%s is not possible here: this editor does not offer it.", call->name);
     } else if (read_arguments(call, &err) < 0) {
         call_fail_err(call, &err);
     } else {
@@ -397,11 +399,23 @@ bool call_begin(struct tools_call *call, const char *decision)
 
 /* -- Asking ---------------------------------------------------------------------------------- */
 
+void call_wait_for_person(struct tools_call *call, struct str why)
+{
+    set_life(call, LIFE_ASKING);
+    call->asked_ms = now_ms(call);
+    tell_later(call, why, tell_waiting);
+}
+
+void call_go_on(struct tools_call *call)
+{
+    call->asking_ms += now_ms(call) - call->asked_ms;
+    set_life(call, LIFE_RUNNING);
+}
+
 static void on_answer(void *user, const struct host_ask_answer *answer)
 {
     struct tools_call *call = user;
-    call->asking_ms += now_ms(call) - call->asked_ms;
-    set_life(call, LIFE_RUNNING);
+    call_go_on(call);
     call_answer_fn *fn = call->on_answer;
     call->on_answer = NULL;
     call->was_approved |= answer->decision == HOST_ACCEPT;
@@ -425,10 +439,8 @@ void call_ask(struct tools_call *call, const struct host_ask *ask, call_answer_f
     full.thread_id = call->thread->id;
     full.turn_id = call->turn_id;
     full.item_id = call->id;
-    set_life(call, LIFE_ASKING);
     call->on_answer = fn;
-    call->asked_ms = now_ms(call);
-    tell_later(call, str_from(ask->title), tell_waiting);
+    call_wait_for_person(call, str_from(ask->title));
     host->ops->ask(host->host, &full, on_answer, call);
 }
 

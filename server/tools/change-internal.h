@@ -8,12 +8,16 @@
 
 #include "tools-internal.h"
 
+struct check;
 struct change {
     unsigned refs; /* the call's and the pool's */
     enum change_kind kind;
     struct edit_patch *patch;
     struct buf path, old_string, new_string;
     bool replace_all;
+
+    struct edit_plan proposed; /* by a language server: given paths are absolute */
+    void (*propose_again)(struct tools_call *call);
 
     VEC(struct now_file) files;
     struct edit_plan plan; /* of the last attempt */
@@ -23,7 +27,12 @@ struct change {
     char approved[SHA256_HEX_BYTES]; /* what the person said yes to */
     bool is_sent;                    /* with the host: too late to cancel */
     VEC(char *) saving;              /* paths with the host to be saved */
+    struct check *check;             /* NULL: no diagnostics are told here */
 };
+
+/* An edit that a language server makes: again(call) asks it anew when a text changed meanwhile. */
+struct change *change_new_proposed(void (*again)(struct tools_call *call));
+void change_take_proposal(struct change *change, const struct host_proposal *proposal);
 
 /* The file a plan's path means; NULL for none. */
 struct now_file *change_file(const struct change *change, const char *given);
@@ -39,5 +48,10 @@ void change_append_report(const struct change *change, struct buf *out);
 void change_append_summary(const struct change *change, struct buf *out);
 /* Stores before and after of every file that changed in the turn's change set. */
 enum status change_record(const struct change *change, struct tools_call *call, struct err *err);
+
+/* -- change_check.c: just before the edit goes out; and after it stands, which ends the call */
+void change_check_before(struct tools_call *call, struct change *change);
+void change_check_after(struct tools_call *call, struct change *change);
+void change_check_free(struct check *check);
 
 #endif

@@ -41,6 +41,20 @@ struct change *change_new_write(struct str path, struct str content)
     return change;
 }
 
+struct change *change_new_proposed(void (*again)(struct tools_call *call))
+{
+    struct change *change = change_new(CHANGE_PROPOSED);
+    change->propose_again = again;
+    return change;
+}
+
+static void clear_files(struct change *change)
+{
+    for (size_t i = 0; i < change->files.len; i++)
+        now_finish(&change->files.ptr[i]);
+    vec_clear(&change->files);
+}
+
 static void clear_saving(struct change *change)
 {
     for (size_t i = 0; i < change->saving.len; i++)
@@ -53,8 +67,8 @@ void change_unref(struct change *change)
     if (!change || --change->refs > 0)
         return;
     change_clear_plan(change);
-    for (size_t i = 0; i < change->files.len; i++)
-        now_finish(&change->files.ptr[i]);
+    edit_plan_finish(&change->proposed);
+    clear_files(change);
     vec_finish(&change->files);
     clear_saving(change);
     edit_patch_free(change->patch);
@@ -93,11 +107,25 @@ static void add_file(struct tools_call *call, struct change *change, struct str 
 
 static bool resolve_files(struct tools_call *call, struct change *change)
 {
-    if (change->kind != CHANGE_PATCH)
-        add_file(call, change, buf_str(&change->path));
-    else
+    clear_files(change);
+    buf_clear(&change->errors);
+    switch (change->kind) {
+    case CHANGE_PATCH:
         for (size_t i = 0; i < edit_patch_path_count(change->patch); i++)
             add_file(call, change, edit_patch_path(change->patch, i));
+        break;
+    case CHANGE_PROPOSED:
+        for (size_t i = 0; i < change->proposed.files.len; i++) {
+            add_file(call, change, str_from(change->proposed.files.ptr[i].path));
+            if (change->proposed.files.ptr[i].new_path)
+                add_file(call, change, str_from(change->proposed.files.ptr[i].new_path));
+        }
+        break;
+    case CHANGE_REPLACE:
+    case CHANGE_WRITE:
+        add_file(call, change, buf_str(&change->path));
+        break;
+    }
     return change->errors.len == 0;
 }
 
@@ -160,6 +188,11 @@ static void ask(struct tools_call *call, struct change *change,
     buf_finish(&diff);
 }
 
+static bool can_try_again(const struct change *change)
+{
+    return change->attempts < LIMIT_EDIT_ATTEMPTS_COUNT;
+}
+
 static void plan_done(void *data)
 {
     struct plan_job *job = data;
@@ -167,6 +200,10 @@ static void plan_done(void *data)
     struct change *change = job->change;
     struct policy_verdict verdict = {0};
     call->job = NULL;
+    if (change->status == STATUS_CONFLICT && can_try_again(change) && change->propose_again) {
+        change->propose_again(call);
+        return;
+    }
     if (change->status < 0) {
         call_fail(call, "Nothing was changed.\n" STR_FMT, STR_ARG(buf_str(&change->errors)));
         return;
@@ -196,7 +233,7 @@ static const struct job_ops plan_ops = {plan_work, plan_done, plan_release};
 static void start_planning(struct tools_call *call, struct change *change)
 {
     change_clear_plan(change);
-    change->attempts++;
+    change->attempts += change->kind != CHANGE_PROPOSED; /* those count how often it was asked */
     for (size_t i = 0; i < change->files.len; i++) {
         struct now_file *file = &change->files.ptr[i];
         (void)now_look(call->tools, file);
@@ -231,7 +268,12 @@ bool change_cancel(struct tools_call *call)
 
 void change_finish(struct tools_call *call)
 {
-    change_unref(change_of(call));
+    struct change *change = change_of(call);
+    if (!change)
+        return;
+    change_check_free(change->check);
+    change->check = NULL;
+    change_unref(change);
 }
 
 /* -- After it was applied -------------------------------------------------------------------- */
@@ -260,15 +302,26 @@ static void adopt_what_is_there(const struct tools *tools, struct change *change
     }
 }
 
+/* Of a text that the model has never seen it has not seen the whole by a language server's edit. */
+static bool is_known_after(const struct tools_call *call, const struct change *change,
+                           const struct edit_file *edit)
+{
+    if (change->kind != CHANGE_PROPOSED || edit->kind == EDIT_CREATE)
+        return true;
+    const struct text *base =
+        bases_get(&call->thread->bases, now_key(change_file(change, edit->path)));
+    return base && text_eq(base, edit->before);
+}
+
 static void set_bases(struct tools_call *call, const struct change *change)
 {
     struct bases *bases = &call->thread->bases;
     for (size_t i = 0; i < change->plan.files.len; i++) {
         const struct edit_file *edit = &change->plan.files.ptr[i];
+        if (edit->after && is_known_after(call, change, edit))
+            bases_set(bases, now_key(result_file(change, edit)), edit->after);
         if (edit->kind == EDIT_DELETE || edit->kind == EDIT_MOVE)
             bases_remove(bases, now_key(change_file(change, edit->path)));
-        if (edit->after)
-            bases_set(bases, now_key(result_file(change, edit)), edit->after);
     }
 }
 
@@ -293,7 +346,7 @@ static void finish_applied(struct tools_call *call)
 {
     struct change *change = change_of(call);
     change_append_summary(change, &call->summary);
-    call_end(call, call->ok);
+    change_check_after(call, change);
 }
 
 static void on_saved(void *user, enum status status, struct str note)
@@ -350,6 +403,8 @@ static void after_applied(struct tools_call *call, struct change *change,
     buf_append_fmt(&call->text, STR_FMT "\n", STR_ARG(outcome->note));
     change_append_report(change, &call->text);
     change_append_diff(change, 3, &call->diff);
+    if (change->kind == CHANGE_PROPOSED) /* the model has not written it: it must see it */
+        buf_append(&call->text, buf_str(&call->diff));
     if (change_record(change, call, &err) < 0)
         buf_append_fmt(&call->text, "It cannot be undone later: %s\n", err.text);
     set_bases(call, change);
@@ -363,7 +418,9 @@ static void on_not_applied(struct tools_call *call, struct change *change,
 {
     if (call->is_cancelled)
         call_fail(call, "Cancelled by the user; nothing was changed.");
-    else if (change->attempts < LIMIT_EDIT_ATTEMPTS_COUNT)
+    else if (can_try_again(change) && change->propose_again)
+        change->propose_again(call);
+    else if (can_try_again(change))
         start_planning(call, change);
     else
         call_fail(call,
@@ -419,6 +476,7 @@ static void apply(struct tools_call *call, struct change *change)
     struct buf label = {0};
     change_append_summary(change, &label);
     change->is_sent = true;
+    change_check_before(call, change);
     host->ops->apply(host->host, changes, count, label.ptr ? label.ptr : "", on_applied, call);
     buf_finish(&label);
     mem_free(changes);

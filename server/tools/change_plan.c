@@ -11,6 +11,28 @@ struct now_file *change_file(const struct change *change, const char *given)
     return NULL;
 }
 
+static const enum edit_kind edit_kinds[] = {
+    [HOST_CREATE] = EDIT_CREATE,
+    [HOST_UPDATE] = EDIT_UPDATE,
+    [HOST_DELETE] = EDIT_DELETE,
+    [HOST_MOVE] = EDIT_MOVE,
+};
+
+void change_take_proposal(struct change *change, const struct host_proposal *proposal)
+{
+    edit_plan_finish(&change->proposed);
+    change->proposed = (struct edit_plan){0};
+    for (size_t i = 0; i < proposal->count; i++) {
+        const struct host_change *from = &proposal->changes[i];
+        struct edit_file file = {.kind = edit_kinds[from->kind],
+                                 .path = mem_dup_c(from->path),
+                                 .new_path = mem_dup_c(from->new_path),
+                                 .before = text_ref(from->before),
+                                 .after = text_ref(from->after)};
+        vec_push(&change->proposed.files, file);
+    }
+}
+
 void change_clear_plan(struct change *change)
 {
     edit_plan_finish(&change->plan);
@@ -30,9 +52,57 @@ static void read_file(struct now_file *file)
     file->text = NULL;
 }
 
+/* -- An edit that was proposed for texts: are they still these? ------------------------------ */
+
+static void add_proposed(struct change *change, const struct edit_file *from)
+{
+    struct edit_file file = {.kind = from->kind,
+                             .path = mem_dup_c(from->path),
+                             .new_path = mem_dup_c(from->new_path),
+                             .before = text_ref(from->before),
+                             .after = text_ref(from->after)};
+    vec_push(&change->plan.files, file);
+}
+
+static enum status check_text_of(struct change *change, const struct edit_file *edit)
+{
+    const struct now_file *file = change_file(change, edit->path);
+    if (file->unreadable.len > 0) {
+        buf_append_fmt(&change->errors, "%s: " STR_FMT "\n", file->path.display,
+                       STR_ARG(buf_str(&file->unreadable)));
+        return STATUS_UNSUPPORTED;
+    }
+    bool same = edit->before ? file->text && text_eq(file->text, edit->before)
+                             : !file->text && !file->stat.exists;
+    if (same)
+        return STATUS_OK;
+    buf_append_fmt(&change->errors, "%s changed while the language server worked\n",
+                   file->path.display);
+    return STATUS_CONFLICT;
+}
+
+static enum status plan_proposed(struct change *change)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < change->proposed.files.len && status == STATUS_OK; i++) {
+        const struct edit_file *edit = &change->proposed.files.ptr[i];
+        status = check_text_of(change, edit);
+        const struct now_file *to = edit->new_path ? change_file(change, edit->new_path) : NULL;
+        if (status == STATUS_OK && to && (to->text || to->stat.exists)) {
+            buf_append_fmt(&change->errors, "%s exists already\n", to->path.display);
+            status = STATUS_EXISTS;
+        }
+        if (status == STATUS_OK)
+            add_proposed(change, edit);
+    }
+    return status;
+}
+
 static enum status make_plan(struct change *change, const struct edit_source *sources)
 {
     switch (change->kind) {
+    case CHANGE_PROPOSED:
+        return plan_proposed(change);
     case CHANGE_PATCH:
         return edit_patch_plan(change->patch, sources, change->files.len, &change->plan,
                                &change->errors);
@@ -60,6 +130,8 @@ static void check_stale(const struct change *change, const struct edit_file *edi
                         struct buf *errors)
 {
     const struct now_file *file = change_file(change, edit->path);
+    if (change->kind == CHANGE_PROPOSED) /* made from the texts as they are now */
+        return;
     if (!file || !file->text || (file->base && text_eq(file->base, file->text)))
         return;
     if (change->kind == CHANGE_WRITE)

@@ -5,9 +5,16 @@
 #include "tools-internal.h"
 
 static const struct tool *const table[] = {
-    &tool_read_file, &tool_list_dir,     &tool_find_files, &tool_grep,        &tool_apply_patch,
-    &tool_edit_file, &tool_exec_command, &tool_write_file, &tool_write_stdin, &tool_update_plan,
+    &tool_read_file,     &tool_list_dir,     &tool_find_files, &tool_grep,        &tool_apply_patch,
+    &tool_edit_file,     &tool_exec_command, &tool_write_file, &tool_write_stdin, &tool_update_plan,
+    &tool_ask_user,      &tool_diagnostics,  &tool_symbols,    &tool_definition,  &tool_references,
+    &tool_rename_symbol, &tool_code_action,  &tool_format,
 };
+
+const struct tool *table_at(size_t index)
+{
+    return index < array_count(table) ? table[index] : NULL;
+}
 
 const struct tool *table_find(struct str name)
 {
@@ -24,8 +31,29 @@ void table_append_names(struct buf *buf)
         buf_append_fmt(buf, "%s%s", i == 0 ? "" : ", ", table[i]->name);
 }
 
-static bool is_offered(const struct tool *tool, enum tools_edit_style style)
+bool table_is_possible(const struct tools *tools, const struct tool *tool)
 {
+    const struct host_ops *ops = tools->env.host->ops;
+    switch (tool->need) {
+    case NEED_QUESTIONS:
+        return ops->inquire != NULL;
+    case NEED_DIAGNOSTICS:
+        return ops->diagnostics != NULL;
+    case NEED_NAVIGATION:
+        return ops->locate != NULL;
+    case NEED_REFACTOR:
+        return ops->propose != NULL;
+    case NEED_NOTHING:
+        break;
+    }
+    return true;
+}
+
+static bool is_offered(const struct tools *tools, const struct tool *tool,
+                       enum tools_edit_style style)
+{
+    if (!table_is_possible(tools, tool))
+        return false;
     switch (tool->offer) {
     case OFFER_FOR_PATCH:
         return style == TOOLS_EDIT_PATCH;
@@ -61,12 +89,11 @@ static void write_custom(struct json_writer *w, const struct tool *tool)
 
 void tools_append_schema(const struct tools *tools, enum tools_edit_style style, struct buf *json)
 {
-    (void)tools;
     struct json_writer w;
     json_writer_init(&w, json);
     json_write_begin_array(&w);
     for (size_t i = 0; i < array_count(table); i++) {
-        if (!is_offered(table[i], style))
+        if (!is_offered(tools, table[i], style))
             continue;
         json_write_begin_object(&w);
         if (table[i]->parameters)

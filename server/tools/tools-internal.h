@@ -9,11 +9,14 @@
 /* -- A row of the table ---------------------------------------------------------------------- */
 
 enum tool_offer { OFFER_ALWAYS, OFFER_FOR_PATCH, OFFER_FOR_REPLACE };
+/* What the editor must be able to do. */
+enum tool_need { NEED_NOTHING, NEED_QUESTIONS, NEED_DIAGNOSTICS, NEED_NAVIGATION, NEED_REFACTOR };
 
 struct tool {
     const char *name;
     enum tools_kind kind;
     enum tool_offer offer;
+    enum tool_need need;
     bool is_exclusive;     /* runs alone; a tool may lower or raise it in `classify` */
     bool needs_sandbox;    /* the sandbox's self-test comes before classify */
     const char *title_key; /* the argument that names the call for people */
@@ -31,9 +34,14 @@ struct tool {
     void (*finish)(struct tools_call *call); /* releases what state owns */
 };
 
-extern const struct tool tool_apply_patch, tool_edit_file, tool_exec_command, tool_find_files,
-    tool_grep, tool_list_dir, tool_read_file, tool_update_plan, tool_write_file, tool_write_stdin;
+extern const struct tool tool_apply_patch, tool_ask_user, tool_code_action, tool_definition,
+    tool_diagnostics, tool_edit_file, tool_exec_command, tool_find_files, tool_format, tool_grep,
+    tool_list_dir, tool_read_file, tool_references, tool_rename_symbol, tool_symbols,
+    tool_update_plan, tool_write_file, tool_write_stdin;
 const struct tool *table_find(struct str name);
+const struct tool *table_at(size_t index); /* NULL behind the last */
+/* Whether the editor can do what the tool is made of. */
+bool table_is_possible(const struct tools *tools, const struct tool *tool);
 void table_append_names(struct buf *buf);
 
 /* -- Tools and their threads ----------------------------------------------------------------- */
@@ -77,6 +85,7 @@ void bases_remove(struct bases *bases, struct str absolute);
 void bases_finish(struct bases *bases);
 
 struct session;
+struct thread_diags;
 struct tools_thread {
     struct tools *tools;
     char *id;
@@ -87,6 +96,7 @@ struct tools_thread {
     struct bases bases;
     struct buf plan;
     struct map offered; /* what was offered to be run again; no values */
+    struct thread_diags *diags;
 };
 /* The folder a thread's relative paths start from, or NULL for the first one. */
 const struct workspace_root *thread_root(const struct tools_thread *thread);
@@ -144,6 +154,9 @@ void call_fail(struct tools_call *call, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void call_fail_err(struct tools_call *call, const struct err *err);
 void call_progress(struct tools_call *call, struct str text); /* last thing its caller does */
+/* The person is being asked something with this call as `user`; and has answered. */
+void call_wait_for_person(struct tools_call *call, struct str why);
+void call_go_on(struct tools_call *call);
 /* Asks the person; fn gets ACCEPT alone. Anything else ends the call with what was said. */
 void call_ask(struct tools_call *call, const struct host_ask *ask, call_answer_fn *fn);
 /* The same, but fn gets every answer. */
@@ -234,7 +247,7 @@ struct change_state {
     struct str input; /* the free text of a custom tool */
     struct change *change;
 };
-enum change_kind { CHANGE_PATCH, CHANGE_REPLACE, CHANGE_WRITE };
+enum change_kind { CHANGE_PATCH, CHANGE_REPLACE, CHANGE_WRITE, CHANGE_PROPOSED };
 struct change *change_new_patch(struct str text, struct err *err);
 struct change *change_new_replace(struct str path, struct str old_string, struct str new_string,
                                   bool replace_all);

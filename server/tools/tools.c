@@ -1,12 +1,15 @@
 /* The tools of a process and what each thread of the agent keeps between its calls. */
 #include <assert.h>
 
-#include "tools-internal.h"
+#include "diags-internal.h"
 
 const struct tools_deadlines tools_deadlines_default = {
     .foreground_ms = LIMIT_EXEC_FOREGROUND_MS,
     .background_ms = LIMIT_EXEC_BACKGROUND_MS,
     .yield_min_ms = 250,
+    .diagnostics_ms = LIMIT_DIAGNOSTICS_MS,
+    .edit_diagnostics_ms = LIMIT_EDIT_DIAGNOSTICS_MS,
+    .editor_ms = LIMIT_EDITOR_ANSWER_MS,
 };
 
 struct tools *tools_new(const struct tools_env *env)
@@ -40,6 +43,7 @@ struct tools_thread *tools_thread_new(struct tools *tools, const char *thread_id
     thread->tools = tools;
     thread->id = mem_dup_c(thread_id);
     thread->root_path = str_dup_c(root_path);
+    thread->diags = mem_new(struct thread_diags);
     vec_push(&tools->threads, thread);
     return thread;
 }
@@ -70,6 +74,8 @@ void tools_thread_free(struct tools_thread *thread)
     bases_finish(&thread->bases);
     buf_finish(&thread->plan);
     map_finish(&thread->offered);
+    diags_finish(&thread->diags->unsettled);
+    mem_free(thread->diags);
     mem_free(thread->root_path);
     mem_free(thread->id);
     mem_free(thread);

@@ -396,7 +396,8 @@ static void run_mixed(unsigned seed)
 {
     struct fixture f;
     struct record records[MIXED_CALLS] = {0};
-    struct tools_deadlines deadlines = {60000, 60000, 10};
+    struct tools_deadlines deadlines = tools_deadlines_default;
+    deadlines.yield_min_ms = 10;
     fixture_init(&f);
     tools_set_deadlines(f.tools, &deadlines);
     put(&f, "a", "text\n");

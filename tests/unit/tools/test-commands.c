@@ -12,7 +12,10 @@ TestSuite(commands, .timeout = 20);
 
 static void use_deadlines(struct fixture *f, uint64_t foreground_ms, uint64_t background_ms)
 {
-    struct tools_deadlines deadlines = {foreground_ms, background_ms, 10};
+    struct tools_deadlines deadlines = tools_deadlines_default;
+    deadlines.foreground_ms = foreground_ms;
+    deadlines.background_ms = background_ms;
+    deadlines.yield_min_ms = 10;
     tools_set_deadlines(f->tools, &deadlines);
 }
 
