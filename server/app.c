@@ -243,6 +243,23 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
     return app->agent;
 }
 
+static bool on_review_waits(void *user)
+{
+    struct app *app = user;
+    return journal_review_waits(str_from(app->env.state_folder));
+}
+
+static enum lsp_code_actions on_code_actions(void *user)
+{
+    static const enum lsp_code_actions choices[] = {
+        [CODE_ACTIONS_ON] = LSP_ACTIONS_ON,
+        [CODE_ACTIONS_SELECTION] = LSP_ACTIONS_SELECTION,
+        [CODE_ACTIONS_OFF] = LSP_ACTIONS_OFF,
+    };
+    struct app *app = user;
+    return choices[app->config->code_actions];
+}
+
 static const char *tier_name(enum policy_tier tier)
 {
     static const char *const names[] = {
@@ -352,6 +369,8 @@ static enum status app_init(struct app *app, int read_fd, int write_fd, struct e
         .user = app,
         .settings = on_settings,
         .agent = on_agent,
+        .review_waits = on_review_waits,
+        .code_actions = on_code_actions,
         .status = on_status_wanted,
         .on_exit = on_exit_code,
     };

@@ -32,6 +32,7 @@ enum agent_event_type {
     AGENT_ITEM_STARTED, AGENT_ITEM_DELTA, AGENT_ITEM_COMPLETED,
     AGENT_NOTICE,            /* retry, waiting: text */
     AGENT_CONNECTION,        /* status */
+    AGENT_REVIEW,            /* what waits of a turn has changed: pending; or text, a notice for people */
 };
 enum agent_turn_status { TURN_COMPLETED, TURN_INTERRUPTED, TURN_FAILED };
 const char *agent_turn_status_name(enum agent_turn_status status);
@@ -56,6 +57,7 @@ struct agent_event {
     enum agent_turn_status status;
     struct responses_usage usage;
     struct agent_timing timing;
+    size_t pending;           /* REVIEW: hunks of the turn that wait */
     const struct responses_status *connection;
 };
 /* It may start and interrupt turns, but must not close threads or free the agent. An item that was
@@ -156,5 +158,12 @@ typedef void agent_undo_fn(void *user, const struct tools_undo_result *result);
 enum status agent_turn_undo(struct agent_thread *thread, struct str turn_id,
                             enum tools_undo_way way, agent_undo_fn *fn, void *user,
                             struct err *err);
+
+/* -- Review: tools.h, over all threads, open or not. The model learns of what is rejected or amended with
+ * the next request of its thread. ------------------------------------------------------------------------- */
+void agent_review_each(struct agent *agent, const struct tools_review_filter *filter,
+                       tools_review_fn *fn, void *user);
+enum status agent_review_decide(struct agent *agent, const struct tools_decision *decision,
+                                tools_decided_fn *on_done, void *user, struct err *err);
 
 #endif

@@ -118,6 +118,8 @@ struct edit_review {
 void edit_review_init(struct edit_review *review, const struct text *base, const struct text *now,
                       unsigned owner);   /* every difference is pending */
 void edit_review_finish(struct edit_review *review);
+/* These hunks in place of its own, if they say where the texts differ; their ids are made anew. */
+bool edit_review_set_hunks(struct edit_review *review, const struct edit_hunk *hunks, size_t count);
 
 enum edit_author {
     EDIT_BY_MODEL,     /* it is pending, together with the hunks it touches */

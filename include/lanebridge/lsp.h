@@ -17,6 +17,7 @@
 #include <lanebridge/workspace.h>
 
 enum lsp_settings_source { LSP_SETTINGS_INIT, LSP_SETTINGS_WORKSPACE };
+enum lsp_code_actions { LSP_ACTIONS_ON, LSP_ACTIONS_SELECTION, LSP_ACTIONS_OFF };
 /* What the program gives the server; functions, because lsp may not know config, net or tools. */
 struct lsp_env {
     struct loop *loop;
@@ -30,6 +31,10 @@ struct lsp_env {
     /* Makes the agent at the first prompt (journal, tools, connection). The same one afterwards. */
     struct agent *(*agent)(void *user, const struct host *host, agent_event_fn *on_event,
                            void *event_user, struct err *err);
+    /* Optional. Does anything wait for a decision that an earlier process left? Opens nothing. */
+    bool (*review_waits)(void *user);
+    /* Optional: all of them. */
+    enum lsp_code_actions (*code_actions)(void *user);
     /* The truth for `lanebridge.status` and status/get, as a JSON object. */
     void (*status)(void *user, struct buf *json);
     /* The server has ended: exit code by the spec (0 after shutdown, else 1). */

@@ -118,6 +118,76 @@ struct tools_undo *tools_undo_start(struct tools_thread *thread, struct str turn
                                     struct err *err);
 void tools_undo_cancel(struct tools_undo *undo);   /* no callback any more */
 
+/* -- Review: what the person has not decided on yet ------------------------------------------------------- */
+
+/* With review "after" what the model changes waits, hunk by hunk, for the person. A hunk belongs to the
+ * turn that changed its lines last. What the person types is theirs: elsewhere in the file it is no
+ * part of a hunk, and a hunk they type in is no longer pending. A hunk whose old lines they bring back
+ * (the editor's undo) counts as rejected. Files that were made, deleted or moved are hunks as a whole.
+ * What waits outlives the process. */
+enum tools_hunk_kind { TOOLS_HUNK_LINES, TOOLS_HUNK_CREATE, TOOLS_HUNK_DELETE, TOOLS_HUNK_MOVE };
+struct tools_hunk {
+    unsigned id;                     /* within its file; never another's */
+    enum tools_hunk_kind kind;
+    const char *thread_id, *turn_id;
+    size_t old_line, old_count, new_line, new_count;   /* 0-based */
+    struct str old_lines, new_lines;
+};
+/* Borrowed for the call. */
+struct tools_review_file {
+    const char *path, *display;      /* absolute; as people read it */
+    const char *old_path;            /* of a move that waits, else NULL */
+    const struct text *now;          /* what the new lines are in; empty for one that was deleted */
+    const struct tools_hunk *hunks;  /* a whole one first, then by line */
+    size_t count;
+};
+/* Empty: any. */
+struct tools_review_filter {
+    struct str thread_id, turn_id;
+    struct str path;                 /* absolute, or as people read it */
+};
+typedef void tools_review_fn(void *user, const struct tools_review_file *file);
+/* Every file with hunks that the filter lets through, with these hunks. */
+void tools_review_each(struct tools *tools, const struct tools_review_filter *filter,
+                       tools_review_fn *fn, void *user);
+
+enum tools_verdict {
+    TOOLS_ACCEPT,
+    TOOLS_REJECT,     /* an edit that brings the old lines back; the model is told */
+    TOOLS_AMEND,      /* the person's text in place of the new lines of one hunk, which is accepted so;
+                         the model is told */
+};
+struct tools_decision {
+    enum tools_verdict verdict;
+    struct tools_review_filter filter;
+    const unsigned *hunks;           /* ids, with filter.path; none: all */
+    size_t hunk_count;
+    struct str text;                 /* AMEND */
+};
+struct tools_decided {
+    enum status status;              /* not OK: nothing was changed, and why */
+    struct str why;                  /* OK: what did not go as wanted, or empty */
+    size_t count;                    /* hunks */
+};
+typedef void tools_decided_fn(void *user, const struct tools_decided *decided);
+/* on_done comes once, later; with CLOSED when tools_free comes first. STATUS_NOT_FOUND when no such
+ * hunk is pending (any more). */
+enum status tools_review_decide(struct tools *tools, const struct tools_decision *decision,
+                                tools_decided_fn *on_done, void *user, struct err *err);
+
+/* Borrowed for the call. */
+struct tools_review_news {
+    const char *thread_id, *turn_id; /* "" with a notice that is of no turn */
+    size_t pending;                  /* hunks of the turn */
+    bool has_told;                   /* the model is to be told something, see below */
+    struct str notice;               /* for people, or empty */
+};
+/* fn is called, later, when what is pending of a turn has changed. */
+typedef void tools_review_watch_fn(void *user, const struct tools_review_news *news);
+void tools_review_watch(struct tools *tools, tools_review_watch_fn *fn, void *user);
+/* What the model of that thread has to be told of decisions, a line each; each line once. */
+void tools_review_take_told(struct tools *tools, const char *thread_id, struct buf *lines);
+
 /* A one-line title for display before it starts: "exec_command: make test". */
 void tools_append_title(struct buf *buf, struct str name, struct str arguments);
 

@@ -78,6 +78,9 @@ void thread_append(struct agent_thread *thread, const char *turn_id, const char 
 /* Keeps a message that has waited in the journal. */
 void thread_place(struct agent_thread *thread, const char *waiting_id, struct str json);
 
+/* review.c: what was decided since, into the history, if there is anything. */
+void thread_tell_review(struct agent_thread *thread, const char *turn_id);
+void agent_on_review(void *agent, const struct tools_review_news *news);
 /* undo.c: ends what is under way, with CLOSED. */
 void thread_drop_undo(struct agent_thread *thread);
 

@@ -40,6 +40,7 @@ struct agent *agent_new(const struct agent_env *env)
     agent->model = mem_dup_c(env->model);
     agent->effort = mem_dup_c(env->effort ? env->effort : "");
     tools_append_schema(env->tools, env->edit_style, &agent->tools_json);
+    tools_review_watch(env->tools, agent_on_review, agent);
     agent->lease_timer = loop_timer_new(env->loop, on_lease_timer, agent);
     loop_timer_start(agent->lease_timer, LEASE_RENEW_MS, LEASE_RENEW_MS);
     return agent;
@@ -50,6 +51,7 @@ void agent_free(struct agent *agent)
     if (!agent)
         return;
     agent->env.on_event = NULL;
+    tools_review_watch(agent->env.tools, NULL, NULL);
     while (agent->threads.len > 0)
         agent_thread_close(vec_last(&agent->threads));
     vec_finish(&agent->threads);

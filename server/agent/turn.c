@@ -281,6 +281,7 @@ static void keep_prompt(struct agent_turn *turn)
     struct journal *journal = turn->thread->agent->env.journal;
     struct buf note = {0};
     thread_need_preamble(turn->thread);
+    thread_tell_review(turn->thread, turn->id);
     journal_join(journal);
     journal_turn_begin(journal, turn->id, NULL);
     if (turn->user_json.len > 0) {
@@ -359,6 +360,7 @@ void turn_advance(struct agent_turn *turn)
     } else if (turn->state == TURN_TOOLING) {
         turn->timing.tools_ms += now - turn->tooling_ms;
         append_outputs(turn);
+        thread_tell_review(turn->thread, turn->id);
         turn_append_steers(turn);
         if (turn->state == TURN_TOOLING)
             go_on(turn);

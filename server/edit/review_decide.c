@@ -91,6 +91,40 @@ void edit_review_finish(struct edit_review *review)
     *review = (struct edit_review){0};
 }
 
+/* As many lines behind the hunk before, and the same ones. */
+static bool is_same_between(const struct edit_review *review, size_t base, size_t now,
+                            const struct edit_hunk *next)
+{
+    size_t count = next->base_start - base;
+
+    return next->base_start >= base && next->now_start >= now && next->now_start - now == count &&
+           next->base_start + next->base_count <= review_line_count(review->base) &&
+           next->now_start + next->now_count <= review_line_count(review->now) &&
+           str_eq(review_lines(review->base, base, count), review_lines(review->now, now, count));
+}
+
+bool edit_review_set_hunks(struct edit_review *review, const struct edit_hunk *hunks, size_t count)
+{
+    const struct edit_hunk end = {.base_start = review_line_count(review->base),
+                                  .now_start = review_line_count(review->now)};
+    size_t base = 0, now = 0;
+
+    for (size_t i = 0; i <= count; i++) {
+        const struct edit_hunk *next = i < count ? &hunks[i] : &end;
+
+        if (!is_same_between(review, base, now, next))
+            return false;
+        base = next->base_start + next->base_count;
+        now = next->now_start + next->now_count;
+    }
+    vec_clear(&review->hunks);
+    for (size_t i = 0; i < count; i++) {
+        vec_push(&review->hunks, hunks[i]);
+        vec_last(&review->hunks).id = ++review->last_id;
+    }
+    return true;
+}
+
 void edit_settlement_finish(struct edit_settlement *settlement)
 {
     vec_finish(&settlement->list);

@@ -436,10 +436,32 @@ static void run_status(const struct command_call *call)
     buf_finish(&json);
 }
 
+static void run_accept_hunk(const struct command_call *call)
+{
+    review_hunk_command(call->server, call->message->id, call->argument, TOOLS_ACCEPT);
+}
+
+static void run_reject_hunk(const struct command_call *call)
+{
+    review_hunk_command(call->server, call->message->id, call->argument, TOOLS_REJECT);
+}
+
+static void run_accept_all(const struct command_call *call)
+{
+    review_all_command(call->server, call->message->id, call->argument, TOOLS_ACCEPT);
+}
+
+static void run_reject_all(const struct command_call *call)
+{
+    review_all_command(call->server, call->message->id, call->argument, TOOLS_REJECT);
+}
+
 static const struct {
     const char *name;
     void (*run)(const struct command_call *call);
 } commands[] = {
+    {"lanebridge.acceptAll", run_accept_all},
+    {"lanebridge.acceptHunk", run_accept_hunk},
     {"lanebridge.ask", run_ask},
     {"lanebridge.compact", run_compact},
     {"lanebridge.edit", run_edit},
@@ -448,6 +470,8 @@ static const struct {
     {"lanebridge.interrupt", run_interrupt},
     {"lanebridge.newThread", run_new_thread},
     {"lanebridge.openTranscript", run_open_transcript},
+    {"lanebridge.rejectAll", run_reject_all},
+    {"lanebridge.rejectHunk", run_reject_hunk},
     {"lanebridge.status", run_status},
     {"lanebridge.undoTurn", run_undo_turn},
 };

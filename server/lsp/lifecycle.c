@@ -207,11 +207,15 @@ void lifecycle_append_capabilities(const struct lsp_server *server, struct buf *
                          STR("{\"openClose\":true,\"change\":2,\"save\":{\"includeText\":false}}"));
     json_write_field_raw(
         &w, "executeCommandProvider",
-        STR("{\"commands\":[\"lanebridge.ask\",\"lanebridge.compact\",\"lanebridge.edit\","
+        STR("{\"commands\":[\"lanebridge.acceptAll\",\"lanebridge.acceptHunk\","
+            "\"lanebridge.ask\",\"lanebridge.compact\",\"lanebridge.edit\","
             "\"lanebridge.explain\","
             "\"lanebridge.fix\",\"lanebridge.interrupt\",\"lanebridge.newThread\","
-            "\"lanebridge.openTranscript\",\"lanebridge.status\",\"lanebridge.undoTurn\"],"
+            "\"lanebridge.openTranscript\",\"lanebridge.rejectAll\",\"lanebridge.rejectHunk\","
+            "\"lanebridge.status\",\"lanebridge.undoTurn\"],"
             "\"workDoneProgress\":true}"));
+    json_write_field_raw(&w, "codeActionProvider", STR("{\"codeActionKinds\":[\"quickfix\"]}"));
+    json_write_field_raw(&w, "codeLensProvider", STR("{}"));
     json_write_field_raw(
         &w, "workspace",
         STR("{\"workspaceFolders\":{\"supported\":true,\"changeNotifications\":true}}"));

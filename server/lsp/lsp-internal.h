@@ -18,7 +18,8 @@
  *   inquiry.c     what the model asks the person
  *   ask_editor.c  what the editor's own language servers know and propose
  *   incoming.c    a WorkspaceEdit as a change set
- *   rich.c        lanebridge/… methods */
+ *   rich.c        lanebridge/… methods
+ *   review.c      what waits for the person's decision, hunks.c: where it is */
 #ifndef LANEBRIDGE_LSP_INTERNAL_H
 #define LANEBRIDGE_LSP_INTERNAL_H
 
@@ -34,8 +35,9 @@ struct lsp_client {
     bool apply_edit, document_changes, create_files, rename_files, delete_files;
     bool progress, show_document, configuration, register_configuration;
     /* the rich layer */
-    bool rich, rich_approvals, rich_questions, rich_save;
+    bool rich, rich_approvals, rich_questions, rich_save, rich_review;
     bool rich_diagnostics, rich_navigation, rich_refactor;
+    bool refreshes_lenses;
 };
 
 struct lsp_server {
@@ -62,6 +64,8 @@ struct lsp_server {
     uint64_t transcript_ms;             /* when one of them was written to disk */
     VEC(struct pending_delta *) deltas; /* rich layer, coalesced */
     struct loop_timer *delta_timer;
+    struct loop_timer *refresh_timer; /* of lenses */
+    bool review_looked;               /* whether something waits from an earlier time */
 };
 
 typedef void lsp_method_fn(struct lsp_server *server, const struct jsonrpc_message *message);
@@ -75,6 +79,7 @@ extern const struct lsp_method sync_notifications[];
 extern const struct lsp_method command_requests[];
 extern const struct lsp_method progress_notifications[];
 extern const struct lsp_method rich_requests[];
+extern const struct lsp_method review_requests[];
 /* Answers the request once it is done; on an error nobody has answered yet. */
 enum status undo_start(struct lsp_server *server, struct str request_id,
                        struct agent_thread *thread, struct str turn_id, enum tools_undo_way way,
@@ -224,6 +229,16 @@ enum status direct_check(const struct lsp_server *server, const struct planned *
  * a file no longer holds the text of its plan. */
 enum status direct_write(struct lsp_server *server, const struct planned *const *plans,
                          size_t count, struct err *err);
+
+/* -- review.c, hunks.c
+ * ------------------------------------------------------------------------------------------- */
+void review_on_event(struct lsp_server *server, const struct agent_event *event);
+void review_free(struct lsp_server *server);
+/* Commands: the hunks at a place of a file; all of a file, a turn, or all there are. */
+void review_hunk_command(struct lsp_server *server, struct str id,
+                         const struct json_value *argument, enum tools_verdict verdict);
+void review_all_command(struct lsp_server *server, struct str id,
+                        const struct json_value *argument, enum tools_verdict verdict);
 
 /* -- rich.c
  * --------------------------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ static void read_announced(struct lsp_client *client, const struct json_value *c
     client->create_files = array_has(operations, "create");
     client->rename_files = array_has(operations, "rename");
     client->delete_files = array_has(operations, "delete");
+    client->refreshes_lenses =
+        json_get_bool(json_get(workspace, "codeLens"), "refreshSupport", false);
     client->progress = json_get_bool(window, "workDoneProgress", false);
     client->show_document = json_get_bool(json_get(window, "showDocument"), "support", false);
 }
@@ -47,6 +49,7 @@ static void read_rich(struct lsp_client *client, const struct json_value *capabi
     } features[] = {
         {"approvals", &client->rich_approvals},
         {"questions", &client->rich_questions},
+        {"review", &client->rich_review},
         {"save", &client->rich_save},
         {"diagnostics", &client->rich_diagnostics},
         {"navigation", &client->rich_navigation},

@@ -4,7 +4,7 @@
  * -------------------------------------------------------------------------------------------- */
 
 static const struct lsp_method *const requests[] = {lifecycle_requests, command_requests,
-                                                    rich_requests};
+                                                    rich_requests, review_requests};
 static const struct lsp_method *const notifications[] = {
     lifecycle_notifications, sync_notifications, progress_notifications};
 
@@ -190,6 +190,7 @@ void lsp_server_free(struct lsp_server *server)
     inquiries_free(server);
     ask_editor_free(server);
     rich_free(server);
+    review_free(server);
     progress_free(server);
     transcripts_free(server);
     loop_timer_free(server->parent_timer);

@@ -36,6 +36,10 @@ static void report_item(struct lsp_server *server, const struct agent_event *eve
 void threads_on_event(void *user, const struct agent_event *event)
 {
     struct lsp_server *server = user;
+    if (event->type == AGENT_REVIEW) {
+        review_on_event(server, event);
+        return;
+    }
     switch (event->type) {
     case AGENT_TURN_STARTED:
         progress_begin(server, event);

@@ -26,6 +26,7 @@ struct change {
     unsigned attempts;
     char approved[SHA256_HEX_BYTES]; /* what the person said yes to */
     bool is_sent;                    /* with the host: too late to cancel */
+    bool is_held;                    /* and the review waits for its end */
     VEC(char *) saving;              /* paths with the host to be saved */
     struct check *check;             /* NULL: no diagnostics are told here */
 };
@@ -48,6 +49,8 @@ void change_append_report(const struct change *change, struct buf *out);
 void change_append_summary(const struct change *change, struct buf *out);
 /* Stores before and after of every file that changed in the turn's change set. */
 enum status change_record(const struct change *change, struct tools_call *call, struct err *err);
+/* What it changed waits for the person's decision. */
+void change_record_review(const struct change *change, struct tools_call *call);
 
 /* -- change_check.c: just before the edit goes out; and after it stands, which ends the call */
 void change_check_before(struct tools_call *call, struct change *change);

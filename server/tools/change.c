@@ -273,6 +273,8 @@ void change_finish(struct tools_call *call)
         return;
     change_check_free(change->check);
     change->check = NULL;
+    if (change->is_held)
+        review_release(call->tools);
     change_unref(change);
 }
 
@@ -353,6 +355,7 @@ static void on_saved(void *user, enum status status, struct str note)
 {
     struct tools_call *call = user;
     struct change *change = change_of(call);
+    review_saving(call->tools, (const char *const *)change->saving.ptr, change->saving.len, false);
     if (status < 0)
         buf_append_fmt(&call->text,
                        "The edit stands, but it could not be saved to disk: " STR_FMT "\n",
@@ -383,8 +386,17 @@ static void save(struct tools_call *call, struct change *change)
         finish_applied(call);
         return;
     }
+    review_saving(call->tools, (const char *const *)change->saving.ptr, change->saving.len, true);
     host->ops->save(host->host, (const char *const *)change->saving.ptr, change->saving.len,
                     on_saved, call);
+}
+
+/* What is typed from now on is the person's again. */
+static void release(struct tools_call *call, struct change *change)
+{
+    if (change->is_held)
+        review_release(call->tools);
+    change->is_held = false;
 }
 
 static void after_applied(struct tools_call *call, struct change *change,
@@ -407,6 +419,8 @@ static void after_applied(struct tools_call *call, struct change *change,
         buf_append(&call->text, buf_str(&call->diff));
     if (change_record(change, call, &err) < 0)
         buf_append_fmt(&call->text, "It cannot be undone later: %s\n", err.text);
+    change_record_review(change, call);
+    release(call, change);
     set_bases(call, change);
     save(call, change);
 }
@@ -436,6 +450,7 @@ static void on_applied(void *user, const struct host_apply_outcome *outcome)
     switch (outcome->result) {
     case HOST_NOT_APPLIED:
         change->is_sent = false;
+        release(call, change);
         on_not_applied(call, change, outcome);
         break;
     case HOST_FAILED:
@@ -475,8 +490,9 @@ static void apply(struct tools_call *call, struct change *change)
     }
     struct buf label = {0};
     change_append_summary(change, &label);
-    change->is_sent = true;
+    change->is_sent = change->is_held = true;
     change_check_before(call, change);
+    review_hold(call->tools);
     host->ops->apply(host->host, changes, count, label.ptr ? label.ptr : "", on_applied, call);
     buf_finish(&label);
     mem_free(changes);

@@ -2,6 +2,7 @@
 #ifndef LANEBRIDGE_TOOLS_INTERNAL_H
 #define LANEBRIDGE_TOOLS_INTERNAL_H
 
+#include <lanebridge/edit.h>
 #include <lanebridge/json.h>
 #include <lanebridge/text.h>
 #include <lanebridge/tools.h>
@@ -47,6 +48,7 @@ void table_append_names(struct buf *buf);
 /* -- Tools and their threads ----------------------------------------------------------------- */
 
 struct job;
+struct reviews;
 enum sandbox_test { SANDBOX_UNTESTED, SANDBOX_TESTING, SANDBOX_TESTED };
 struct tools {
     struct tools_env env;
@@ -55,6 +57,7 @@ struct tools {
     VEC(struct job *) jobs; /* in the pool, also those nobody waits for any more */
     enum sandbox_test sandbox;
     struct err sandbox_error; /* why there is none */
+    struct reviews *reviews; /* what waits for the person */
     unsigned session_count;
     int64_t last_session_id;
 };
@@ -258,6 +261,26 @@ void change_unref(struct change *change);
 void change_run(struct tools_call *call);
 bool change_cancel(struct tools_call *call);
 void change_finish(struct tools_call *call);
+
+/* -- Review (review-internal.h): what an edit that was applied means for it ------------------- */
+
+/* An edit goes to the host; what is typed from now on is looked at when it has ended. */
+void review_hold(struct tools *tools);
+void review_release(struct tools *tools);
+/* One file as an edit left it. Paths are absolute; before and after NULL where there is none. */
+struct review_change {
+    enum edit_kind kind;
+    struct str path, new_path, display;
+    const struct text *before, *after;
+};
+void review_record(struct tools *tools, const char *thread_id, const char *turn_id,
+                   const struct review_change *change);
+/* One file as an undo or a redo left it: the person's doing. */
+void review_record_undo(struct tools *tools, const struct review_change *change);
+/* Nothing of the turn waits any more. */
+void review_end_turn(struct tools *tools, const char *turn_id);
+/* What the editor makes of it while it saves is part of the hunks. */
+void review_saving(struct tools *tools, const char *const *paths, size_t count, bool begins);
 
 /* -- Commands -------------------------------------------------------------------------------- */
 

@@ -2,6 +2,7 @@
 #include <assert.h>
 
 #include "diags-internal.h"
+#include "review-internal.h"
 
 const struct tools_deadlines tools_deadlines_default = {
     .foreground_ms = LIMIT_EXEC_FOREGROUND_MS,
@@ -17,6 +18,7 @@ struct tools *tools_new(const struct tools_env *env)
     struct tools *tools = mem_new(struct tools);
     tools->env = *env;
     tools->deadlines = tools_deadlines_default;
+    tools->reviews = reviews_new(tools);
     return tools;
 }
 
@@ -31,6 +33,7 @@ void tools_free(struct tools *tools)
         return;
     assert(tools->threads.len == 0);
     job_forget_all(tools);
+    reviews_free(tools->reviews);
     vec_finish(&tools->jobs);
     vec_finish(&tools->threads);
     mem_free(tools);

@@ -40,6 +40,7 @@ struct tools_undo {
     VEC(struct undo_file *) sent;  /* with the host, in the order of its changes */
     VEC(char *) saving;
     unsigned attempts;
+    bool is_held; /* the review waits for its end */
 };
 
 struct undo_file *undo_find(const struct tools_undo *undo, const char *path);

@@ -258,8 +258,10 @@ static void end(struct tools_undo *undo, enum status status, struct str why)
     struct buf diff = {0};
     tools_undo_fn *on_done = undo->on_done;
     undo->on_done = NULL;
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
+        review_end_turn(undo->tools, undo->turn_id);
         append_report(undo, &result, &diff);
+    }
     result.diff = buf_str(&diff);
     if (on_done)
         on_done(undo->user, &result);
@@ -353,17 +355,44 @@ static void record(struct tools_undo *undo)
     journal_commit(undo->tools->env.journal);
 }
 
+/* It was the person's decision. */
+static void record_review(struct tools_undo *undo)
+{
+    for (size_t i = 0; i < undo->sent.len; i++) {
+        const struct undo_file *file = undo->sent.ptr[i];
+        const struct undo_file *from = file->came_from ? file->came_from : file;
+        struct review_change change = {
+            .kind = kind_of(file),
+            .path = str_from(from->path),
+            .new_path = file->came_from ? str_from(file->path) : (struct str){0},
+            .display = str_from(file->now.path.display),
+            .before = from->now.text,
+            .after = file->result,
+        };
+        review_record_undo(undo->tools, &change);
+    }
+}
+
+static void release(struct tools_undo *undo)
+{
+    if (undo->is_held)
+        review_release(undo->tools);
+    undo->is_held = false;
+}
+
 static void on_applied(void *user, const struct host_apply_outcome *outcome)
 {
     struct tools_undo *undo = user;
     switch (outcome->result) {
     case HOST_NOT_APPLIED:
+        release(undo);
         if (undo->attempts < LIMIT_EDIT_ATTEMPTS_COUNT)
             start_planning(undo);
         else
             end(undo, STATUS_CONFLICT, STR("the text moved on at each attempt; try again"));
         return;
     case HOST_FAILED:
+        release(undo);
         end(undo, STATUS_IO, outcome->note);
         return;
     case HOST_PARTIAL:
@@ -374,6 +403,8 @@ static void on_applied(void *user, const struct host_apply_outcome *outcome)
         break;
     }
     record(undo);
+    record_review(undo);
+    release(undo);
     save(undo);
 }
 
@@ -412,12 +443,15 @@ static void apply(struct tools_undo *undo)
         vec_push(&changes, change);
         vec_push(&undo->sent, file);
     }
-    if (changes.len)
+    if (changes.len) {
+        undo->is_held = true;
+        review_hold(undo->tools);
         host->ops->apply(host->host, changes.ptr, changes.len,
                          undo->way == TOOLS_UNDO ? "Undo the turn" : "Redo the turn", on_applied,
                          undo);
-    else
+    } else {
         end(undo, STATUS_OK, (struct str){0});
+    }
     vec_finish(&changes);
 }
 
@@ -479,5 +513,6 @@ void tools_undo_cancel(struct tools_undo *undo)
         job_forget(undo->job);
     undo->job = NULL;
     host->ops->drop(host->host, undo);
+    release(undo);
     undo_unref(undo);
 }

@@ -80,6 +80,8 @@ static void write_down(struct desk *desk, const struct agent_event *event)
     struct buf *log = &desk->log;
     const char *type = agent_item_type_name(event->item_type);
     switch (event->type) {
+    case AGENT_REVIEW: /* comes between the others, whenever */
+        return;
     case AGENT_THREAD_UPDATED:
         buf_append_fmt(log, "title=" STR_FMT, STR_ARG(event->text));
         break;

@@ -1,0 +1,206 @@
+/* What waits outlives the process: the two texts and where the hunks are. What was typed since is
+ * found by comparing with the text as it is then. */
+#include "review-internal.h"
+
+/* -- Keeping ---------------------------------------------------------------------------------- */
+
+static const char *const kinds[] = {
+    [TOOLS_HUNK_LINES] = "",
+    [TOOLS_HUNK_CREATE] = "create",
+    [TOOLS_HUNK_DELETE] = "delete",
+    [TOOLS_HUNK_MOVE] = "move",
+};
+
+static void write_owner(const struct reviews *reviews, struct json_writer *w, unsigned owner)
+{
+    json_write_field_c(w, "thread", reviews->owners.ptr[owner].thread_id);
+    json_write_field_c(w, "turn", reviews->owners.ptr[owner].turn_id);
+}
+
+static void write_hunk(const struct reviews *reviews, struct json_writer *w,
+                       const struct edit_hunk *hunk)
+{
+    const size_t numbers[] = {hunk->base_start, hunk->base_count, hunk->now_start, hunk->now_count};
+    json_write_begin_object(w);
+    write_owner(reviews, w, hunk->owner);
+    json_write_key(w, "at");
+    json_write_begin_array(w);
+    for (size_t i = 0; i < array_count(numbers); i++)
+        json_write_int(w, (int64_t)numbers[i]);
+    json_write_end_array(w);
+    json_write_end_object(w);
+}
+
+static void append_hunks(const struct reviews *reviews, const struct review_file *file,
+                         struct buf *json)
+{
+    struct json_writer w;
+    json_writer_init(&w, json);
+    json_write_begin_object(&w);
+    if (file->whole.kind != TOOLS_HUNK_LINES) {
+        json_write_key(&w, "whole");
+        json_write_begin_object(&w);
+        json_write_field_c(&w, "kind", kinds[file->whole.kind]);
+        write_owner(reviews, &w, file->whole.owner);
+        json_write_end_object(&w);
+    }
+    json_write_key(&w, "hunks");
+    json_write_begin_array(&w);
+    for (size_t i = 0; i < file->lines.hunks.len; i++)
+        write_hunk(reviews, &w, &file->lines.hunks.ptr[i]);
+    json_write_end_array(&w);
+    json_write_end_object(&w);
+}
+
+void review_keep(struct reviews *reviews, const struct review_file *file)
+{
+    struct buf json = {0};
+    struct err err = {0};
+    struct str base = text_bytes(file->lines.base), now = text_bytes(file->lines.now);
+    append_hunks(reviews, file, &json);
+    struct journal_review row = {
+        .path = str_from(file->path),
+        .old_path = str_from(file->old_path),
+        .hunks = buf_str(&json),
+    };
+    if (journal_review_put(reviews->tools->env.journal, &row, &base, &now, &err) < 0)
+        log_line(LOG_WARN, "review not kept path=%s why=\"%s\"", file->path, err.text);
+    buf_finish(&json);
+}
+
+void review_forget(struct reviews *reviews, struct str path)
+{
+    (void)journal_review_remove(reviews->tools->env.journal, path, NULL);
+}
+
+/* -- Restoring -------------------------------------------------------------------------------- */
+
+static bool on_thread(void *user, const struct journal_thread *thread)
+{
+    (void)user;
+    (void)thread;
+    return true;
+}
+
+/* Of a thread that was deleted meanwhile nothing waits. */
+static bool read_owner(struct reviews *reviews, const struct json_value *value, unsigned *ret_owner)
+{
+    struct str thread = json_get_str(value, "thread"), turn = json_get_str(value, "turn");
+    if (thread.len == 0 || thread.len >= ID_BYTES || turn.len >= ID_BYTES ||
+        journal_thread_get(reviews->tools->env.journal, thread, on_thread, NULL, NULL) < 0)
+        return false;
+    char *thread_id = str_dup_c(thread), *turn_id = str_dup_c(turn);
+    *ret_owner = review_owner(reviews, thread_id, turn_id);
+    mem_free(thread_id);
+    mem_free(turn_id);
+    return true;
+}
+
+static bool is_ownerless(void *user, const struct edit_hunk *hunk)
+{
+    (void)user;
+    return hunk->owner == UINT32_MAX;
+}
+
+static struct edit_hunk read_hunk(struct reviews *reviews, const struct json_value *value)
+{
+    const struct json_value *at = json_first(json_get(value, "at"));
+    struct edit_hunk hunk = {.owner = UINT32_MAX};
+    size_t *const numbers[] = {&hunk.base_start, &hunk.base_count, &hunk.now_start,
+                               &hunk.now_count};
+    for (size_t i = 0; at && i < array_count(numbers); i++, at = json_next(at))
+        *numbers[i] = (size_t)(json_int(at, 0) & INT32_MAX);
+    (void)read_owner(reviews, value, &hunk.owner);
+    return hunk;
+}
+
+/* Should they not fit the texts: what these differ in waits, as the last one's. */
+static void read_hunks(struct reviews *reviews, struct review_file *file,
+                       const struct json_value *list)
+{
+    VEC(struct edit_hunk) hunks = {0};
+    for (const struct json_value *one = json_first(list); one; one = json_next(one))
+        vec_push(&hunks, read_hunk(reviews, one));
+    if (!edit_review_set_hunks(&file->lines, hunks.ptr, hunks.len))
+        for (size_t i = 0; i < file->lines.hunks.len; i++)
+            file->lines.hunks.ptr[i].owner = hunks.len ? vec_last(&hunks).owner : UINT32_MAX;
+    edit_review_accept(&file->lines, is_ownerless, NULL);
+    vec_finish(&hunks);
+}
+
+static void read_whole(struct reviews *reviews, struct review_file *file,
+                       const struct json_value *whole)
+{
+    unsigned owner;
+    for (size_t i = 1; i < array_count(kinds); i++)
+        if (str_eq_c(json_get_str(whole, "kind"), kinds[i]) && read_owner(reviews, whole, &owner))
+            file->whole =
+                (struct review_whole){(enum tools_hunk_kind)i, ++file->lines.last_id, owner};
+}
+
+static struct text *load(struct reviews *reviews, struct str hash)
+{
+    struct buf bytes = {0};
+    if (journal_blob_get(reviews->tools->env.journal, hash, &bytes, NULL) == STATUS_OK)
+        return text_take(&bytes);
+    buf_finish(&bytes);
+    return NULL;
+}
+
+static void set_display(struct reviews *reviews, struct review_file *file)
+{
+    struct workspace_path path;
+    if (workspace_resolve(reviews->tools->env.workspace, NULL, str_from(file->path), &path, NULL) <
+        0)
+        return;
+    mem_free(file->display);
+    file->display = mem_dup_c(path.display);
+    workspace_path_finish(&path);
+}
+
+static void restore(struct reviews *reviews, const struct journal_review *row,
+                    const struct json_value *value, const struct text *base, const struct text *now)
+{
+    struct review_file *file = review_add(reviews, row->path, base, now);
+    set_display(reviews, file);
+    read_hunks(reviews, file, json_get(value, "hunks"));
+    read_whole(reviews, file, json_get(value, "whole"));
+    if (file->whole.kind == TOOLS_HUNK_MOVE)
+        file->old_path = str_dup_c(row->old_path);
+    file->is_dirty = file->is_restored = true;
+    if (review_pending(file) > 0) {
+        review_mark_news(reviews, file);
+        return;
+    }
+    review_remove(reviews, file);
+}
+
+/* A row that was taken over: ours now. */
+static void on_row(void *user, const struct journal_review *row)
+{
+    struct reviews *reviews = user;
+    struct json_value *value = NULL;
+    struct text *base = load(reviews, row->base_hash), *now = load(reviews, row->now_hash);
+    if (base && now && json_parse(row->hunks, &value, NULL) == STATUS_OK &&
+        !review_find(reviews, row->path))
+        restore(reviews, row, value, base, now);
+    else if (!review_find(reviews, row->path))
+        review_notice(reviews,
+                      "The changes of " STR_FMT " that waited for your review can no longer be "
+                      "shown: its earlier text is not kept any more. The file is as it is.",
+                      STR_ARG(row->path));
+    json_free(value);
+    text_unref(base);
+    text_unref(now);
+}
+
+void reviews_restore(struct reviews *reviews)
+{
+    const struct workspace *workspace = reviews->tools->env.workspace;
+    struct journal *journal = reviews->tools->env.journal;
+    for (size_t i = 0; i < workspace_root_count(workspace); i++)
+        (void)journal_review_take(journal, str_from(workspace_root_at(workspace, i)->path), on_row,
+                                  reviews, NULL);
+    if (reviews->files.len > 0)
+        loop_timer_start(reviews->typed_timer, 0, 0);
+}
