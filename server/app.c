@@ -21,6 +21,7 @@ struct app {
     struct responses *responses;
     struct tools *tools;
     struct agent *agent;
+    struct complete *complete;
     struct lsp_server *server;
     struct host host;
     struct err settings_error; /* of the user's file */
@@ -174,8 +175,15 @@ static struct responses *new_responses(struct app *app)
     return responses;
 }
 
-static enum status open_agent(struct app *app, struct err *err)
+/* What agent and inline completion have in common. */
+static enum status open_connection(struct app *app, struct err *err)
 {
+    if (app->settings_error.status < 0) {
+        err_set(err, app->settings_error.status, "%s", app->settings_error.text);
+        return app->settings_error.status;
+    }
+    if (app->responses)
+        return STATUS_OK;
     enum status status = config_make_folder(app->env.state_folder, err);
     if (status < 0)
         return status;
@@ -203,11 +211,7 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
     struct app *app = user;
     if (app->agent)
         return app->agent;
-    if (app->settings_error.status < 0) {
-        err_set(err, app->settings_error.status, "%s", app->settings_error.text);
-        return NULL;
-    }
-    if (open_agent(app, err) < 0)
+    if (open_connection(app, err) < 0)
         return NULL;
     app->host = *host;
     struct tools_env tools_env = {
@@ -258,6 +262,47 @@ static enum lsp_code_actions on_code_actions(void *user)
     };
     struct app *app = user;
     return choices[app->config->code_actions];
+}
+
+/* -- Inline completion
+ * ---------------------------------------------------------------- */
+
+/* As for any tool: inside a folder, no secret, not kept away by .agentignore. */
+static bool may_send(void *user, struct str path)
+{
+    struct app *app = user;
+    struct workspace_path where;
+    struct policy_verdict verdict;
+    if (workspace_resolve(app->workspace, NULL, path, &where, NULL) < 0)
+        return false;
+    policy_check_path(app->policy, &where, POLICY_READ, &verdict);
+    workspace_path_finish(&where);
+    return verdict.answer == POLICY_ALLOW;
+}
+
+static struct complete *on_complete(void *user)
+{
+    struct app *app = user;
+    struct err err = {0};
+    if (!app->config->inline_enabled)
+        return NULL;
+    if (app->complete)
+        return app->complete;
+    if (open_connection(app, &err) < 0) {
+        log_line(LOG_DEBUG, "inline completion cannot be had why=\"%s\"", err.text);
+        return NULL;
+    }
+    struct complete_env env = {
+        .loop = app->loop,
+        .responses = app->responses,
+        .documents = app->documents,
+        .model = app->config->inline_model,
+        .max_tokens = app->config->inline_max_tokens,
+        .may_send = may_send,
+        .user = app,
+    };
+    app->complete = complete_new(&env);
+    return app->complete;
 }
 
 static const char *tier_name(enum policy_tier tier)
@@ -371,6 +416,7 @@ static enum status app_init(struct app *app, int read_fd, int write_fd, struct e
         .agent = on_agent,
         .review_waits = on_review_waits,
         .code_actions = on_code_actions,
+        .complete = on_complete,
         .status = on_status_wanted,
         .on_exit = on_exit_code,
     };
@@ -381,6 +427,7 @@ static enum status app_init(struct app *app, int read_fd, int write_fd, struct e
 static void app_finish(struct app *app)
 {
     agent_free(app->agent);
+    complete_free(app->complete);
     tools_free(app->tools);
     responses_free(app->responses);
     memory_free(app->memory);

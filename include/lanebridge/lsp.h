@@ -10,6 +10,7 @@
 
 #include <lanebridge/agent.h>
 #include <lanebridge/base.h>
+#include <lanebridge/complete.h>
 #include <lanebridge/document.h>
 #include <lanebridge/host.h>
 #include <lanebridge/json.h>
@@ -35,6 +36,8 @@ struct lsp_env {
     bool (*review_waits)(void *user);
     /* Optional: all of them. */
     enum lsp_code_actions (*code_actions)(void *user);
+    /* Inline completion, made at the first need; NULL while it is switched off or cannot be had. */
+    struct complete *(*complete)(void *user);
     /* The truth for `lanebridge.status` and status/get, as a JSON object. */
     void (*status)(void *user, struct buf *json);
     /* The server has ended: exit code by the spec (0 after shutdown, else 1). */

@@ -187,8 +187,6 @@ const struct lsp_method lifecycle_notifications[] = {
     {"workspace/didChangeConfiguration", handle_configuration_changed},
     {"workspace/didChangeWorkspaceFolders", handle_folders_changed},
     {"$/setTrace", handle_nothing},
-    /* Every request is answered at once, so there is nothing a cancel could still reach. */
-    {"$/cancelRequest", handle_nothing},
     {NULL, NULL},
 };
 
@@ -216,6 +214,8 @@ void lifecycle_append_capabilities(const struct lsp_server *server, struct buf *
             "\"workDoneProgress\":true}"));
     json_write_field_raw(&w, "codeActionProvider", STR("{\"codeActionKinds\":[\"quickfix\"]}"));
     json_write_field_raw(&w, "codeLensProvider", STR("{}"));
+    if (server->client.inline_completion)
+        json_write_field_bool(&w, "inlineCompletionProvider", true);
     json_write_field_raw(
         &w, "workspace",
         STR("{\"workspaceFolders\":{\"supported\":true,\"changeNotifications\":true}}"));

@@ -19,6 +19,7 @@
  *   ask_editor.c  what the editor's own language servers know and propose
  *   incoming.c    a WorkspaceEdit as a change set
  *   rich.c        lanebridge/… methods
+ *   inline.c      inline completion
  *   review.c      what waits for the person's decision, hunks.c: where it is */
 #ifndef LANEBRIDGE_LSP_INTERNAL_H
 #define LANEBRIDGE_LSP_INTERNAL_H
@@ -33,7 +34,7 @@ enum lsp_state { LSP_NEW, LSP_RUNNING, LSP_SHUT_DOWN, LSP_ENDED };
 struct lsp_client {
     char name[64];
     bool apply_edit, document_changes, create_files, rename_files, delete_files;
-    bool progress, show_document, configuration, register_configuration;
+    bool inline_completion, progress, show_document, configuration, register_configuration;
     /* the rich layer */
     bool rich, rich_approvals, rich_questions, rich_save, rich_review;
     bool rich_diagnostics, rich_navigation, rich_refactor;
@@ -66,6 +67,7 @@ struct lsp_server {
     struct loop_timer *delta_timer;
     struct loop_timer *refresh_timer; /* of lenses */
     bool review_looked;               /* whether something waits from an earlier time */
+    struct inline_request *inline_open; /* the only one that is not answered yet */
 };
 
 typedef void lsp_method_fn(struct lsp_server *server, const struct jsonrpc_message *message);
@@ -80,6 +82,8 @@ extern const struct lsp_method command_requests[];
 extern const struct lsp_method progress_notifications[];
 extern const struct lsp_method rich_requests[];
 extern const struct lsp_method review_requests[];
+extern const struct lsp_method inline_requests[], inline_notifications[];
+void inline_free(struct lsp_server *server);
 /* Answers the request once it is done; on an error nobody has answered yet. */
 enum status undo_start(struct lsp_server *server, struct str request_id,
                        struct agent_thread *thread, struct str turn_id, enum tools_undo_way way,

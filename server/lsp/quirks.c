@@ -35,6 +35,8 @@ static void read_announced(struct lsp_client *client, const struct json_value *c
     client->delete_files = array_has(operations, "delete");
     client->refreshes_lenses =
         json_get_bool(json_get(workspace, "codeLens"), "refreshSupport", false);
+    client->inline_completion =
+        json_is(json_at(capabilities, "textDocument", "inlineCompletion", NULL), JSON_OBJECT);
     client->progress = json_get_bool(window, "workDoneProgress", false);
     client->show_document = json_get_bool(json_get(window, "showDocument"), "support", false);
 }

@@ -3,10 +3,10 @@
 /* -- Dispatch
  * -------------------------------------------------------------------------------------------- */
 
-static const struct lsp_method *const requests[] = {lifecycle_requests, command_requests,
-                                                    rich_requests, review_requests};
+static const struct lsp_method *const requests[] = {
+    lifecycle_requests, command_requests, rich_requests, review_requests, inline_requests};
 static const struct lsp_method *const notifications[] = {
-    lifecycle_notifications, sync_notifications, progress_notifications};
+    lifecycle_notifications, sync_notifications, progress_notifications, inline_notifications};
 
 static lsp_method_fn *method_find(const struct lsp_method *const *tables, size_t count,
                                   struct str name)
@@ -183,6 +183,7 @@ void lsp_server_free(struct lsp_server *server)
 {
     if (!server)
         return;
+    inline_free(server);
     applies_free(server);
     trust_free(server);
     approvals_free(server);
