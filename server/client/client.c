@@ -44,6 +44,7 @@ static void write_workspace(struct json_writer *w, const struct client_quirks *q
     json_write_begin_object(w);
     json_write_field_bool(w, "applyEdit", true);
     json_write_field_bool(w, "workspaceFolders", true);
+    json_write_field_raw(w, "codeLens", STR("{\"refreshSupport\":true}"));
     json_write_key(w, "workspaceEdit");
     json_write_begin_object(w);
     json_write_field_bool(w, "documentChanges", !quirks->no_document_changes);

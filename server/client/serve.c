@@ -194,6 +194,7 @@ static const struct {
     {"window/workDoneProgress/create", serve_nothing},
     {"client/registerCapability", serve_nothing},
     {"client/unregisterCapability", serve_nothing},
+    {"workspace/codeLens/refresh", serve_nothing},
     {"workspace/configuration", serve_configuration},
     {"lanebridge/approval/request", serve_approval},
     {"lanebridge/editor/save", serve_save},

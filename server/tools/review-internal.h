@@ -56,6 +56,7 @@ struct review_file *review_add(struct reviews *reviews, struct str path, const s
                                const struct text *now);
 void review_remove(struct reviews *reviews, struct review_file *file);
 void review_set_path(struct review_file *file, struct str path);
+void review_set_display(struct reviews *reviews, struct review_file *file); /* from its path */
 unsigned review_owner(struct reviews *reviews, const char *thread_id, const char *turn_id);
 size_t review_pending(const struct review_file *file);
 

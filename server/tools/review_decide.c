@@ -209,18 +209,16 @@ static const struct {
     [TOOLS_HUNK_MOVE] = {"reject-move", "The user rejected the move: the file is %s again."},
 };
 
-static void tell_whole(struct reviews *reviews, const struct review_file *file)
+static void tell_whole(struct reviews *reviews, enum tools_hunk_kind kind, unsigned owner,
+                       const char *display)
 {
-    struct str format = str_from(whole_words[file->whole.kind].told);
+    struct str format = str_from(whole_words[kind].told);
     size_t at = str_find(format, STR("%s"), 0);
     struct buf line = {0};
-    struct str name = str_from(file->display);
-    if (file->whole.kind == TOOLS_HUNK_MOVE)
-        name = str_from(file->old_path);
     buf_append(&line, str_slice(format, 0, at));
-    buf_append(&line, name);
+    buf_append_c(&line, display);
     buf_append(&line, str_skip(format, at + 2));
-    review_tell(reviews, file->whole.owner, "%s", line.ptr);
+    review_tell(reviews, owner, "%s", line.ptr);
     buf_finish(&line);
 }
 
@@ -258,14 +256,14 @@ static void whole_rejected(struct reviews *reviews, struct review_file *file,
 {
     record_change(reviews, file->whole.owner, whole_words[file->whole.kind].change,
                   str_from(file->path), buf_str(&choice->old_path), choice->before, choice->after);
-    tell_whole(reviews, file);
-    if (file->whole.kind == TOOLS_HUNK_MOVE) {
+    struct review_whole whole = file->whole;
+    if (whole.kind == TOOLS_HUNK_MOVE) {
         review_forget(reviews, str_from(file->path));
         review_set_path(file, str_from(file->old_path));
-        mem_free(file->display);
-        file->display = mem_dup_c(file->old_path);
+        review_set_display(reviews, file);
     }
     review_end_whole(file);
+    tell_whole(reviews, whole.kind, whole.owner, file->display);
 }
 
 static void rejected(struct review_job *job, struct choice *choice)

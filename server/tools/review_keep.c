@@ -147,7 +147,7 @@ static struct text *load(struct reviews *reviews, struct str hash)
     return NULL;
 }
 
-static void set_display(struct reviews *reviews, struct review_file *file)
+void review_set_display(struct reviews *reviews, struct review_file *file)
 {
     struct workspace_path path;
     if (workspace_resolve(reviews->tools->env.workspace, NULL, str_from(file->path), &path, NULL) <
@@ -162,7 +162,7 @@ static void restore(struct reviews *reviews, const struct journal_review *row,
                     const struct json_value *value, const struct text *base, const struct text *now)
 {
     struct review_file *file = review_add(reviews, row->path, base, now);
-    set_display(reviews, file);
+    review_set_display(reviews, file);
     read_hunks(reviews, file, json_get(value, "hunks"));
     read_whole(reviews, file, json_get(value, "whole"));
     if (file->whole.kind == TOOLS_HUNK_MOVE)
