@@ -160,6 +160,45 @@ enum status journal_call_finish(struct journal *journal, const char *thread_id, 
 enum journal_call_state journal_call_find(struct journal *journal, const char *thread_id,
                                           struct str call_id, struct buf *ret_output);
 
+/* -- Audit: what ran in which sandbox, and what was sent --------------------------------------------------------- */
+/* Of a call that was started: "bubblewrap", "bubblewrap, with network", "none: …". */
+enum status journal_call_set_sandbox(struct journal *journal, const char *thread_id,
+                                     struct str call_id, struct str sandbox, struct err *err);
+/* Strings are borrowed for the call. */
+struct journal_call {
+    struct str thread_id, turn_id, call_id, name, arguments, decision, sandbox, output;
+    enum journal_call_state state;
+    bool ok;
+    uint64_t started_ms, ended_ms;
+};
+typedef bool journal_call_fn(void *user, const struct journal_call *call);
+/* The newest first; empty ids: of all. */
+enum status journal_call_each(struct journal *journal, struct str thread_id, struct str turn_id,
+                              size_t limit, journal_call_fn *fn, void *user, struct err *err);
+
+/* One request as it went out. The items are those of the thread from first_seq to last_seq. */
+struct journal_sent {
+    struct str thread_id;            /* read only */
+    struct str turn_id, kind, host;  /* kind: turn, warm-up, compaction */
+    uint64_t first_seq, last_seq, items, bytes, tools_bytes;
+    bool continued;                  /* the endpoint held what was before it */
+    uint64_t sent_ms;                /* read only, as the tokens are */
+    int64_t input_tokens, cached_tokens, output_tokens;
+};
+/* *ret_num is for journal_sent_set_tokens, when the endpoint has counted. */
+enum status journal_sent_add(struct journal *journal, const char *thread_id,
+                             const struct journal_sent *sent, uint64_t *ret_num, struct err *err);
+enum status journal_sent_set_tokens(struct journal *journal, uint64_t num, int64_t input_tokens,
+                                    int64_t cached_tokens, int64_t output_tokens, struct err *err);
+typedef bool journal_sent_fn(void *user, const struct journal_sent *sent);
+/* In the order they went out; empty ids: of all. */
+enum status journal_sent_each(struct journal *journal, struct str thread_id, struct str turn_id,
+                              journal_sent_fn *fn, void *user, struct err *err);
+enum status journal_sent_prune(struct journal *journal, uint64_t before_ms, struct err *err);
+/* The thread a turn is of. STATUS_NOT_FOUND. */
+enum status journal_turn_thread(struct journal *journal, struct str turn_id,
+                                char ret_thread_id[ID_BYTES], struct err *err);
+
 /* -- Change sets: what a turn did to files ------------------------------------------------------------------------- */
 struct journal_change {
     struct str turn_id, path, new_path, kind;    /* kind: create, update, delete, move; with

@@ -6,7 +6,7 @@
 
 #include <lanebridge/journal.h>
 
-enum { JOURNAL_VERSION = 5, LEASE_BYTES = 128 };
+enum { JOURNAL_VERSION = 6, LEASE_BYTES = 128 };
 
 /* One row each in statement.c's table. */
 enum statement_id {
@@ -32,6 +32,7 @@ enum statement_id {
     SQL_THREAD_DELETE_TURNS,
     SQL_THREAD_DELETE_WAITING,
     SQL_THREAD_DELETE_CALLS,
+    SQL_THREAD_DELETE_SENT,
     SQL_THREAD_DELETE_BLOBS,
     SQL_THREAD_DELETE_CHANGES,
     SQL_THREAD_OLD,
@@ -52,6 +53,13 @@ enum statement_id {
     SQL_CALL_INSERT,
     SQL_CALL_FINISH,
     SQL_CALL_FIND,
+    SQL_CALL_SANDBOX,
+    SQL_CALL_EACH,
+    SQL_SENT_INSERT,
+    SQL_SENT_TOKENS,
+    SQL_SENT_EACH,
+    SQL_SENT_OLD,
+    SQL_TURN_GET,
     SQL_CHANGE_INSERT,
     SQL_CHANGE_EACH,
     SQL_BLOB_INSERT,

@@ -123,9 +123,36 @@ static int add_prompts(sqlite3 *db)
                         NULL, NULL, NULL);
 }
 
+/* For the audit log: which sandbox a call ran in, and what went out to whom. Of a request there is
+ * a range of the thread's items; what they are is worked out when somebody looks. */
+static int add_audit(sqlite3 *db)
+{
+    return sqlite3_exec(db,
+                        "ALTER TABLE call ADD COLUMN sandbox TEXT NOT NULL DEFAULT '';"
+                        "CREATE TABLE sent ("
+                        "  num INTEGER PRIMARY KEY AUTOINCREMENT,"
+                        "  thread INTEGER NOT NULL,"
+                        "  turn TEXT NOT NULL,"
+                        "  kind TEXT NOT NULL," /* turn, warm-up, compaction */
+                        "  host TEXT NOT NULL,"
+                        "  first_seq INTEGER NOT NULL," /* items of the thread, both inclusive */
+                        "  last_seq INTEGER NOT NULL,"
+                        "  items INTEGER NOT NULL,"
+                        "  bytes INTEGER NOT NULL,"
+                        "  tools_bytes INTEGER NOT NULL,"
+                        "  continued INTEGER NOT NULL,"
+                        "  sent_ms INTEGER NOT NULL,"
+                        "  input_tokens INTEGER NOT NULL DEFAULT 0," /* 0: not told */
+                        "  cached_tokens INTEGER NOT NULL DEFAULT 0,"
+                        "  output_tokens INTEGER NOT NULL DEFAULT 0);"
+                        "CREATE INDEX sent_by_thread ON sent (thread, num);"
+                        "PRAGMA user_version = 6;",
+                        NULL, NULL, NULL);
+}
+
 /* steps[n] leads from version n to n + 1, its user_version included. */
 static int (*const steps[JOURNAL_VERSION])(sqlite3 *db) = {run_schema, add_waiting, add_toolset,
-                                                           add_review, add_prompts};
+                                                           add_review, add_prompts, add_audit};
 
 /* Two windows may come here at once: the version is read again under the lock. */
 static int migrate(sqlite3 *db, int *ret_version)

@@ -47,6 +47,8 @@ static const char *const sql[SQL_COUNT] = {
         "DELETE FROM waiting WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
     [SQL_THREAD_DELETE_CALLS] =
         "DELETE FROM call WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
+    [SQL_THREAD_DELETE_SENT] =
+        "DELETE FROM sent WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
     /* A blob's newest use tells whose it is: another thread that uses it later keeps it. */
     [SQL_THREAD_DELETE_BLOBS] =
         "DELETE FROM blob WHERE used IN (SELECT num FROM change "
@@ -92,6 +94,28 @@ static const char *const sql[SQL_COUNT] = {
                         "AND EXISTS (SELECT 1" IF_LEASED ")",
     [SQL_CALL_FIND] = "SELECT output FROM call WHERE thread = "
                       "(SELECT num FROM thread WHERE id = ?1) AND call_id = ?2",
+    [SQL_CALL_SANDBOX] = "UPDATE call SET sandbox = ?4 WHERE thread = ?1 AND call_id = ?3 "
+                         "AND EXISTS (SELECT 1" IF_LEASED ")",
+    /* The newest first; a call and its turn may be as many as there are of the thread. */
+    [SQL_CALL_EACH] =
+        "SELECT thread.id, turn, call_id, name, arguments, decision, sandbox, output, ok, "
+        "started_ms, ended_ms FROM call JOIN thread ON thread.num = call.thread "
+        "WHERE (?1 = '' OR thread.id = ?1) AND (?2 = '' OR turn = ?2) "
+        "ORDER BY started_ms DESC, call.rowid DESC LIMIT ?3",
+    [SQL_SENT_INSERT] =
+        "INSERT INTO sent (thread, turn, kind, host, first_seq, last_seq, items, bytes, "
+        "tools_bytes, continued, sent_ms) SELECT num, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+        "?12" IF_LEASED,
+    [SQL_SENT_TOKENS] = "UPDATE sent SET input_tokens = ?2, cached_tokens = ?3, output_tokens = ?4 "
+                        "WHERE num = ?1",
+    [SQL_SENT_EACH] =
+        "SELECT thread.id, turn, kind, host, first_seq, last_seq, items, bytes, tools_bytes, "
+        "continued, sent_ms, input_tokens, cached_tokens, output_tokens FROM sent "
+        "JOIN thread ON thread.num = sent.thread "
+        "WHERE (?1 = '' OR thread.id = ?1) AND (?2 = '' OR turn = ?2) ORDER BY sent.num",
+    [SQL_SENT_OLD] = "DELETE FROM sent WHERE sent_ms < ?1",
+    [SQL_TURN_GET] = "SELECT thread.id FROM turn JOIN thread ON thread.num = turn.thread "
+                     "WHERE turn.id = ?1",
     [SQL_CHANGE_INSERT] =
         "INSERT INTO change (thread, turn, kind, path, new_path, before_hash, "
         "after_hash, created_ms) SELECT num, ?3, ?4, ?5, ?6, ?7, ?8, ?9" IF_LEASED,

@@ -117,9 +117,9 @@ enum status journal_thread_set_base(struct journal *journal, const char *thread_
 static enum status delete_rows(struct journal *journal, const char *id, struct err *err)
 {
     static const enum statement_id parts[] = {
-        SQL_THREAD_DELETE_ITEMS, SQL_THREAD_DELETE_TURNS, SQL_THREAD_DELETE_WAITING,
-        SQL_THREAD_DELETE_CALLS, SQL_THREAD_DELETE_BLOBS, SQL_THREAD_DELETE_CHANGES,
-        SQL_THREAD_DELETE,
+        SQL_THREAD_DELETE_ITEMS,   SQL_THREAD_DELETE_TURNS, SQL_THREAD_DELETE_WAITING,
+        SQL_THREAD_DELETE_CALLS,   SQL_THREAD_DELETE_SENT,  SQL_THREAD_DELETE_BLOBS,
+        SQL_THREAD_DELETE_CHANGES, SQL_THREAD_DELETE,
     };
     for (size_t i = 0; i < array_count(parts); i++) {
         sqlite3_stmt *statement = statement_take(journal, parts[i], err);

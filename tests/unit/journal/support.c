@@ -61,6 +61,7 @@ void make_older(int version)
               "ALTER TABLE turn DROP COLUMN prompt; ALTER TABLE turn DROP COLUMN input;"
               "ALTER TABLE thread DROP COLUMN effort; ALTER TABLE thread DROP COLUMN mode;"
               "ALTER TABLE thread DROP COLUMN foreign_seq",
+        [5] = "DROP TABLE sent; ALTER TABLE call DROP COLUMN sandbox",
     };
     char set_version[64];
     for (int i = (int)array_count(undo) - 1; i >= version; i--)
