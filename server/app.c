@@ -224,6 +224,8 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
         .cache_folder = app->env.cache_folder,
     };
     app->tools = tools_new(&tools_env);
+    struct buf host_name = {0};
+    wire_endpoint_host(app->config, &host_name);
     struct agent_env env = {
         .loop = app->loop,
         .journal = app->journal,
@@ -232,6 +234,7 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
         .responses = app->responses,
         .model = app->config->model,
         .effort = app->config->reasoning_effort,
+        .host = host_name.ptr,
         .edit_style = responses_model_writes_patches(str_from(app->config->model))
                           ? TOOLS_EDIT_PATCH
                           : TOOLS_EDIT_REPLACE,
@@ -244,6 +247,7 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
         .environment_user = app,
     };
     app->agent = agent_new(&env);
+    buf_finish(&host_name);
     return app->agent;
 }
 

@@ -74,6 +74,7 @@ struct agent_env {
     struct responses *responses;      /* its on_status is to be passed to agent_on_connection, its
                                          on_rotated to agent_on_rotated */
     const char *model, *effort;       /* copied */
+    const char *host;                 /* of the endpoint, for the audit log; copied; may be NULL */
     enum tools_edit_style edit_style;
     bool warm;                        /* agent_thread_warm does something */
     unsigned steps_max;               /* of a turn; 0: LIMIT_TURN_STEPS_COUNT */

@@ -46,7 +46,11 @@ struct policy_command {
     bool network;
     bool git;                 /* wants to write the git directories; never allowed by a rule */
     bool tty;                 /* its standard streams are a terminal of its own */
+    const char *turn_id;      /* whose command it is, for rules of scope turn; NULL: nobody's */
 };
+/* Every part of it is on a list of programs and options that only look: no network, nothing that writes,
+ * no interpreter. Says nothing about whether it may run. */
+bool policy_only_reads(struct str command);
 void policy_check_command(struct policy *policy, const struct policy_command *command,
                           struct policy_verdict *ret_verdict);
 /* Overrides of one thread; config's values otherwise. */
@@ -66,15 +70,19 @@ struct policy_rule {
 /* Rules offered for this command, at most 3; 0 when it is outside_rules or not understood. */
 size_t policy_offer_rules(const struct policy *policy, const struct policy_command *command,
                           struct policy_rule *ret_rules, size_t max);
-/* The user chose it: from now on such commands are allowed within its scope. */
-void policy_accept_rule(struct policy *policy, const struct policy_command *command,
+/* The user chose it: from now on such commands are allowed within its scope. Not OK: it counts, but could
+ * not be remembered. */
+enum status policy_accept_rule(struct policy *policy, const struct policy_command *command,
                         const struct policy_rule *rule);
-void policy_end_turn(struct policy *policy);      /* drops rules of scope turn */
-/* Rules in force: those accepted here and those remembered. The index changes with every delete; a
- * remembered rule is forgotten for good. */
-size_t policy_rule_count(const struct policy *policy);
+void policy_end_turn(struct policy *policy, const char *turn_id);   /* drops its rules of scope turn */
+/* Rules in force: those accepted here and those remembered (STATE/rules.json, 0600, of all windows). The
+ * index changes with every delete, the id does not; a remembered rule is forgotten for good. */
+size_t policy_rule_count(struct policy *policy);
 void policy_rule_get(const struct policy *policy, size_t index, struct policy_rule *ret_rule);
+/* The folder it holds for; NULL: everywhere. Borrowed. */
+const char *policy_rule_root(const struct policy *policy, size_t index);
 void policy_rule_delete(struct policy *policy, size_t index);
+enum status policy_rule_delete_id(struct policy *policy, struct str id, struct err *err);
 /* Identity of what was approved: hex of everything that was shown. */
 void policy_fingerprint(struct str shown, char ret_hex[SHA256_HEX_BYTES]);
 

@@ -203,6 +203,11 @@ enum responses_steer_outcome {
     STEER_PENDING,     /* they stand in the conversation here, before the outputs of the calls */
     STEER_RETURNED,    /* not taken: the caller's again */
 };
+/* A request as it has just gone out, also when it goes out again: items [first, count) of the history. */
+struct responses_sent {
+    size_t first, count, bytes, tools_bytes;   /* tools_bytes: of the tools in it, 0 without them */
+    bool continued;
+};
 /* All optional but on_end. Order: on_started, then items, then on_end exactly once; after on_retry it
  * begins anew with another id. A handler may interrupt, create on another chain, or free anything. */
 struct responses_handlers {
@@ -215,6 +220,8 @@ struct responses_handlers {
      * deltas seen so far of this request are void. */
     void (*on_retry)(void *user, const char *what, uint64_t wait_ms);
     void (*on_unknown)(void *user, struct str type, struct str raw);
+    /* Only looks and notes: it must not come back here. */
+    void (*on_sent)(void *user, const struct responses_sent *sent);
     /* What has become of the items given to responses_steer. */
     void (*on_steer)(void *user, enum responses_steer_outcome outcome);
     void (*on_end)(void *user, const struct responses_result *result);

@@ -51,13 +51,16 @@ struct tools_thread *tools_thread_new(struct tools *tools, const char *thread_id
 void tools_thread_free(struct tools_thread *thread);    /* cancels calls, kills commands, no callbacks */
 struct str tools_thread_plan(const struct tools_thread *thread);   /* JSON of update_plan, or "" */
 
+enum tools_kind { TOOL_READ, TOOL_SEARCH, TOOL_EDIT, TOOL_COMMAND, TOOL_PLAN, TOOL_OTHER };
+/* What a call of that name is for people, also when it never runs; TOOL_OTHER for an unknown one. */
+enum tools_kind tools_kind_of(struct str name);
+
 struct tools_request {
     struct str call_id, name;
     struct str arguments;       /* JSON text, or the free text of a custom tool */
     bool is_custom;
     const char *turn_id;
 };
-enum tools_kind { TOOL_READ, TOOL_SEARCH, TOOL_EDIT, TOOL_COMMAND, TOOL_PLAN, TOOL_OTHER };
 /* Borrowed for the call. */
 struct tools_output {
     struct str text;            /* for the model */

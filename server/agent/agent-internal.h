@@ -1,8 +1,8 @@
 /* Inside of the agent. agent.c: the object and its events; thread.c: threads and their queue;
- * resume.c: a thread from the journal; history.c: the items; turn.c: the turn's states; stream.c: what a response brings; call.c: the
- * calls of a turn; undo.c: taking a turn back; context.c: what the model is told; steer.c: messages
- * for a turn that runs; size.c: how much of the model's context a thread takes; compact.c: making
- * that less. */
+ * resume.c: a thread from the journal; history.c: the items; turn.c: the turn's states; stream.c:
+ * what a response brings; call.c: the calls of a turn; audit.c: what went out; undo.c: taking a turn
+ * back; context.c: what the model is told; steer.c: messages for a turn that runs; size.c: how much
+ * of the model's context a thread takes; compact.c: making that less. */
 #ifndef LANEBRIDGE_AGENT_INTERNAL_H
 #define LANEBRIDGE_AGENT_INTERNAL_H
 
@@ -14,7 +14,7 @@ enum { PREAMBLE_COUNT = 2 }; /* items every history begins with */
 
 struct agent {
     struct agent_env env;
-    char *model, *effort;
+    char *model, *effort, *host;
     struct buf tools_json;              /* what a new thread begins with */
     VEC(struct agent_thread *) threads; /* open ones, last used at the end */
     struct loop_timer *lease_timer;
@@ -25,18 +25,41 @@ struct agent {
 
 struct history {
     VEC(struct str) items; /* owned text */
+    VEC(uint64_t) seqs;    /* where the journal has each; 0: nowhere */
     uint64_t generation;
 };
 
 void history_finish(struct history *history);
-void history_push(struct history *history, struct str json); /* copies */
+void history_push(struct history *history, struct str json, uint64_t seq); /* copies */
 /* The items are these from now on (copied; they may be the history's own): another generation. */
-void history_replace(struct history *history, const struct str *items, size_t count);
+void history_replace(struct history *history, const struct str *items, const uint64_t *seqs,
+                     size_t count);
 struct responses_history history_view(struct history *history);
 /* Appends `{"type":"message","role":ROLE,"content":[{"type":"input_text","text":…}]}`. */
 void history_format_message(struct buf *json, const char *role, struct str text);
 /* The output item that answers a call. */
 void history_format_output(struct buf *json, struct str call_id, bool is_custom, struct str text);
+
+/* -- Audit: what went out
+ * ----------------------------------------------------------------------------------------- */
+
+/* The row of the request that went out last, until something else is written anyway. */
+struct audit {
+    bool is_pending, has_tokens;
+    char turn_id[ID_BYTES];
+    struct journal_sent row;
+    uint64_t num; /* of the row that was written last */
+    int64_t input_tokens, cached_tokens, output_tokens;
+    struct loop_timer *timer;
+};
+struct agent_turn;
+/* kind: "turn", "warm-up", "compaction". */
+void audit_on_sent(struct agent_thread *thread, const char *turn_id, const char *kind,
+                   const struct responses_sent *sent);
+/* The endpoint has counted the request that went out last. */
+void audit_note_tokens(struct agent_thread *thread, const struct responses_result *result);
+void audit_flush(struct agent_thread *thread);
+void audit_free(struct agent_thread *thread);
 
 /* -- Threads
  * ----------------------------------------------------------------------------------------- */
@@ -63,6 +86,7 @@ struct agent_thread {
         size_t told_items;
         int64_t floor_tokens; /* what the last compaction left */
     } context;
+    struct audit audit;
 };
 
 struct agent_thread *thread_new(struct agent *agent, struct str id, struct str root);

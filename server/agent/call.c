@@ -77,7 +77,8 @@ static void on_done(void *user, const struct tools_output *output)
     announce(call);
     struct agent_event event = event_for(call, AGENT_ITEM_COMPLETED);
     event.text = output->summary;
-    event.output = call->type == AGENT_PLAN ? tools_thread_plan(turn->thread->tools) : output->text;
+    event.output = call->type == AGENT_PLAN && output->ok ? tools_thread_plan(turn->thread->tools)
+                                                          : output->text;
     event.diff = output->diff;
     event.ok = output->ok;
     event.ran_ms = output->ran_ms;
@@ -99,7 +100,7 @@ void call_start(struct agent_turn *turn, const struct responses_item *item)
     call->call_id = str_dup_c(item->call_id);
     call->name = str_dup_c(item->name);
     call->is_custom = str_eq_c(item->type, "custom_tool_call");
-    call->type = AGENT_TOOL_CALL;
+    call->type = type_of_kind[tools_kind_of(item->name)];
     tools_append_title(&call->title, item->name, item->arguments);
     vec_push(&turn->calls, call);
     turn->calls_running++;

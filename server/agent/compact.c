@@ -173,6 +173,7 @@ static void begin_anew(struct agent_turn *turn, const struct str *items, size_t 
     const struct history *history = &thread->history;
     struct err err = {0};
     VEC(struct str) fresh = {0};
+    VEC(uint64_t) seqs = {0};
     for (size_t i = 0; i < PREAMBLE_COUNT; i++)
         vec_push(&fresh, history->items.ptr[i]);
     for (size_t i = 0; i < count; i++)
@@ -183,8 +184,13 @@ static void begin_anew(struct agent_turn *turn, const struct str *items, size_t 
                         &err) < 0)
         log_line(LOG_WARN, "journal compaction not kept thread=%s why=\"%s\"", thread->id,
                  err.text);
-    history_replace(&thread->history, fresh.ptr, fresh.len);
+    /* The journal has them one after the other, or not at all. */
+    uint64_t last = journal_item_last_seq(thread->agent->env.journal);
+    for (size_t i = 0; i < fresh.len; i++)
+        vec_push(&seqs, last + i + 1 > fresh.len ? last + i + 1 - fresh.len : 0);
+    history_replace(&thread->history, fresh.ptr, seqs.ptr, fresh.len);
     vec_finish(&fresh);
+    vec_finish(&seqs);
     responses_chain_reset(thread->chain);
     size_forget(thread);
     thread->context.floor_tokens = size_estimate(thread);
@@ -216,7 +222,7 @@ static void append_kept(const struct agent_turn *turn, struct history *kept)
     }
     for (size_t i = first; i < compaction->tail; i++)
         if (is_user_message(history->items.ptr[i]) && !is_note(history->items.ptr[i]))
-            history_push(kept, history->items.ptr[i]);
+            history_push(kept, history->items.ptr[i], 0);
 }
 
 static void take_summary(struct agent_turn *turn)
@@ -229,7 +235,7 @@ static void take_summary(struct agent_turn *turn)
     buf_append(&text, buf_str(&compaction->summary));
     buf_append_c(&text, summary_end);
     history_format_message(&json, "user", buf_str(&text));
-    history_push(&kept, buf_str(&json));
+    history_push(&kept, buf_str(&json), 0);
     buf_finish(&text);
     buf_finish(&json);
     begin_anew(turn, kept.items.ptr, kept.items.len);
@@ -264,6 +270,7 @@ static void on_summary_end(void *user, const struct responses_result *result)
     struct compaction *compaction = turn->compaction;
     turn->response = NULL;
     turn_count(turn, result);
+    audit_note_tokens(turn->thread, result);
     turn->thread->history.generation++; /* the server holds what is not in it */
     responses_chain_reset(turn->thread->chain);
     bool has_text = str_trim(buf_str(&compaction->summary)).len > 0;
@@ -283,8 +290,28 @@ static void on_summary_end(void *user, const struct responses_result *result)
     }
 }
 
-static const struct responses_handlers summary_handlers = {
-    .on_item_done = on_summary_item, .on_retry = on_summary_retry, .on_end = on_summary_end};
+/* The view ends with words of ours that no journal has; before them it is the thread's own. */
+static void note_sent(struct agent_turn *turn, size_t own, size_t bytes, size_t tools_bytes)
+{
+    size_t items = turn->compaction->view.len - own, tail = turn->compaction->tail;
+    struct responses_sent sent = {.first = tail > items ? tail - items : 0,
+                                  .count = tail,
+                                  .bytes = bytes,
+                                  .tools_bytes = tools_bytes};
+    audit_on_sent(turn->thread, turn->id, "compaction", &sent);
+}
+
+static void on_summary_sent(void *user, const struct responses_sent *sent)
+{
+    struct agent_turn *turn = user;
+    if (turn->compaction)
+        note_sent(turn, turn->compaction->own.items.len, sent->bytes, sent->tools_bytes);
+}
+
+static const struct responses_handlers summary_handlers = {.on_item_done = on_summary_item,
+                                                           .on_retry = on_summary_retry,
+                                                           .on_sent = on_summary_sent,
+                                                           .on_end = on_summary_end};
 
 static bool is_output(struct str item)
 {
@@ -319,7 +346,7 @@ static void push_own(struct compaction *compaction, const char *role, const char
 {
     struct buf json = {0};
     history_format_message(&json, role, str_from(text));
-    history_push(&compaction->own, buf_str(&json));
+    history_push(&compaction->own, buf_str(&json), 0);
     vec_push(&compaction->view, vec_last(&compaction->own.items));
     buf_finish(&json);
 }
@@ -383,6 +410,7 @@ static void on_compacted(void *user, const struct responses_compact_result *resu
 {
     struct agent_turn *turn = user;
     turn->compaction->request = NULL;
+    note_sent(turn, 0, result->bytes_sent, 0);
     turn->usage = (struct responses_usage){
         .input_tokens = turn->usage.input_tokens + result->usage.input_tokens,
         .cached_tokens = turn->usage.cached_tokens + result->usage.cached_tokens,
@@ -456,7 +484,7 @@ void compact_on_item(struct agent_turn *turn, struct str raw)
         log_line(LOG_WARN, "journal compaction not kept thread=%s why=\"%s\"", thread->id,
                  err.text);
     turn->shortened_at = history->items.len;
-    history_push(history, raw);
+    history_push(history, raw, journal_item_last_seq(thread->agent->env.journal));
 }
 
 void compact_settle_item(struct agent_turn *turn)
@@ -464,14 +492,21 @@ void compact_settle_item(struct agent_turn *turn)
     struct agent_thread *thread = turn->thread;
     struct history *history = &thread->history;
     VEC(struct str) fresh = {0};
+    VEC(uint64_t) seqs = {0};
     if (turn->shortened_at == 0)
         return;
-    for (size_t i = 0; i < PREAMBLE_COUNT; i++)
+    uint64_t first = history->seqs.ptr[turn->shortened_at];
+    for (size_t i = 0; i < PREAMBLE_COUNT; i++) { /* they were journalled anew before it */
         vec_push(&fresh, history->items.ptr[i]);
-    for (size_t i = turn->shortened_at; i < history->items.len; i++)
+        vec_push(&seqs, first > PREAMBLE_COUNT ? first - PREAMBLE_COUNT + i : 0);
+    }
+    for (size_t i = turn->shortened_at; i < history->items.len; i++) {
         vec_push(&fresh, history->items.ptr[i]);
-    history_replace(history, fresh.ptr, fresh.len);
+        vec_push(&seqs, history->seqs.ptr[i]);
+    }
+    history_replace(history, fresh.ptr, seqs.ptr, fresh.len);
     vec_finish(&fresh);
+    vec_finish(&seqs);
     turn->shortened_at = 0;
     responses_chain_reset(thread->chain);
     size_forget(thread);

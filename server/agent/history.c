@@ -5,19 +5,22 @@ void history_finish(struct history *history)
     for (size_t i = 0; i < history->items.len; i++)
         mem_free((char *)history->items.ptr[i].ptr);
     vec_finish(&history->items);
+    vec_finish(&history->seqs);
 }
 
-void history_push(struct history *history, struct str json)
+void history_push(struct history *history, struct str json, uint64_t seq)
 {
     struct str copy = {mem_dup(json.ptr, json.len), json.len};
     vec_push(&history->items, copy);
+    vec_push(&history->seqs, seq);
 }
 
-void history_replace(struct history *history, const struct str *items, size_t count)
+void history_replace(struct history *history, const struct str *items, const uint64_t *seqs,
+                     size_t count)
 {
     struct history fresh = {.generation = history->generation + 1};
     for (size_t i = 0; i < count; i++)
-        history_push(&fresh, items[i]);
+        history_push(&fresh, items[i], seqs[i]);
     history_finish(history);
     *history = fresh;
 }

@@ -38,7 +38,7 @@ static void note_item(struct resume *resume, struct str json)
 static bool on_stored_item(void *user, const struct journal_item *item)
 {
     struct resume *resume = user;
-    history_push(&resume->thread->history, item->json);
+    history_push(&resume->thread->history, item->json, item->seq);
     note_item(resume, item->json);
     return true;
 }

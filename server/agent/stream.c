@@ -158,6 +158,7 @@ static void keep(struct agent_turn *turn, const struct responses_item *done)
         return;
     }
     journal_join(journal); /* a crash in between would leave the reasoning alone */
+    audit_flush(turn->thread);
     keep_held(turn);
     thread_append(turn->thread, turn->id, "output", done->raw);
     journal_commit_later(journal, turn->thread->agent->env.loop);
@@ -205,6 +206,12 @@ static void on_steer(void *user, enum responses_steer_outcome outcome)
     turn_on_steer(user, outcome);
 }
 
+static void on_sent(void *user, const struct responses_sent *sent)
+{
+    struct agent_turn *turn = user;
+    audit_on_sent(turn->thread, turn->id, "turn", sent);
+}
+
 static void on_end(void *user, const struct responses_result *result)
 {
     turn_on_response_end(user, result);
@@ -212,6 +219,7 @@ static void on_end(void *user, const struct responses_result *result)
 
 const struct responses_handlers turn_stream_handlers = {
     .on_started = on_started,
+    .on_sent = on_sent,
     .on_steer = on_steer,
     .on_item_added = on_item_added,
     .on_delta = on_delta,

@@ -5,17 +5,21 @@ void thread_append(struct agent_thread *thread, const char *turn_id, const char 
                    struct str json)
 {
     struct err err = {0};
-    if (journal_item_append(thread->agent->env.journal, thread->id, turn_id, kind, json, &err) < 0)
+    struct journal *journal = thread->agent->env.journal;
+    bool kept = journal_item_append(journal, thread->id, turn_id, kind, json, &err) == STATUS_OK;
+    if (!kept)
         log_line(LOG_WARN, "journal item not kept thread=%s why=\"%s\"", thread->id, err.text);
-    history_push(&thread->history, json);
+    history_push(&thread->history, json, kept ? journal_item_last_seq(journal) : 0);
 }
 
 void thread_place(struct agent_thread *thread, const char *waiting_id, struct str json)
 {
     struct err err = {0};
-    if (journal_waiting_place(thread->agent->env.journal, thread->id, waiting_id, &err) < 0)
+    struct journal *journal = thread->agent->env.journal;
+    bool kept = journal_waiting_place(journal, thread->id, waiting_id, &err) == STATUS_OK;
+    if (!kept)
         log_line(LOG_WARN, "journal message not placed thread=%s why=\"%s\"", thread->id, err.text);
-    history_push(&thread->history, json);
+    history_push(&thread->history, json, kept ? journal_item_last_seq(journal) : 0);
 }
 
 /* -- Advancing
@@ -24,8 +28,8 @@ void thread_place(struct agent_thread *thread, const char *waiting_id, struct st
 static void on_warm_end(void *user, const struct responses_result *result)
 {
     struct agent_thread *thread = user;
-    (void)result; /* a warm-up that failed costs nothing: the first turn sends the full input */
-    thread->warming = NULL;
+    thread->warming = NULL; /* one that failed costs nothing: the first turn sends the full input */
+    audit_note_tokens(thread, result);
     thread_kick(thread);
 }
 
@@ -38,8 +42,13 @@ static void on_warm_retry(void *user, const char *what, uint64_t wait_ms)
         response_interrupt(thread->warming);
 }
 
-static const struct responses_handlers warm_handlers = {.on_retry = on_warm_retry,
-                                                        .on_end = on_warm_end};
+static void on_warm_sent(void *user, const struct responses_sent *sent)
+{
+    audit_on_sent(user, "", "warm-up", sent);
+}
+
+static const struct responses_handlers warm_handlers = {
+    .on_retry = on_warm_retry, .on_sent = on_warm_sent, .on_end = on_warm_end};
 
 static void warm_up(struct agent_thread *thread)
 {
@@ -244,6 +253,7 @@ void agent_thread_close(struct agent_thread *thread)
 {
     struct journal *journal = thread->agent->env.journal;
     leave_list(thread);
+    audit_free(thread);
     thread_drop_undo(thread);
     tools_thread_free(thread->tools);
     responses_chain_free(thread->chain);

@@ -154,8 +154,11 @@ static void announce_end(struct agent_turn *turn, enum agent_turn_status outcome
 
     struct buf usage = {0};
     append_usage_json(turn, &usage);
+    journal_join(agent->env.journal);
+    audit_flush(turn->thread);
     journal_turn_end(agent->env.journal, turn->id, agent_turn_status_name(outcome), buf_str(&usage),
                      buf_str(&turn->error), NULL);
+    journal_commit(agent->env.journal);
     buf_finish(&usage);
 
     struct agent_event event = agent_event_for(turn, AGENT_TURN_COMPLETED);
@@ -177,7 +180,7 @@ static void end(struct agent_turn *turn, enum agent_turn_status outcome)
 {
     set_state(turn, TURN_ENDED);
     responses_chain_set_in_turn(turn->thread->chain, false);
-    policy_end_turn(turn->thread->agent->env.policy);
+    policy_end_turn(turn->thread->agent->env.policy, turn->id);
     announce_end(turn, outcome);
     thread_kick(turn->thread);
 }
@@ -389,6 +392,7 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
 {
     turn->response = NULL;
     turn_count(turn, result);
+    audit_note_tokens(turn->thread, result);
     size_note(turn->thread, result);
     turn_drop_held(turn);
     turn_abandon_items(turn);

@@ -1,3 +1,4 @@
+#include <lanebridge/base/mem.h>
 #include <lanebridge/base/utf8.h>
 
 #include <endian.h>
@@ -231,6 +232,35 @@ void utf8_append_printable(struct buf *buf, struct str s)
         size_t len = utf8_decode(s, &code);
         if (code == REPLACEMENT)
             utf8_append(buf, REPLACEMENT);
+        s = str_skip(s, len);
+    }
+}
+
+/* Directions, joiners, fillers, tags, marks of order and separators: from, to. */
+static const uint32_t shapeless[][2] = {
+    {0x0000, 0x0008}, {0x000B, 0x001F},   {0x007F, 0x009F},   {0x00AD, 0x00AD},   {0x034F, 0x034F},
+    {0x061C, 0x061C}, {0x115F, 0x1160},   {0x17B4, 0x17B5},   {0x180B, 0x180F},   {0x200B, 0x200F},
+    {0x2028, 0x202E}, {0x2060, 0x206F},   {0x3164, 0x3164},   {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0},
+    {0xFFF0, 0xFFFB}, {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF},
+};
+
+static bool is_shapeless(uint32_t code)
+{
+    for (size_t i = 0; i < array_count(shapeless); i++)
+        if (code >= shapeless[i][0] && code <= shapeless[i][1])
+            return true;
+    return false;
+}
+
+void utf8_append_visible(struct buf *buf, struct str s)
+{
+    while (s.len) {
+        uint32_t code;
+        size_t len = utf8_decode(s, &code);
+        if (is_shapeless(code))
+            buf_append_fmt(buf, "⟨U+%04X⟩", (unsigned)code);
+        else
+            utf8_append(buf, code);
         s = str_skip(s, len);
     }
 }

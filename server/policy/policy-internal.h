@@ -9,6 +9,7 @@ struct rule {
     enum policy_scope scope;
     bool exact; /* the whole text, else the first words */
     bool network, escalate;
+    char turn_id[ID_BYTES]; /* SCOPE_TURN: whose */
     char *root; /* holds for commands run in it; NULL: everywhere (settings) */
     char *text; /* exact: the command; else its words, one blank between */
 };
@@ -27,6 +28,10 @@ struct policy {
     bool bwrap_has_size;             /* it knows --size, set by the self-test */
     struct census *census;           /* what walks of the folders remember */
     VEC(struct rule) rules;
+    struct { /* the remembered rules as they were read last */
+        uint64_t device, inode, size;
+        int64_t changed_ns;
+    } rulefile;
     VEC(char *) secrets;
 };
 
@@ -59,14 +64,26 @@ bool agentignore_names(const struct policy *policy, const struct workspace_root 
                        struct str relative);
 
 /* -- shell.c -- */
-struct shell_words {
-    struct policy_strings words;
-    bool is_single; /* one simple command, no operator */
+enum shell_operator { SHELL_FIRST, SHELL_AND, SHELL_OR, SHELL_THEN, SHELL_PIPE };
+struct shell_part { /* one simple command */
+    enum shell_operator operator; /* before it */
+    char **words;
+    size_t count;
 };
-/* False when anything in the text is more than plain words, quotes and && || ; | between commands.
- */
+struct shell_words {
+    struct policy_strings words;  /* of all parts, in order */
+    VEC(struct shell_part) parts; /* borrow from words */
+};
+/* False when anything in the text is more than plain words, quotes, && || ; | between commands and
+ * 2>&1, >/dev/null, 2>/dev/null. */
 bool shell_parse(struct str command, struct shell_words *ret_words);
 void shell_words_finish(struct shell_words *words);
+
+/* -- harmless.c -- */
+/* Adds nothing to what the other parts of a command may do: cd to a folder of the root in front of
+ * them, a filter of their output behind them, a word said between them. */
+bool part_is_neutral(const struct shell_words *parsed, size_t index, struct str root,
+                     struct str workdir);
 
 /* -- rules.c -- */
 bool rules_allow(const struct policy *policy, const struct policy_command *command);
@@ -74,9 +91,15 @@ void rules_finish(struct policy *policy);
 void rule_finish(struct rule *rule);
 const struct workspace_root *root_of_folder(const struct policy *policy, struct str folder);
 
+/* Who it is, by all that it allows: "rule_" and a hash. */
+void rule_id(const struct rule *rule, char ret_id[ID_BYTES]);
+
 /* -- rulefile.c -- */
-void rulefile_load(struct policy *policy);
-void rulefile_save(const struct policy *policy);
+/* Other windows and `lanebridge rules` change the file too: reads it again if it is another one. */
+void rulefile_refresh(struct policy *policy);
+/* Takes the rule over (add), or forgets the one of that id, in the file as it is now. */
+enum status rulefile_add(struct policy *policy, struct rule *rule, struct err *err);
+enum status rulefile_remove(struct policy *policy, const char *id, struct err *err);
 
 /* -- gitdirs.c -- */
 /* The git directories of a work tree, wherever they are; only what really is one. */

@@ -14,7 +14,7 @@ struct policy *policy_new(const struct config *config, const struct workspace *w
     policy->env = env;
     policy->mode = -1;
     policy->census = census_new();
-    rulefile_load(policy);
+    rulefile_refresh(policy);
     return policy;
 }
 

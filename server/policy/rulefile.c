@@ -1,10 +1,13 @@
-/* Rules that outlive the session: STATE/rules.json, ours alone. What cannot be read is no rule. */
+/* Rules that outlive the session: STATE/rules.json, ours alone. What cannot be read is no rule.
+ * Every window and `lanebridge rules` change the file, each under a lock and from what it holds
+ * then. */
 #include "policy-internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,12 +53,42 @@ static void add_rule(struct policy *policy, const struct json_value *value)
     vec_push(&policy->rules, rule);
 }
 
-void rulefile_load(struct policy *policy)
+static void forget_remembered(struct policy *policy)
+{
+    for (size_t i = policy->rules.len; i-- > 0;) {
+        if (policy->rules.ptr[i].scope != SCOPE_WORKSPACE)
+            continue;
+        rule_finish(&policy->rules.ptr[i]);
+        vec_remove(&policy->rules, i);
+    }
+}
+
+static void note_file(struct policy *policy, const char *path, bool *ret_changed)
+{
+    struct stat st = {0};
+    if (lstat(path, &st) < 0)
+        st = (struct stat){0};
+    int64_t changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    *ret_changed = policy->rulefile.device != st.st_dev || policy->rulefile.inode != st.st_ino ||
+                   policy->rulefile.size != (uint64_t)st.st_size ||
+                   policy->rulefile.changed_ns != changed_ns;
+    policy->rulefile.device = st.st_dev;
+    policy->rulefile.inode = st.st_ino;
+    policy->rulefile.size = (uint64_t)st.st_size;
+    policy->rulefile.changed_ns = changed_ns;
+}
+
+void rulefile_refresh(struct policy *policy)
 {
     char *path = rules_path(policy);
     struct buf text = {0};
     struct json_value *value = NULL;
-    if (read_whole(path, &text) && json_parse(buf_str(&text), &value, NULL) == STATUS_OK) {
+    bool changed;
+    note_file(policy, path, &changed);
+    if (changed)
+        forget_remembered(policy);
+    if (changed && read_whole(path, &text) &&
+        json_parse(buf_str(&text), &value, NULL) == STATUS_OK) {
         const struct json_value *rule = json_first(json_get(value, "rules"));
         for (; rule; rule = json_next(rule))
             add_rule(policy, rule);
@@ -100,22 +133,72 @@ static bool write_all(int fd, struct str bytes)
 }
 
 /* Old or new, never half: a temporary file beside it, then rename. */
-void rulefile_save(const struct policy *policy)
+static enum status save(const struct policy *policy, struct err *err)
 {
-    if (config_make_folder(policy->env->state_folder, NULL) != STATUS_OK)
-        return;
     char *path = rules_path(policy), id[ID_BYTES];
     struct buf temporary = {0}, text = {0};
+    enum status status = STATUS_OK;
     id_make("rules", id);
     path_append_join(&temporary, str_from(policy->env->state_folder), str_from(id));
     write_rules(policy, &text);
     int fd = open(temporary.ptr, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     bool good = fd >= 0 && write_all(fd, buf_str(&text)) && fsync(fd) == 0;
+    if (!good || rename(temporary.ptr, path) < 0) {
+        status = err_set_errno(err, errno, "the rules cannot be written to %s", path);
+        unlink(temporary.ptr);
+    }
     if (fd >= 0)
         close(fd);
-    if (!good || rename(temporary.ptr, path) < 0)
-        unlink(temporary.ptr);
     buf_finish(&text);
     buf_finish(&temporary);
     mem_free(path);
+    return status;
+}
+
+/* The lock's descriptor, and the rules as the file has them now; -1 with err set. */
+static int begin_change(struct policy *policy, struct err *err)
+{
+    struct buf path = {0};
+    if (config_make_folder(policy->env->state_folder, err) != STATUS_OK)
+        return -1;
+    path_append_join(&path, str_from(policy->env->state_folder), STR("rules.lock"));
+    int fd = open(path.ptr, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || flock(fd, LOCK_EX) < 0)
+        err_set_errno(err, errno, "the rules cannot be locked with %s", path.ptr);
+    else
+        rulefile_refresh(policy);
+    buf_finish(&path);
+    return fd;
+}
+
+static enum status end_change(struct policy *policy, int fd, struct err *err)
+{
+    char *path = rules_path(policy);
+    bool changed;
+    enum status status = save(policy, err);
+    note_file(policy, path, &changed); /* ours: need not be read */
+    close(fd);
+    mem_free(path);
+    return status;
+}
+
+enum status rulefile_add(struct policy *policy, struct rule *rule, struct err *err)
+{
+    int fd = begin_change(policy, err);
+    vec_push(&policy->rules, *rule);
+    return fd < 0 ? STATUS_IO : end_change(policy, fd, err);
+}
+
+enum status rulefile_remove(struct policy *policy, const char *id, struct err *err)
+{
+    char other[ID_BYTES];
+    int fd = begin_change(policy, err);
+    for (size_t i = policy->rules.len; fd >= 0 && i-- > 0;) {
+        rule_id(&policy->rules.ptr[i], other);
+        if (strcmp(other, id) != 0)
+            continue;
+        rule_finish(&policy->rules.ptr[i]);
+        vec_remove(&policy->rules, i);
+    }
+    return fd < 0 ? STATUS_IO : end_change(policy, fd, err);
 }

@@ -32,6 +32,17 @@ static bool is_one_of(struct str name, const char *const *list, size_t count)
     return false;
 }
 
+void rule_id(const struct rule *rule, char ret_id[ID_BYTES])
+{
+    struct buf all = {0};
+    char hex[SHA256_HEX_BYTES];
+    buf_append_fmt(&all, "%d|%d%d%d|%s|%s|%s", rule->scope, rule->exact, rule->network,
+                   rule->escalate, rule->turn_id, rule->root ? rule->root : "", rule->text);
+    hash_sha256_hex(buf_str(&all), hex);
+    snprintf(ret_id, ID_BYTES, "rule_%.12s", hex);
+    buf_finish(&all);
+}
+
 void rule_finish(struct rule *rule)
 {
     mem_free(rule->root);
@@ -60,25 +71,36 @@ const struct workspace_root *root_of_folder(const struct policy *policy, struct 
 /* -- Matching -- */
 
 /* "git diff" covers `git diff --stat`, not `git difftool` and not `git`. */
-static bool words_begin_with(const struct policy_strings *words, struct str wanted)
+static bool part_begins_with(const struct shell_part *part, struct str wanted)
 {
     size_t i = 0;
     for (struct str word; str_next(&wanted, ' ', &word); i++)
-        if (i >= words->len || !str_eq_c(word, words->ptr[i]))
+        if (i >= part->count || !str_eq_c(word, part->words[i]))
             return false;
     return i > 0;
 }
 
-static bool rule_covers(const struct rule *rule, const struct policy_command *command,
-                        const struct shell_words *parsed)
+/* As far as it is not about the words. */
+static bool rule_reaches(const struct rule *rule, const struct policy_command *command)
 {
     if ((command->network && !rule->network) || (command->escalate && !rule->escalate))
         return false;
-    if (rule->root && !path_is_under(command->workdir, str_from(rule->root)))
+    if (rule->scope == SCOPE_TURN &&
+        (!command->turn_id || strcmp(command->turn_id, rule->turn_id) != 0))
         return false;
-    if (rule->exact)
-        return str_eq_c(command->command, rule->text);
-    return parsed && parsed->is_single && words_begin_with(&parsed->words, str_from(rule->text));
+    return !rule->root || path_is_under(command->workdir, str_from(rule->root));
+}
+
+static bool rule_covers_all(const struct rule *rule, const struct policy_command *command)
+{
+    return rule->exact && rule_reaches(rule, command) && str_eq_c(command->command, rule->text);
+}
+
+static bool rule_covers_part(const struct rule *rule, const struct policy_command *command,
+                             const struct shell_part *part)
+{
+    return !rule->exact && rule_reaches(rule, command) &&
+           part_begins_with(part, str_from(rule->text));
 }
 
 static struct str without_prefix(struct str text, const char *prefix, bool *ret_had)
@@ -90,34 +112,66 @@ static struct str without_prefix(struct str text, const char *prefix, bool *ret_
 /* approvals.rules: "make", "network: npm install", "outside: docker build ."; sandbox.network: the
  * same as "network:". A command covered by one of them runs unasked in auto mode. */
 static bool setting_covers(const char *setting, bool network, const struct policy_command *command,
-                           const struct shell_words *parsed)
+                           const struct shell_part *part)
 {
     bool outside, named;
     struct str text = without_prefix(str_trim(str_from(setting)), "outside:", &outside);
     text = without_prefix(text, "network:", &named);
-    char *words = str_dup_c(text);
     struct rule rule = {
+        .scope = SCOPE_SESSION,
         .network = network || named || outside,
         .escalate = outside,
-        .text = words,
+        .text = str_dup_c(text),
     };
-    bool covers = text.len > 0 && rule_covers(&rule, command, parsed);
-    mem_free(words);
+    bool covers = text.len > 0 && rule_covers_part(&rule, command, part);
+    mem_free(rule.text);
     return covers;
 }
 
 static bool settings_cover(const struct policy *policy, const struct policy_command *command,
-                           const struct shell_words *parsed)
+                           const struct shell_part *part)
 {
     const struct config *config = policy->config;
+    if (policy_get_mode(policy) != MODE_AUTO)
+        return false;
     for (size_t i = 0; i < config->approvals_rules.count; i++)
-        if (setting_covers(config->approvals_rules.ptr[i], false, command, parsed))
+        if (setting_covers(config->approvals_rules.ptr[i], false, command, part))
             return true;
     bool sandboxed = policy_sandbox_tier(policy) == TIER_BUBBLEWRAP;
     for (size_t i = 0; sandboxed && i < config->sandbox_network.count; i++)
-        if (setting_covers(config->sandbox_network.ptr[i], true, command, parsed))
+        if (setting_covers(config->sandbox_network.ptr[i], true, command, part))
             return true;
     return false;
+}
+
+static bool some_rule_covers(const struct policy *policy, const struct policy_command *command,
+                             const struct shell_part *part)
+{
+    for (size_t i = 0; i < policy->rules.len; i++)
+        if (rule_covers_part(&policy->rules.ptr[i], command, part))
+            return true;
+    return settings_cover(policy, command, part);
+}
+
+static bool is_neutral(const struct policy *policy, const struct policy_command *command,
+                       const struct shell_words *parsed, size_t index)
+{
+    const struct workspace_root *root = root_of_folder(policy, command->workdir);
+    return root && part_is_neutral(parsed, index, str_from(root->path), command->workdir);
+}
+
+/* Every part has a rule or adds nothing, and at least one has a rule. */
+static bool parts_are_covered(const struct policy *policy, const struct policy_command *command,
+                              const struct shell_words *parsed)
+{
+    size_t covered = 0;
+    for (size_t i = 0; i < parsed->parts.len; i++) {
+        bool has_rule = some_rule_covers(policy, command, &parsed->parts.ptr[i]);
+        if (!has_rule && !is_neutral(policy, command, parsed, i))
+            return false;
+        covered += has_rule;
+    }
+    return covered > 0;
 }
 
 bool rules_allow(const struct policy *policy, const struct policy_command *command)
@@ -125,10 +179,11 @@ bool rules_allow(const struct policy *policy, const struct policy_command *comma
     struct shell_words parsed;
     bool understood = shell_parse(command->command, &parsed);
     bool allowed = false;
+    rulefile_refresh((struct policy *)policy);
     for (size_t i = 0; i < policy->rules.len && !allowed; i++)
-        allowed = rule_covers(&policy->rules.ptr[i], command, understood ? &parsed : NULL);
-    if (!allowed && understood && policy_get_mode(policy) == MODE_AUTO)
-        allowed = settings_cover(policy, command, &parsed);
+        allowed = rule_covers_all(&policy->rules.ptr[i], command);
+    if (!allowed && understood)
+        allowed = parts_are_covered(policy, command, &parsed);
     shell_words_finish(&parsed);
     return allowed;
 }
@@ -141,23 +196,47 @@ static bool has_blank(const char *word)
 }
 
 /* How many words make the rule; 0: only the exact text will do. */
-static size_t count_rule_words(const struct shell_words *parsed)
+static size_t count_rule_words(const struct shell_part *part)
 {
-    const struct policy_strings *words = &parsed->words;
-    if (!parsed->is_single || has_blank(words->ptr[0]))
+    if (has_blank(part->words[0]))
         return 0;
-    struct str program = path_name(str_from(words->ptr[0]));
+    struct str program = path_name(str_from(part->words[0]));
     if (is_one_of(program, only_exact, array_count(only_exact)))
         return 0;
     if (!is_one_of(program, with_subcommand, array_count(with_subcommand)))
         return 1;
-    if (words->len < 2)
+    if (part->count < 2)
         return 0; /* `make` alone must not allow `make install` */
-    size_t count = words->len > 2 && strcmp(words->ptr[1], "run") == 0 ? 3 : 2;
+    size_t count = part->count > 2 && strcmp(part->words[1], "run") == 0 ? 3 : 2;
     for (size_t i = 1; i < count; i++)
-        if (words->ptr[i][0] == '-' || has_blank(words->ptr[i]))
+        if (part->words[i][0] == '-' || has_blank(part->words[i]))
             return 0; /* git -c, make -f: options choose what is run */
     return count;
+}
+
+/* The one part that the rest adds nothing to, or NULL: then only the exact text will do. */
+static const struct shell_part *find_core(const struct policy *policy,
+                                          const struct policy_command *command,
+                                          const struct shell_words *parsed)
+{
+    const struct shell_part *core = NULL;
+    for (size_t i = 0; i < parsed->parts.len; i++) {
+        if (is_neutral(policy, command, parsed, i))
+            continue;
+        if (core)
+            return NULL;
+        core = &parsed->parts.ptr[i];
+    }
+    return core;
+}
+
+static void append_rule_text(struct buf *text, const struct shell_part *core, size_t count,
+                             struct str command)
+{
+    for (size_t i = 0; i < count; i++)
+        buf_append_fmt(text, "%s%s", i ? " " : "", core->words[i]);
+    if (count == 0)
+        buf_append(text, command);
 }
 
 static bool make_rule(const struct policy *policy, const struct policy_command *command,
@@ -165,16 +244,14 @@ static bool make_rule(const struct policy *policy, const struct policy_command *
 {
     const struct workspace_root *root = root_of_folder(policy, command->workdir);
     struct shell_words parsed;
-    bool understood = root && shell_parse(command->command, &parsed);
     if (!root)
         return false;
+    bool understood = shell_parse(command->command, &parsed);
     if (understood) {
-        size_t count = count_rule_words(&parsed);
+        const struct shell_part *core = find_core(policy, command, &parsed);
+        size_t count = core ? count_rule_words(core) : 0;
         struct buf text = {0};
-        for (size_t i = 0; i < count; i++)
-            buf_append_fmt(&text, "%s%s", i ? " " : "", parsed.words.ptr[i]);
-        if (count == 0)
-            buf_append(&text, command->command);
+        append_rule_text(&text, core, count, command->command);
         *ret_rule = (struct rule){
             .exact = count == 0,
             .network = command->network,
@@ -192,9 +269,12 @@ static void describe(const struct rule *rule, const char *span, struct policy_ru
     const char *how = rule->escalate  ? " outside the sandbox"
                       : rule->network ? " with network"
                                       : "";
+    struct buf shown = {0}; /* what is seen is what is stored: no character that hides another */
+    utf8_append_visible(&shown, str_from(rule->text));
     snprintf(ret_rule->text, sizeof(ret_rule->text), "will allow%s: `%s%s`%s in %s, %s",
-             rule->exact ? " exactly" : "", rule->text, rule->exact ? "" : " …", how, rule->root,
+             rule->exact ? " exactly" : "", shown.ptr, rule->exact ? "" : " …", how, rule->root,
              span);
+    buf_finish(&shown);
 }
 
 size_t policy_offer_rules(const struct policy *policy, const struct policy_command *command,
@@ -226,20 +306,40 @@ size_t policy_offer_rules(const struct policy *policy, const struct policy_comma
     return count;
 }
 
-void policy_accept_rule(struct policy *policy, const struct policy_command *command,
-                        const struct policy_rule *rule)
+static size_t find_id(const struct policy *policy, const char *id)
 {
-    struct rule made;
-    if (rule->scope == SCOPE_ONCE || !make_rule(policy, command, &made))
-        return;
-    made.scope = rule->scope;
-    vec_push(&policy->rules, made);
-    if (rule->scope == SCOPE_WORKSPACE)
-        rulefile_save(policy);
+    char other[ID_BYTES];
+    for (size_t i = 0; i < policy->rules.len; i++) {
+        rule_id(&policy->rules.ptr[i], other);
+        if (strcmp(other, id) == 0)
+            return i;
+    }
+    return STR_NONE;
 }
 
-size_t policy_rule_count(const struct policy *policy)
+enum status policy_accept_rule(struct policy *policy, const struct policy_command *command,
+                               const struct policy_rule *rule)
 {
+    struct rule made;
+    char id[ID_BYTES];
+    if (rule->scope == SCOPE_ONCE || !make_rule(policy, command, &made))
+        return STATUS_OK;
+    made.scope = rule->scope;
+    if (made.scope == SCOPE_TURN && command->turn_id)
+        snprintf(made.turn_id, sizeof(made.turn_id), "%s", command->turn_id);
+    rule_id(&made, id);
+    if (find_id(policy, id) != STR_NONE)
+        rule_finish(&made);
+    else if (made.scope == SCOPE_WORKSPACE)
+        return rulefile_add(policy, &made, NULL);
+    else
+        vec_push(&policy->rules, made);
+    return STATUS_OK;
+}
+
+size_t policy_rule_count(struct policy *policy)
+{
+    rulefile_refresh(policy);
     return policy->rules.len;
 }
 
@@ -252,26 +352,52 @@ void policy_rule_get(const struct policy *policy, size_t index, struct policy_ru
         [SCOPE_WORKSPACE] = "always",
     };
     const struct rule *rule = &policy->rules.ptr[index];
-    snprintf(ret_rule->id, sizeof(ret_rule->id), "%zu", index);
+    rule_id(rule, ret_rule->id);
     ret_rule->scope = rule->scope;
     describe(rule, spans[rule->scope], ret_rule);
 }
 
-void policy_rule_delete(struct policy *policy, size_t index)
+const char *policy_rule_root(const struct policy *policy, size_t index)
 {
-    bool remembered = policy->rules.ptr[index].scope == SCOPE_WORKSPACE;
-    rule_finish(&policy->rules.ptr[index]);
-    vec_remove(&policy->rules, index);
-    if (remembered)
-        rulefile_save(policy);
+    return policy->rules.ptr[index].root;
 }
 
-void policy_end_turn(struct policy *policy)
+static enum status delete_at(struct policy *policy, size_t index, struct err *err)
+{
+    char id[ID_BYTES];
+    if (policy->rules.ptr[index].scope == SCOPE_WORKSPACE) {
+        rule_id(&policy->rules.ptr[index], id);
+        return rulefile_remove(policy, id, err);
+    }
+    rule_finish(&policy->rules.ptr[index]);
+    vec_remove(&policy->rules, index);
+    return STATUS_OK;
+}
+
+void policy_rule_delete(struct policy *policy, size_t index)
+{
+    (void)delete_at(policy, index, NULL);
+}
+
+enum status policy_rule_delete_id(struct policy *policy, struct str id, struct err *err)
+{
+    char *text = str_dup_c(id);
+    rulefile_refresh(policy);
+    size_t index = find_id(policy, text);
+    mem_free(text);
+    if (index == STR_NONE)
+        return err_set(err, STATUS_NOT_FOUND, "there is no rule " STR_FMT "; list them first",
+                       STR_ARG(id));
+    return delete_at(policy, index, err);
+}
+
+void policy_end_turn(struct policy *policy, const char *turn_id)
 {
     for (size_t i = policy->rules.len; i-- > 0;) {
-        if (policy->rules.ptr[i].scope != SCOPE_TURN)
+        struct rule *rule = &policy->rules.ptr[i];
+        if (rule->scope != SCOPE_TURN || strcmp(rule->turn_id, turn_id) != 0)
             continue;
-        rule_finish(&policy->rules.ptr[i]);
+        rule_finish(rule);
         vec_remove(&policy->rules, i);
     }
 }

@@ -9,6 +9,7 @@ struct scan {
     struct buf word;
     bool in_word, failed, quoted;
     bool expects_command; /* at the start, or after an operator */
+    enum shell_operator operator;
     struct shell_words *out;
 };
 
@@ -17,6 +18,15 @@ static bool is_plain(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            strchr("_./:@%+,-=", c) != NULL;
+}
+
+/* HEAD~1 and HEAD^: no home folder, which a word would have to begin with. */
+static bool is_plain_inside(const struct scan *s, char c)
+{
+    char before = s->word.len ? s->word.ptr[s->word.len - 1] : ' ';
+    return (c == '~' || c == '^') &&
+           ((before >= 'a' && before <= 'z') || (before >= 'A' && before <= 'Z') ||
+            (before >= '0' && before <= '9') || before == c);
 }
 
 /* Words that begin a construct, or change what the following words mean. */
@@ -42,7 +52,13 @@ static void end_word(struct scan *s)
     /* NAME=value before a command sets its environment. */
     if (s->expects_command && (s->quoted || strchr(word, '=') || is_reserved(word)))
         s->failed = true;
+    if (s->expects_command) {
+        struct shell_part part = {.operator= s->operator};
+        vec_push(&s->out->parts, part);
+    }
     vec_push(&s->out->words, word);
+    if (s->out->parts.len > 0)
+        vec_last(&s->out->parts).count++;
     s->in_word = s->quoted = s->expects_command = false;
 }
 
@@ -65,35 +81,72 @@ static void take_quoted(struct scan *s, char quote)
 
 static void take_operator(struct scan *s)
 {
-    static const char *const operators[] = {"&&", "||", ";", "|"};
+    static const struct {
+        struct str text;
+        enum shell_operator operator;
+    } operators[] = {{{"&&", 2}, SHELL_AND},
+                     {{"||", 2}, SHELL_OR},
+                     {{";", 1}, SHELL_THEN},
+                     {{"|", 1}, SHELL_PIPE}};
     end_word(s);
     for (size_t i = 0; i < array_count(operators); i++) {
-        struct str operator= str_from(operators[i]);
-        if (!str_starts_with(s->rest, operator))
+        if (!str_starts_with(s->rest, operators[i].text))
             continue;
-        s->rest = str_skip(s->rest, operator.len);
+        s->rest = str_skip(s->rest, operators[i].text.len);
         s->failed |= s->expects_command || str_starts_with(s->rest, STR("&"));
         s->expects_command = true;
-        s->out->is_single = false;
+        s->operator= operators[i].operator;
         return;
     }
     s->failed = true;
 }
 
+/* Where output goes, as far as it is of no consequence. */
+static bool take_redirection(struct scan *s)
+{
+    static const struct str known[] = {{"2>&1", 4},
+                                       {"2>/dev/null", 11},
+                                       {">/dev/null", 10},
+                                       {"2> /dev/null", 12},
+                                       {"> /dev/null", 11}};
+    if (s->in_word || s->expects_command)
+        return false;
+    for (size_t i = 0; i < array_count(known); i++) {
+        struct str after = str_skip(s->rest, known[i].len);
+        if (!str_starts_with(s->rest, known[i]) || (after.len && !strchr(" \t|;&", after.ptr[0])))
+            continue;
+        s->rest = after;
+        return true;
+    }
+    return false;
+}
+
+/* The words move while they grow, so the parts get theirs at the end. */
+static void place_parts(struct shell_words *words)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < words->parts.len; i++) {
+        words->parts.ptr[i].words = words->words.ptr + at;
+        at += words->parts.ptr[i].count;
+    }
+}
+
 bool shell_parse(struct str command, struct shell_words *ret_words)
 {
-    *ret_words = (struct shell_words){.is_single = true};
+    *ret_words = (struct shell_words){0};
     struct scan s = {.rest = str_trim(command), .expects_command = true, .out = ret_words};
     while (s.rest.len && !s.failed) {
         char c = s.rest.ptr[0];
-        if (c == ' ' || c == '\t') {
+        if (take_redirection(&s)) {
+            continue;
+        } else if (c == ' ' || c == '\t') {
             end_word(&s);
             s.rest = str_skip(s.rest, 1);
         } else if (c == '\'' || c == '"') {
             take_quoted(&s, c);
         } else if (c == '&' || c == '|' || c == ';') {
             take_operator(&s);
-        } else if (c && is_plain(c)) {
+        } else if (c && (is_plain(c) || (s.in_word && is_plain_inside(&s, c)))) {
             buf_append_byte(&s.word, c);
             s.in_word = true;
             s.rest = str_skip(s.rest, 1);
@@ -103,10 +156,12 @@ bool shell_parse(struct str command, struct shell_words *ret_words)
     }
     end_word(&s);
     buf_finish(&s.word);
+    place_parts(ret_words);
     return !s.failed && !s.expects_command;
 }
 
 void shell_words_finish(struct shell_words *words)
 {
     strings_finish(&words->words);
+    vec_finish(&words->parts);
 }

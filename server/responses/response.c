@@ -75,6 +75,20 @@ static void write_frame(const struct response *response, const struct lane *lane
     responses_request_write(&response->request.request, &shape, frame);
 }
 
+static void tell_sent(const struct response *response, size_t first, size_t bytes, bool tools_once)
+{
+    const struct responses_request *request = &response->request.request;
+    struct responses_sent sent = {
+        .first = first,
+        .count = request->history.count,
+        .bytes = bytes,
+        .tools_bytes = tools_once && first > 0 ? 0 : request->tools.len,
+        .continued = first > 0,
+    };
+    if (response->handlers.on_sent)
+        response->handlers.on_sent(response->user, &sent);
+}
+
 enum status response_send(struct response *response, struct lane *lane)
 {
     struct responses *client = response->client;
@@ -108,6 +122,7 @@ enum status response_send(struct response *response, struct lane *lane)
     response->result.bytes_sent += length;
     client->told.requests++;
     client->told.full_inputs += first == 0;
+    tell_sent(response, first, length, tools_once);
     return STATUS_OK;
 }
 

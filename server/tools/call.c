@@ -52,6 +52,7 @@ void call_unref(struct tools_call *call)
     buf_finish(&call->text);
     buf_finish(&call->summary);
     buf_finish(&call->diff);
+    buf_finish(&call->decision);
     mem_free(call->id);
     mem_free(call->name);
     mem_free(call->turn_id);
@@ -187,11 +188,11 @@ static void record_end(struct tools_call *call)
 {
     struct journal *journal = call->tools->env.journal;
     const char *thread_id = call->thread->id;
+    struct str decision = call->decision.len ? buf_str(&call->decision) : STR("not run");
     journal_begin(journal);
     if (!call->is_recorded)
         (void)journal_call_start(journal, thread_id, call->turn_id, str_from(call->id),
-                                 str_from(call->name), buf_str(&call->arguments), STR("not run"),
-                                 NULL);
+                                 str_from(call->name), buf_str(&call->arguments), decision, NULL);
     (void)journal_call_finish(journal, thread_id, str_from(call->id), buf_str(&call->text),
                               call->ok, NULL);
     journal_commit(journal);
@@ -223,6 +224,16 @@ void call_fail(struct tools_call *call, const char *format, ...)
     va_start(args, format);
     buf_append_vfmt(&call->text, format, args);
     va_end(args);
+    call_end(call, false);
+}
+
+void call_refuse(struct tools_call *call, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    buf_append_vfmt(&call->text, format, args);
+    va_end(args);
+    buf_append_fmt(&call->decision, "refused by policy: " STR_FMT, STR_ARG(buf_str(&call->text)));
     call_end(call, false);
 }
 
@@ -379,11 +390,19 @@ void call_granted(struct tools_call *call)
 bool call_begin(struct tools_call *call, const char *decision)
 {
     struct err err = {0};
+    struct journal *journal = call->tools->env.journal;
     if (call->is_recorded)
         return true;
-    enum status status = journal_call_start(call->tools->env.journal, call->thread->id,
-                                            call->turn_id, str_from(call->id), str_from(call->name),
+    if (call->sandbox)
+        journal_begin(journal);
+    enum status status = journal_call_start(journal, call->thread->id, call->turn_id,
+                                            str_from(call->id), str_from(call->name),
                                             buf_str(&call->arguments), str_from(decision), &err);
+    if (status == STATUS_OK && call->sandbox)
+        (void)journal_call_set_sandbox(journal, call->thread->id, str_from(call->id),
+                                       str_from(call->sandbox), NULL);
+    if (call->sandbox)
+        journal_commit(journal);
     if (status < 0) {
         call->ends_untouched = status == STATUS_EXISTS;
         call_fail(call, "Not run, because it could not be recorded first: %s", err.text);
@@ -427,8 +446,12 @@ static void on_answer(void *user, const struct host_ask_answer *answer)
     buf_append_c(&call->text, answer->decision == HOST_DECLINE
                                   ? "The user declined this; it was not done."
                                   : "The user cancelled this; it was not done.");
-    if (answer->note.len > 0)
+    buf_append_c(&call->decision, answer->decision == HOST_DECLINE ? "declined by the user"
+                                                                   : "cancelled by the user");
+    if (answer->note.len > 0) {
         buf_append_fmt(&call->text, " They say: " STR_FMT, STR_ARG(answer->note));
+        buf_append_fmt(&call->decision, ": " STR_FMT, STR_ARG(answer->note));
+    }
     call_end(call, false);
 }
 

@@ -214,7 +214,7 @@ static void plan_done(void *data)
     }
     check_policy(call, change, &verdict);
     if (verdict.answer == POLICY_REFUSE)
-        call_fail(call, "Nothing was changed: %s", verdict.reason);
+        call_refuse(call, "Nothing was changed: %s", verdict.reason);
     else if (verdict.answer == POLICY_ASK)
         ask(call, change, &verdict);
     else
@@ -256,7 +256,7 @@ void change_run(struct tools_call *call)
     }
     check_policy(call, change, &verdict); /* before anything is read */
     if (verdict.answer == POLICY_REFUSE)
-        call_fail(call, "Nothing was changed: %s", verdict.reason);
+        call_refuse(call, "Nothing was changed: %s", verdict.reason);
     else
         start_planning(call, change);
 }

@@ -96,6 +96,7 @@ static enum status prepare(struct tools_call *call, struct err *err)
     state->command.command = state->cmd;
     state->command.workdir = str_from(state->folder.absolute);
     state->command.tty = state->tty;
+    state->command.turn_id = call->turn_id;
     state->yield_time_ms = clamp(state->yield_time_ms, YIELD_DEFAULT_MS,
                                  (int64_t)call->tools->deadlines.yield_min_ms, YIELD_MAX_MS);
     state->max_output_tokens = clamp(state->max_output_tokens, LIMIT_EXEC_MODEL_BYTES / TOKEN_BYTES,
@@ -109,6 +110,15 @@ static bool is_sandboxed(const struct tools_call *call, const struct exec_state 
 {
     return !state->command.escalate &&
            policy_sandbox_tier(call->tools->env.policy) == TIER_BUBBLEWRAP;
+}
+
+static const char *sandbox_state(const struct tools_call *call, const struct exec_state *state)
+{
+    if (is_sandboxed(call, state))
+        return state->command.network ? "bubblewrap, with network" : "bubblewrap";
+    if (state->command.escalate)
+        return "none: outside the sandbox";
+    return policy_sandbox_tier(call->tools->env.policy) == TIER_EXTERNAL ? "external" : "none";
 }
 
 /* Only what runs unasked in the sandbox may run beside others. */
@@ -128,6 +138,7 @@ static void start(struct tools_call *call, const char *decision)
         .command = state->command,
         .sandboxed = is_sandboxed(call, state),
     };
+    call->sandbox = sandbox_state(call, state);
     if (!call_begin(call, decision))
         return;
     state->session = session_start(call->thread, &options, &err);
@@ -142,10 +153,11 @@ static void start(struct tools_call *call, const char *decision)
 static void on_approved(struct tools_call *call, const struct host_ask_answer *answer)
 {
     struct exec_state *state = call->state;
-    const char *decision = "approved once";
+    const char *decision = "approved by the user, once";
     for (size_t i = 0; answer->rule_id && i < state->rule_count; i++) {
         if (strcmp(answer->rule_id, state->rules[i].id) == 0) {
-            policy_accept_rule(call->tools->env.policy, &state->command, &state->rules[i]);
+            if (policy_accept_rule(call->tools->env.policy, &state->command, &state->rules[i]) < 0)
+                log_line(LOG_WARN, "rule not remembered: the state folder cannot be written");
             decision = state->rules[i].text;
         }
     }
@@ -208,7 +220,7 @@ static void run(struct tools_call *call)
     else if (verdict.answer == POLICY_ASK)
         ask(call, &verdict);
     else
-        call_fail(call, "The command was not run: %s", verdict.reason);
+        call_refuse(call, "The command was not run: %s", verdict.reason);
 }
 
 static bool cancel(struct tools_call *call)

@@ -144,5 +144,5 @@ void path_permit(struct tools_call *call, const struct workspace_path *path,
     case POLICY_REFUSE:
         break;
     }
-    call_fail(call, "%s: %s", path->display, verdict.reason);
+    call_refuse(call, "%s: %s", path->display, verdict.reason);
 }

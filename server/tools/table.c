@@ -25,6 +25,12 @@ const struct tool *table_find(struct str name)
     return NULL;
 }
 
+enum tools_kind tools_kind_of(struct str name)
+{
+    const struct tool *tool = table_find(name);
+    return tool ? tool->kind : TOOL_OTHER;
+}
+
 void table_append_names(struct buf *buf)
 {
     for (size_t i = 0; i < array_count(table); i++)

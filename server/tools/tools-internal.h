@@ -132,6 +132,8 @@ struct tools_call {
     bool is_ready;             /* classified: may leave the queue */
     bool is_exclusive, is_granted, is_recorded, is_cancelled;
     bool was_approved;
+    struct buf decision; /* who let it run or did not, for the audit log */
+    const char *sandbox; /* a command's, for the audit log; NULL: none of its business */
     bool ends_untouched; /* an output of an earlier process: given back as it was */
 
     uint64_t created_ms, granted_ms, asked_ms, asking_ms;
@@ -156,6 +158,9 @@ void call_end(struct tools_call *call, bool ok);
 void call_fail(struct tools_call *call, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void call_fail_err(struct tools_call *call, const struct err *err);
+/* The same, by policy's word: the audit log says so. */
+void call_refuse(struct tools_call *call, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 void call_progress(struct tools_call *call, struct str text); /* last thing its caller does */
 /* The person is being asked something with this call as `user`; and has answered. */
 void call_wait_for_person(struct tools_call *call, struct str why);

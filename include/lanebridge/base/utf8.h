@@ -26,6 +26,9 @@ void utf8_append_repaired(struct buf *buf, struct str s);
 /* Like utf8_append_repaired, and removes terminal escape sequences (CSI, OSC, single ESC) and
  * control characters except tab and newline (CR LF becomes LF). For tool output and names. */
 void utf8_append_printable(struct buf *buf, struct str s);
+/* For what a person decides on: nothing goes and nothing hides. Control characters but newline and tab,
+ * directions, joiners and other characters without a shape stand as "⟨U+202E⟩". */
+void utf8_append_visible(struct buf *buf, struct str s);
 
 /* The largest length <= limit that does not cut a character of s. */
 size_t utf8_floor(struct str s, size_t limit);

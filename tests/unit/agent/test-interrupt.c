@@ -174,7 +174,7 @@ Test(interrupt, cancels_calls_and_answers_at_once)
     cr_assert_eq(agent_turn_interrupt(d.thread, STR(""), NULL), STATUS_NOT_FOUND);
     desk_idle(&d);
     cr_assert_eq(d.drops, 1);
-    assert_has(d.log.ptr, "interrupted; +toolCall; toolCall write_file bad; ");
+    assert_has(d.log.ptr, "interrupted; +fileChange; fileChange write_file bad; ");
     cr_assert_str_eq(world_disk(&d.w, ".envrc"), "(none)");
     desk_ask(&d, "go on");
     assert_has(vec_last(&d.w.model.frames), "\"call_id\":\"c1\",\"output\":");

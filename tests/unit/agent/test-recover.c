@@ -114,7 +114,7 @@ Test(recover, a_failed_response_ends_its_calls)
     cr_assert_eq(d.last_end.status, TURN_FAILED);
     assert_has(d.log.ptr, "!error=");
     assert_has(d.log.ptr, "too long");
-    assert_has(d.log.ptr, "toolCall write_file bad; failed; ");
+    assert_has(d.log.ptr, "fileChange write_file bad; failed; ");
     desk_ask(&d, "again"); /* the model checks that c1 has its output */
     cr_assert_eq(d.last_end.status, TURN_COMPLETED);
     desk_finish(&d);

@@ -168,3 +168,29 @@ Test(utf8, floor_cuts_no_character)
     cr_assert_eq(utf8_floor(STR("é\x80"), 2), 2);
     cr_assert_eq(utf8_floor((struct str){NULL, 0}, 5), 0);
 }
+
+static const char *const visible[][2] = {
+    {"plain \t text\n", "plain \t text\n"},
+    {"a\x1b[31mb", "a⟨U+001B⟩[31mb"},
+    {"rm \xe2\x80\xae/x", "rm ⟨U+202E⟩/x"},
+    {"a\xe2\x80\x8b"
+     "b",
+     "a⟨U+200B⟩b"},
+    {"\xe2\x81\xa6x\xe2\x81\xa9", "⟨U+2066⟩x⟨U+2069⟩"},
+    {"\xef\xbb\xbfx", "⟨U+FEFF⟩x"},
+    {"\xf3\xa0\x81\x81", "⟨U+E0041⟩"},
+    {"a\rb", "a⟨U+000D⟩b"},
+    {"\xc2\x9bx", "⟨U+009B⟩x"},
+    {"\xff", "\xef\xbf\xbd"},
+    {"äöü 漢字", "äöü 漢字"},
+};
+
+Test(utf8, sec_28_what_hides_is_made_visible)
+{
+    for (size_t i = 0; i < array_count(visible); i++) {
+        struct buf out = {0};
+        utf8_append_visible(&out, str_from(visible[i][0]));
+        cr_assert_str_eq(out.ptr, visible[i][1], "%zu", i);
+        buf_finish(&out);
+    }
+}

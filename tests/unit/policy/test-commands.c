@@ -5,14 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 TestSuite(commands, .timeout = 20, .init = begin, .fini = end);
 
 enum wish { PLAIN, NETWORK, ESCALATE };
+static const char *turn = "t1";
 
 static struct policy_command make(const char *text, enum wish wish)
 {
     struct policy_command command = command_of(text);
+    command.turn_id = turn;
     command.network = wish == NETWORK;
     command.escalate = wish == ESCALATE;
     return command;
@@ -144,12 +147,44 @@ static const struct {
     {"git -c a=b fetch", NETWORK, "git -c a=c fetch", NETWORK, false},
     {"a && b", NETWORK, "a && b", NETWORK, true},
     {"a && b", NETWORK, "a && c", NETWORK, false},
+    /* What adds nothing: a folder before, a filter behind. */
+    {"make test", NETWORK, "cd sub && make test | tail", NETWORK, true},
+    {"make test", NETWORK, "cd sub && make test 2>&1 | tail -n 20 | grep -i error", NETWORK, true},
+    {"cd sub && make test | tail", NETWORK, "make test -j4", NETWORK, true},
+    {"make test", NETWORK, "make test >/dev/null; echo done", NETWORK, true},
+    {"make test", NETWORK, "cd .. && make test", NETWORK, false},
+    {"make test", NETWORK, "cd away && make test", NETWORK, false},
+    {"make test", NETWORK, "cd / && make test", NETWORK, false},
+    {"make test", NETWORK, "cd && make test", NETWORK, false},
+    {"make test", NETWORK, "cd - && make test", NETWORK, false},
+    {"make test", NETWORK, "cd sub; make test", NETWORK, false},
+    {"make test", NETWORK, "cd sub && cd .. && make test", NETWORK, false},
+    {"make test", NETWORK, "make test && cd sub", NETWORK, false},
+    {"make test", NETWORK, "make test | tail /etc/passwd", NETWORK, false},
+    {"make test", NETWORK, "make test | tail -f x", NETWORK, false},
+    {"make test", NETWORK, "make test | grep -r key .", NETWORK, false},
+    {"make test", NETWORK, "make test | grep -f x y", NETWORK, false},
+    {"make test", NETWORK, "make test | sort -o x", NETWORK, false},
+    {"make test", NETWORK, "make test | uniq a b", NETWORK, false},
+    {"make test", NETWORK, "make test | tee x", NETWORK, false},
+    {"make test", NETWORK, "make test | sh", NETWORK, false},
+    {"make test", NETWORK, "cat x | make test", NETWORK, false},
+    {"make test", NETWORK, "echo x | make test", NETWORK, false},
+    {"make test", NETWORK, "cat .env; make test", NETWORK, false},
+    {"make test", NETWORK, "make test 2>x", NETWORK, false},
+    {"make test", NETWORK, "make test >/dev/nullx", NETWORK, false},
+    {"make test", NETWORK, "make test >/dev/null/../x", NETWORK, false},
+    {"make test", NETWORK, "2>&1 make test", NETWORK, false},
+    {"make test", NETWORK, "tail", NETWORK, false},
+    {"make test", NETWORK, "echo done", NETWORK, false},
 };
 
 Test(commands, sec_13_a_rule_covers_what_was_shown_and_no_more)
 {
     for (size_t i = 0; i < array_count(coverage); i++) {
         use_tier(TIER_EXTERNAL);
+        put("ws/sub/Makefile", "");
+        (void)!symlink("/", at("ws/away"));
         cr_assert_eq(verdict_on(coverage[i].command, coverage[i].wish), POLICY_ASK);
         cr_assert(accept(coverage[i].accepted, coverage[i].accepted_wish, SCOPE_SESSION), "%s",
                   coverage[i].accepted);
@@ -221,7 +256,7 @@ Test(commands, rules_end_with_their_scope)
     cr_assert(accept("git fetch", NETWORK, SCOPE_TURN));
     cr_assert(accept("git push", NETWORK, SCOPE_SESSION));
     cr_assert(accept("git pull", NETWORK, SCOPE_WORKSPACE));
-    policy_end_turn(policy);
+    policy_end_turn(policy, "t1");
     cr_assert_eq(verdict_on("git fetch", NETWORK), POLICY_ASK);
     cr_assert_eq(verdict_on("git push", NETWORK), POLICY_ALLOW);
     make_policy();
@@ -230,6 +265,92 @@ Test(commands, rules_end_with_their_scope)
     cr_assert_eq(verdict_on("git pull --rebase", NETWORK), POLICY_ALLOW, "remembered");
     policy_set_mode(policy, MODE_PLAN);
     cr_assert_eq(verdict_on("git pull", NETWORK), POLICY_REFUSE, "no rule is above plan mode");
+}
+
+Test(commands, sec_13_a_rule_of_a_turn_is_that_turns)
+{
+    use_tier(TIER_EXTERNAL);
+    cr_assert(accept("git fetch", NETWORK, SCOPE_TURN));
+    cr_assert_eq(verdict_on("git fetch", NETWORK), POLICY_ALLOW);
+    turn = "t2";
+    cr_assert_eq(verdict_on("git fetch", NETWORK), POLICY_ASK, "another turn, at the same time");
+    cr_assert(accept("git push", NETWORK, SCOPE_TURN));
+    policy_end_turn(policy, "t1");
+    cr_assert_eq(verdict_on("git push", NETWORK), POLICY_ALLOW,
+                 "the end of one is not the other's");
+    turn = NULL;
+    cr_assert_eq(verdict_on("git push", NETWORK), POLICY_ASK);
+    turn = "t2";
+    policy_end_turn(policy, "t2");
+    cr_assert_eq(verdict_on("git push", NETWORK), POLICY_ASK);
+    turn = "t1";
+}
+
+/* Another window, and `lanebridge rules`. */
+Test(commands, rules_of_all_windows_are_one)
+{
+    struct policy_rule rule;
+    use_tier(TIER_EXTERNAL);
+    struct policy *other = policy_new(config, workspace, &env);
+    cr_assert(accept("git pull", NETWORK, SCOPE_WORKSPACE));
+    cr_assert_eq(policy_rule_count(other), 1);
+    cr_assert(accept("git fetch", NETWORK, SCOPE_WORKSPACE));
+    cr_assert_eq(policy_rule_count(other), 2);
+    policy_rule_get(other, 0, &rule);
+    cr_assert_eq(policy_rule_delete_id(other, str_from(rule.id), &err), STATUS_OK, "%s", err.text);
+    cr_assert_eq(verdict_on("git pull", NETWORK), POLICY_ASK, "forgotten there, asked here");
+    cr_assert_eq(verdict_on("git fetch", NETWORK), POLICY_ALLOW);
+    cr_assert_eq(policy_rule_delete_id(other, STR("rule_none"), &err), STATUS_NOT_FOUND);
+    cr_assert(accept("git fetch", NETWORK, SCOPE_WORKSPACE) == false, "it does not ask any more");
+    policy_free(other);
+}
+
+/* command, is it on the list */
+static const struct {
+    const char *command;
+    bool only_reads;
+} lookers[] = {
+    {"ls -la src", true},
+    {"cat a.c | grep -n main | head -5", true},
+    {"git diff --stat HEAD~1", true},
+    {"git log --oneline -n 5", true},
+    {"git status --short", true},
+    {"wc -l a b && echo ok", true},
+    {"sort -u x 2>&1", true},
+    {"grep -rn foo src", true},
+    {"env", false},
+    {"find . -name x", false},
+    {"find . -exec rm {} ;", false},
+    {"sed -n 1p a", false},
+    {"awk 1 a", false},
+    {"git -c core.pager=x diff", false},
+    {"git diff --ext-diff", false},
+    {"git diff --output=x", false},
+    {"git log --open-files-in-pager=x", false},
+    {"git push", false},
+    {"git grep -O x", false},
+    {"git", false},
+    {"curl http://a", false},
+    {"python3 a.py", false},
+    {"sort -o x y", false},
+    {"sort --compress-program=x y", false},
+    {"uniq a b", false},
+    {"tee x", false},
+    {"cat a > b", false},
+    {"ls $(id)", false},
+    {"xargs rm", false},
+    {"./ls", false},
+    {"/tmp/ls", false},
+    {"cat a; rm b", false},
+    {"make", false},
+    {"", false},
+};
+
+Test(commands, sec_25_its_list_only_looks)
+{
+    for (size_t i = 0; i < array_count(lookers); i++)
+        cr_assert_eq(policy_only_reads(str_from(lookers[i].command)), lookers[i].only_reads, "%s",
+                     lookers[i].command);
 }
 
 Test(commands, rules_are_listed_and_deleted)
