@@ -320,9 +320,37 @@ static bool refuse_empty(const struct command_call *call, struct str text, const
     return true;
 }
 
+/* Nobody has asked what is to be done: it is asked for in the transcript, which knows the place. */
+static void write_prompt_of_selection(const struct command_call *call, const struct turn_wish *wish)
+{
+    struct err err = {0};
+    struct buf line = {0};
+    const struct document *document = wished_document(call->server, wish->uri);
+    struct agent_thread *thread = document ? pick_thread(call, &err) : NULL;
+    if (!document)
+        err_set(&err, STATUS_NOT_FOUND, "the file is not open: open it and select again");
+    if (!thread) {
+        fail(call, &err);
+        return;
+    }
+    int64_t first = json_int(json_at(wish->range, "start", "line", NULL), 0) + 1;
+    int64_t last = json_int(json_at(wish->range, "end", "line", NULL), 0) + 1;
+    bool is_whole = json_int(json_at(wish->range, "end", "character", NULL), 0) == 0;
+    buf_append_fmt(&line, "In " STR_FMT ", lines %lld to %lld: ",
+                   STR_ARG(convert_display(call->server, str_from(document->path))),
+                   (long long)first, (long long)(is_whole && last > first ? last - 1 : last));
+    respond_thread(call, thread);
+    transcript_write_prompt(call->server, agent_thread_id(thread), buf_str(&line));
+    buf_finish(&line);
+}
+
 static void run_edit(const struct command_call *call)
 {
     struct turn_wish wish = wish_from(call);
+    if (str_trim(wish.prompt).len == 0 && json_is(wish.range, JSON_OBJECT)) {
+        write_prompt_of_selection(call, &wish);
+        return;
+    }
     if (refuse_empty(call, wish.prompt, "the prompt is empty: write what should be done"))
         return;
     wish.instruction = "Edit the selected code as asked; change nothing else.";

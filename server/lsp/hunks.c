@@ -188,6 +188,7 @@ void hunks_handle_code_action(struct lsp_server *server, const struct jsonrpc_me
     json_write_begin_array(&w);
     if (place.here.len > 0)
         write_actions(&w, &place, uri);
+    actions_append(server, message->params, &w);
     json_write_end_array(&w);
     jsonrpc_respond(server->peer, message->id, buf_str(&json));
     buf_finish(&json);

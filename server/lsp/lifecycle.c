@@ -212,7 +212,7 @@ void lifecycle_append_capabilities(const struct lsp_server *server, struct buf *
             "\"lanebridge.openTranscript\",\"lanebridge.rejectAll\",\"lanebridge.rejectHunk\","
             "\"lanebridge.status\",\"lanebridge.undoTurn\"],"
             "\"workDoneProgress\":true}"));
-    json_write_field_raw(&w, "codeActionProvider", STR("{\"codeActionKinds\":[\"quickfix\"]}"));
+    json_write_field_raw(&w, "codeActionProvider", STR("{\"codeActionKinds\":[\"quickfix\",\"refactor\"]}"));
     json_write_field_raw(&w, "codeLensProvider", STR("{}"));
     if (server->client.inline_completion)
         json_write_field_bool(&w, "inlineCompletionProvider", true);

@@ -20,6 +20,7 @@
  *   incoming.c    a WorkspaceEdit as a change set
  *   rich.c        lanebridge/… methods
  *   inline.c      inline completion
+ *   actions.c     code actions that start a turn
  *   review.c      what waits for the person's decision, hunks.c: where it is */
 #ifndef LANEBRIDGE_LSP_INTERNAL_H
 #define LANEBRIDGE_LSP_INTERNAL_H
@@ -84,6 +85,9 @@ extern const struct lsp_method rich_requests[];
 extern const struct lsp_method review_requests[];
 extern const struct lsp_method inline_requests[], inline_notifications[];
 void inline_free(struct lsp_server *server);
+/* Adds the code actions that start a turn, where the request's place calls for them. */
+void actions_append(struct lsp_server *server, const struct json_value *params,
+                    struct json_writer *w);
 /* Answers the request once it is done; on an error nobody has answered yet. */
 enum status undo_start(struct lsp_server *server, struct str request_id,
                        struct agent_thread *thread, struct str turn_id, enum tools_undo_way way,
@@ -154,6 +158,8 @@ void progress_answer_token(struct lsp_server *server, const struct json_value *p
  * --------------------------------------------------------------------------------------- */
 void transcript_on_event(struct lsp_server *server, const struct agent_event *event);
 void transcript_show(struct lsp_server *server, const char *thread_id, bool take_focus);
+/* Writes a line where the next prompt goes, and shows it. */
+void transcript_write_prompt(struct lsp_server *server, const char *thread_id, struct str line);
 /* What the person wrote below the prompt heading of an open transcript; "" if nothing. Copied. */
 void transcript_take_prompt(struct lsp_server *server, const char *thread_id, struct buf *prompt);
 /* The editor has closed this file: if it is a transcript, the disk has it from now on. */

@@ -96,7 +96,7 @@ static void read_whole(const char *path, struct buf *bytes)
 }
 
 /* What the person saved below the heading stays there. */
-static void write_to_disk(struct transcript *transcript)
+static void write_to_disk_with(struct transcript *transcript, struct str prompt)
 {
     struct buf text = {0}, temporary = {0}, old = {0};
     transcript->disk_ms = transcript->server->transcript_ms =
@@ -108,6 +108,7 @@ static void write_to_disk(struct transcript *transcript)
         buf_append(&text, below);
     else
         buf_append_fmt(&text, "%s\n\n", prompt_heading);
+    buf_append(&text, prompt);
     buf_finish(&old);
     buf_append_fmt(&temporary, "%s.new", transcript->path);
     int fd = open(temporary.ptr, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -120,6 +121,11 @@ static void write_to_disk(struct transcript *transcript)
         log_line(LOG_WARN, "transcript not written path=%s errno=%d", transcript->path, errno);
     buf_finish(&text);
     buf_finish(&temporary);
+}
+
+static void write_to_disk(struct transcript *transcript)
+{
+    write_to_disk_with(transcript, STR(""));
 }
 
 /* -- The editor's buffer
@@ -361,6 +367,19 @@ void transcript_show(struct lsp_server *server, const char *thread_id, bool take
     }
     buf_finish(&uri);
     buf_finish(&params);
+}
+
+void transcript_write_prompt(struct lsp_server *server, const char *thread_id, struct str line)
+{
+    struct transcript *transcript = transcript_open(server, thread_id);
+    const struct document *document =
+        document_find_path(server->env.documents, str_from(transcript->path));
+    if (!document)
+        write_to_disk_with(transcript, line);
+    else if (document->text)
+        send_edit(transcript, document, text_len(document->text), text_len(document->text), line,
+                  ignore_answer);
+    transcript_show(server, thread_id, true);
 }
 
 void transcript_take_prompt(struct lsp_server *server, const char *thread_id, struct buf *prompt)
