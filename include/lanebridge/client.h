@@ -27,6 +27,7 @@ struct client_quirks {
     bool version_zero;             /* didOpen says 0 */
     bool full_sync;                /* sends whole texts */
     bool decline_edits;            /* answers applied:false to every edit */
+    bool format_on_save;           /* a formatter makes blanks of tabs before a buffer is written */
 };
 struct client_options {
     char *const *argv;                    /* the server, e.g. {"lanebridge", "lsp", NULL} */

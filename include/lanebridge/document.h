@@ -22,6 +22,9 @@ struct document {
     char *unknown_reason;  /* why tools must refuse it, until didClose */
     uint64_t revision;     /* ours: grows by one with every change, never reused in a process */
     uint64_t sequence;     /* order of last use, for "active file" */
+    uint64_t saves;        /* how often the editor said that it saved it */
+    bool is_behind;        /* its file has changed on disk, by a command, and the editor has not loaded
+                            * that yet: the disk is the newer text of a document that was clean */
 };
 
 /* One change as it arrived, after conversion to bytes. */
@@ -57,6 +60,11 @@ void document_set_identity(struct documents *documents, struct str uri, uint64_t
 /* The user is here: makes it the latest in order of use. Opening and changing do so by themselves. */
 void document_touch(struct documents *documents, struct str uri);
 
+/* The editor has written it to disk. Not open: nothing. */
+void document_saved(struct documents *documents, struct str uri);
+/* Makes is_behind true; any change of the text and any save makes it false again. */
+void document_set_behind(struct documents *documents, struct str path);
+
 /* Borrowed; NULL when not open. */
 struct document *document_find_uri(const struct documents *documents, struct str uri);
 struct document *document_find_path(const struct documents *documents, struct str path);
@@ -71,10 +79,14 @@ struct document_observer;
 typedef void document_observer_fn(void *user, const struct document_change *change, bool closed);
 struct document_observer *document_observe(struct documents *documents, document_observer_fn *fn,
                                            void *user);
+/* Called after every save. */
+typedef void document_saved_fn(void *user, const struct document *document);
+struct document_observer *document_observe_saves(struct documents *documents, document_saved_fn *fn,
+                                                 void *user);
 void document_unobserve(struct document_observer *observer);
 
 /* A frozen view for worker threads: refcounted texts by path, in order of opening. Documents without
- * a path are left out; one that was opened under two paths (hard links) has an entry for each. */
+ * a path are left out, and those that are behind the disk; one that was opened under two paths (hard links) has an entry for each. */
 struct document_snapshot {
     struct document_snapshot_entry {
         char *path;

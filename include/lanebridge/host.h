@@ -37,7 +37,7 @@ typedef void host_apply_fn(void *user, const struct host_apply_outcome *outcome)
 /* -- Questions ----------------------------------------------------------------------------------------------- */
 
 enum host_ask_kind { HOST_ASK_COMMAND, HOST_ASK_EDIT, HOST_ASK_READ, HOST_ASK_NETWORK, HOST_ASK_TOOL,
-                     HOST_ASK_PROTECTED, HOST_ASK_TRUST };
+                     HOST_ASK_PROTECTED, HOST_ASK_TRUST, HOST_ASK_SAVE };
 struct host_ask_rule {
     const char *id, *text;
     int scope;                         /* enum policy_scope */
@@ -152,6 +152,8 @@ struct host_ops {
     void (*propose)(void *host, const struct host_query *query, host_proposal_fn *on_done, void *user);
     /* Optional. Brings a file to the person's attention, without taking the focus. */
     void (*show)(void *host, const char *path, unsigned line);
+    /* Optional. One or two sentences to the person, who is not asked anything. */
+    void (*notify)(void *host, const char *text);
     /* Optional. Asks the editor for a secret by name (never traced or logged). */
     void (*secret)(void *host, const char *name, host_done_fn *on_done, void *user);
     /* Withdraws every unanswered call made with this `user`: its callback will not come. */

@@ -91,7 +91,8 @@ void tools_call_cancel(struct tools_call *call);
 /* Each change of the turn is taken out of the texts as they are now, the last one first, by a merge in
  * which the person's own later typing is kept; where both touched the same lines, the person's stand
  * (CONFLICT). A file the person changed since it was made is not deleted. An undo is recorded as changes
- * of the same turn, so that it can be redone. What commands did is not among the changes. */
+ * of the same turn, so that it can be redone. What commands did to files that were open, read or edited
+ * is among the changes; other files they changed are named, once, as NOT_UNDOABLE. */
 enum tools_undo_way { TOOLS_UNDO, TOOLS_REDO };
 enum tools_undo_outcome {
     TOOLS_UNDO_DONE,

@@ -62,7 +62,7 @@ struct workspace_stat {
     bool exists;
     bool is_folder, is_file, is_link;   /* of the path itself, not followed at the last component */
     uint64_t size, device, inode, links;
-    int64_t modified_ns;
+    int64_t modified_ns, changed_ns;    /* of the text; of anything about it */
     unsigned mode;
 };
 enum status workspace_stat(const struct workspace_path *path, struct workspace_stat *ret_stat,
@@ -93,6 +93,11 @@ enum status workspace_write(const struct workspace_path *path, struct str bytes,
 enum status workspace_remove(const struct workspace_path *path, struct err *err);
 enum status workspace_rename(const struct workspace_path *from, const struct workspace_path *to,
                              struct err *err);   /* never replaces: STATUS_EXISTS */
+
+/* Makes the file's time of change now, if it is still what `expect` says: its text is the newest, also
+ * for a build tool that compares times. */
+enum status workspace_touch(const struct workspace_path *path, const struct workspace_stat *expect,
+                            struct err *err);
 
 /* -- Several files as one ------------------------------------------------------------------------- */
 
@@ -131,6 +136,7 @@ struct workspace_search {
     bool fixed, ignore_case;
     unsigned context;                      /* grep: lines around, 0 to 5 */
     unsigned budget_ms;
+    int64_t since_ns;                      /* changed */
 };
 struct workspace_match {
     char *path;           /* display path */
@@ -166,6 +172,11 @@ struct workspace_job *workspace_find(struct workspace *workspace, const struct w
                                      workspace_results_fn *on_done, void *user);
 struct workspace_job *workspace_grep(struct workspace *workspace, const struct workspace_search *search,
                                      workspace_results_fn *on_done, void *user);
+/* Regular files that are not ignored and of which anything changed at since_ns of the wall clock, or
+ * later: made, written, moved, given another mode. */
+struct workspace_job *workspace_changed(struct workspace *workspace,
+                                        const struct workspace_search *search,
+                                        workspace_results_fn *on_done, void *user);
 void workspace_job_cancel(struct workspace_job *job);
 
 /* -- Open text against the disk ----------------------------------------------------------------------- */

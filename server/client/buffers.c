@@ -159,8 +159,26 @@ void buffer_set(struct client *client, struct buffer *buffer, struct text *text,
     text_unref(before);
 }
 
+/* A formatter: blanks instead of tabs, told as a change before the file is written. */
+static void format(struct client *client, struct buffer *buffer)
+{
+    struct str rest = text_bytes(buffer->text), piece;
+    struct buf formatted = {0};
+    for (bool first = true; str_next(&rest, '\t', &piece); first = false) {
+        if (!first)
+            buf_append_c(&formatted, "    ");
+        buf_append(&formatted, piece);
+    }
+    struct text *text = text_take(&formatted);
+    if (!text_eq(text, buffer->text))
+        buffer_set(client, buffer, text, STR(""));
+    text_unref(text);
+}
+
 enum status buffer_save(struct client *client, struct buffer *buffer, struct err *err)
 {
+    if (client->quirks.format_on_save)
+        format(client, buffer);
     enum status status = disk_write(buffer->path, text_bytes(buffer->text), err);
     if (status < 0)
         return status;

@@ -14,12 +14,21 @@ struct document_observer *document_observe(struct documents *documents, document
     return observer;
 }
 
+struct document_observer *document_observe_saves(struct documents *documents, document_saved_fn *fn,
+                                                 void *user)
+{
+    struct document_observer *observer = mem_new(struct document_observer);
+    *observer = (struct document_observer){.documents = documents, .saved_fn = fn, .user = user};
+    vec_push(&documents->observers, observer);
+    return observer;
+}
+
 /* Removed observers stay in the list while somebody walks it. */
 static void sweep(struct documents *documents)
 {
     for (size_t i = documents->observers.len; i-- > 0;) {
         struct document_observer *observer = documents->observers.ptr[i];
-        if (!observer->fn) {
+        if (!observer->fn && !observer->saved_fn) {
             vec_remove(&documents->observers, i);
             mem_free(observer);
         }
@@ -32,6 +41,7 @@ void document_unobserve(struct document_observer *observer)
         return;
     struct documents *documents = observer->documents;
     observer->fn = NULL;
+    observer->saved_fn = NULL;
     if (!documents->notifying)
         sweep(documents);
 }
@@ -51,6 +61,32 @@ void observers_notify(struct documents *documents, const struct document_change 
         sweep(documents);
 }
 
+void document_saved(struct documents *documents, struct str uri)
+{
+    struct document *document = document_find_uri(documents, uri);
+    if (!document)
+        return;
+    document->saves++;
+    document->is_behind = false;
+    size_t count = documents->observers.len;
+    documents->notifying++;
+    for (size_t i = 0; i < count; i++) {
+        struct document_observer *observer = documents->observers.ptr[i];
+        if (observer->saved_fn)
+            observer->saved_fn(observer->user, document);
+    }
+    documents->notifying--;
+    if (!documents->notifying)
+        sweep(documents);
+}
+
+void document_set_behind(struct documents *documents, struct str path)
+{
+    struct document *document = document_find_path(documents, path);
+    if (document && document->text)
+        document->is_behind = true;
+}
+
 /* -- Texts ------------------------------------------------------------------------------------ */
 
 static void set_reason(struct document *document, struct str reason)
@@ -65,6 +101,7 @@ static void put(struct documents *documents, struct document *document, struct t
 {
     struct text *before = document->text;
     document->text = text;
+    document->is_behind = false;
     set_reason(document, reason);
     document->revision = ++documents->last_revision;
     document->sequence = ++documents->last_sequence;

@@ -18,7 +18,8 @@ struct record {
 
 struct document_observer {
     struct documents *documents;
-    document_observer_fn *fn; /* NULL once removed, until the list is swept */
+    document_observer_fn *fn; /* both NULL once removed, until the list is swept */
+    document_saved_fn *saved_fn;
     void *user;
 };
 

@@ -43,7 +43,8 @@ void document_snapshot_take(const struct documents *documents,
     snapshot.entries =
         mem_alloc_array(count_spellings(documents), sizeof(struct document_snapshot_entry));
     for (size_t i = 0; i < documents->records.len; i++)
-        add_record(&snapshot, documents->records.ptr[i]);
+        if (!documents->records.ptr[i]->document.is_behind)
+            add_record(&snapshot, documents->records.ptr[i]);
     *ret_snapshot = snapshot;
 }
 

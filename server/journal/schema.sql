@@ -57,7 +57,7 @@ CREATE TABLE change (
   num INTEGER PRIMARY KEY AUTOINCREMENT, -- the order blobs grow old in
   thread INTEGER NOT NULL,
   turn TEXT NOT NULL,
-  kind TEXT NOT NULL,                    -- create, update, delete, move; before it undo- or redo-
+  kind TEXT NOT NULL,                    -- create, update, delete, move; before it undo-, redo-, command-, editor-; command-touch
   path TEXT NOT NULL,
   new_path TEXT NOT NULL,
   before_hash TEXT NOT NULL,

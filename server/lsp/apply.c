@@ -23,6 +23,7 @@ struct apply_file {
     VEC(struct text *) states;
     bool landed;
     bool is_own;       /* the client cannot: written by us, once the rest has landed */
+    bool was_behind;   /* before is the document's text, which its file had left behind */
     bool is_corrected; /* before is what a stale edit made of it, after puts that right */
     size_t conflicts;
 };
@@ -141,10 +142,13 @@ static bool is_done_on_disk(const struct apply_job *job, const struct apply_file
 
 static bool is_unchanged(const struct apply_job *job, const struct apply_file *file)
 {
+    const struct document *document =
+        document_find_path(job->server->env.documents, str_from(file->plan.path));
     if (!file->plan.before) /* also what is open with a text that we do not know is in the way */
-        return !document_find_path(job->server->env.documents, str_from(file->plan.path)) &&
-               access(file->plan.path, F_OK) != 0;
-    struct text *now = convert_text_now(job->server, file->plan.path);
+        return (!document || document->is_behind) && access(file->plan.path, F_OK) != 0;
+    struct text *now = file->was_behind && document
+                           ? text_ref(document->text)
+                           : convert_text_now(job->server, file->plan.path);
     bool unchanged = now && text_eq(now, file->plan.before);
     text_unref(now);
     return unchanged;
@@ -466,6 +470,28 @@ static void file_init(struct apply_file *file, const struct host_change *change)
         vec_push(&file->states, text_new(STR("")));
 }
 
+/* A command has changed the file, and the editor shows the text of before. If that is the text that
+ * is wanted, or there is no file for the editor to change, the disk gets it; else the editor goes
+ * from what it shows to what is wanted in one step. */
+static bool catch_up(const struct apply_job *job, struct apply_file *file)
+{
+    const struct document *document =
+        document_find_path(job->server->env.documents, str_from(file->plan.path));
+    if (!document || !document->is_behind || !document->text)
+        return false;
+    if (file->plan.kind == HOST_CREATE ||
+        (file->plan.kind == HOST_UPDATE && text_eq(file->plan.after, document->text)))
+        return true;
+    if (file->plan.kind == HOST_UPDATE) {
+        file_clear_states(file);
+        vec_push(&file->states, text_ref(document->text));
+        text_unref(file->plan.before);
+        file->plan.before = text_ref(document->text);
+        file->was_behind = true;
+    }
+    return false;
+}
+
 /* What goes to the client is put into `rest`; the other files are ours. */
 static enum status share_out(struct apply_job *job, struct planned *rest, size_t *ret_count,
                              struct err *err)
@@ -473,7 +499,7 @@ static enum status share_out(struct apply_job *job, struct planned *rest, size_t
     enum status status = STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && i < job->count; i++) {
         struct apply_file *file = &job->files[i];
-        file->is_own = needs_own_hands(&job->server->client, &file->plan);
+        file->is_own = catch_up(job, file) || needs_own_hands(&job->server->client, &file->plan);
         if (file->is_own)
             status = direct_check(job->server, &file->plan, err);
         else

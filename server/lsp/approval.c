@@ -7,13 +7,14 @@
 enum { RULES_MAX = 4 };
 
 static const char *const kind_names[] = {
-    [HOST_ASK_COMMAND] = "command", [HOST_ASK_EDIT] = "edit", [HOST_ASK_READ] = "read",
-    [HOST_ASK_NETWORK] = "network", [HOST_ASK_TOOL] = "tool", [HOST_ASK_PROTECTED] = "protected",
-    [HOST_ASK_TRUST] = "trust",
+    [HOST_ASK_COMMAND] = "command", [HOST_ASK_EDIT] = "edit",    [HOST_ASK_READ] = "read",
+    [HOST_ASK_NETWORK] = "network", [HOST_ASK_TOOL] = "tool",    [HOST_ASK_PROTECTED] = "protected",
+    [HOST_ASK_TRUST] = "trust",     [HOST_ASK_SAVE] = "command",
 };
 static const char *const scope_names[] = {"once", "turn", "session", "workspace"};
 
-static const char allow_once[] = "Allow once", trust_folder[] = "Trust this folder";
+static const char allow_once[] = "Allow once", trust_folder[] = "Trust this folder",
+                  saved_all[] = "Continue";
 
 struct question {
     struct lsp_server *server;
@@ -88,7 +89,7 @@ static void read_button(const struct question *question, const struct json_value
                         struct host_ask_answer *answer)
 {
     struct str title = json_get_str(result, "title");
-    if (str_eq_c(title, allow_once) || str_eq_c(title, trust_folder))
+    if (str_eq_c(title, allow_once) || str_eq_c(title, trust_folder) || str_eq_c(title, saved_all))
         answer->decision = HOST_ACCEPT;
     for (size_t i = 0; i < question->rule_count; i++)
         if (str_eq_c(title, question->rule_texts[i])) {
@@ -151,6 +152,11 @@ static void write_action(struct json_writer *w, const char *title)
     json_write_end_object(w);
 }
 
+static const char *accept_word(enum host_ask_kind kind)
+{
+    return kind == HOST_ASK_TRUST ? trust_folder : kind == HOST_ASK_SAVE ? saved_all : allow_once;
+}
+
 static void append_message(const struct host_ask *ask, struct buf *params)
 {
     struct buf text = {0};
@@ -165,7 +171,7 @@ static void append_message(const struct host_ask *ask, struct buf *params)
     json_write_key(&w, "actions");
     json_write_begin_array(&w);
     write_action(&w, "Decline");
-    write_action(&w, ask->kind == HOST_ASK_TRUST ? trust_folder : allow_once);
+    write_action(&w, accept_word(ask->kind));
     for (size_t i = 0; i < ask->rule_count && i < RULES_MAX; i++)
         write_action(&w, ask->rules[i].text);
     json_write_end_array(&w);

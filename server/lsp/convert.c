@@ -134,7 +134,7 @@ struct str convert_display(const struct lsp_server *server, struct str path)
 struct text *convert_text_now(const struct lsp_server *server, const char *path)
 {
     struct document *document = document_find_path(server->env.documents, str_from(path));
-    if (document)
+    if (document && !document->is_behind)
         return text_ref(document->text);
     struct workspace_path where;
     struct buf bytes = {0};

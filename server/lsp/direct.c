@@ -29,7 +29,9 @@ static enum status check_text(const struct planned *plan, struct direct_file *fi
 enum status direct_check(const struct lsp_server *server, const struct planned *plan,
                          struct err *err)
 {
-    if (!document_find_path(server->env.documents, str_from(plan->path)))
+    const struct document *document =
+        document_find_path(server->env.documents, str_from(plan->path));
+    if (!document || document->is_behind) /* the editor will load what is on the disk */
         return STATUS_OK;
     return err_set(err, STATUS_UNSUPPORTED, "this editor cannot take edits of %s, which is open",
                    plan->path);

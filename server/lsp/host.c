@@ -97,6 +97,11 @@ static void host_drop(void *host, void *user)
     ask_editor_drop(host, user);
 }
 
+static void host_notify(void *host, const char *text)
+{
+    server_show_message(host, 2, "%s", text);
+}
+
 void host_init_ops(struct lsp_server *server)
 {
     const struct lsp_client *client = &server->client;
@@ -108,6 +113,7 @@ void host_init_ops(struct lsp_server *server)
         .diagnostics = client->rich_diagnostics ? ask_editor_diagnostics : NULL,
         .locate = client->rich_navigation ? ask_editor_locate : NULL,
         .propose = client->rich_refactor ? ask_editor_propose : NULL,
+        .notify = host_notify,
         .drop = host_drop,
     };
 }

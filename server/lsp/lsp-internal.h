@@ -133,7 +133,7 @@ void convert_write_uri(const struct lsp_server *server, struct json_writer *w, c
 struct str convert_display(const struct lsp_server *server, struct str path);
 /* The root that holds the path, or the first; NULL when there is none. */
 const struct workspace_root *convert_root_of(const struct lsp_server *server, struct str path);
-/* The text of a file now: the document if open, else the disk. NULL when there is none. */
+/* The text of a file now: the document if open and not behind its file, else the disk. NULL when there is none. */
 struct text *convert_text_now(const struct lsp_server *server, const char *path);
 
 /* -- threads.c

@@ -90,8 +90,8 @@ static void handle_change(struct lsp_server *server, const struct jsonrpc_messag
 static void handle_save(struct lsp_server *server, const struct jsonrpc_message *message)
 {
     /* Whether a text is saved is decided by comparing it with the disk, when it matters. */
-    (void)server;
-    (void)message;
+    document_saved(server->env.documents,
+                   json_get_str(json_get(message->params, "textDocument"), "uri"));
 }
 
 static void handle_close(struct lsp_server *server, const struct jsonrpc_message *message)

@@ -2,7 +2,7 @@
  * as started, run, recorded as done, told. Whatever goes wrong on the way is its one output. */
 #include <assert.h>
 
-#include "tools-internal.h"
+#include "saving-internal.h"
 
 /* -- States ---------------------------------------------------------------------------------- */
 
@@ -158,6 +158,12 @@ static void stop_asking(struct tools_call *call)
     }
 }
 
+void call_stop_asking(struct tools_call *call)
+{
+    stop_asking(call);
+    set_life(call, LIFE_RUNNING);
+}
+
 static void leave_schedule(struct tools_call *call)
 {
     struct schedule *schedule = &call->thread->schedule;
@@ -203,6 +209,7 @@ void call_end(struct tools_call *call, bool ok)
     if (call->life == LIFE_ENDED)
         return;
     stop_asking(call);
+    saving_free(call);
     bool was_scheduled = call->life != LIFE_NEW;
     set_life(call, LIFE_ENDED);
     job_forget(call->job);
@@ -249,6 +256,7 @@ void call_drop(struct tools_call *call)
         if (call->life == LIFE_RUNNING && call->tool->cancel)
             (void)call->tool->cancel(call);
         stop_asking(call);
+        saving_free(call);
         host->ops->drop(host->host, call);
         set_life(call, LIFE_ENDED);
         job_forget(call->job);

@@ -320,11 +320,23 @@ static void set_bases(struct tools_call *call, const struct change *change)
     struct bases *bases = &call->thread->bases;
     for (size_t i = 0; i < change->plan.files.len; i++) {
         const struct edit_file *edit = &change->plan.files.ptr[i];
+        sessions_excuse(call->tools, now_key(change_file(change, edit->path)));
+        sessions_excuse(call->tools, now_key(result_file(change, edit)));
         if (edit->after && is_known_after(call, change, edit))
             bases_set(bases, now_key(result_file(change, edit)), edit->after);
         if (edit->kind == EDIT_DELETE || edit->kind == EDIT_MOVE)
             bases_remove(bases, now_key(change_file(change, edit->path)));
     }
+}
+
+/* Part of the turn, so that undo finds its way back, but not the model's. */
+static void record_formatted(struct tools_call *call, const struct now_file *file,
+                             const struct text *after, const struct text *now)
+{
+    struct str before = text_bytes(after), formatted = text_bytes(now);
+    (void)journal_change_add(call->tools->env.journal, call->thread->id, call->turn_id,
+                             "editor-update", now_key(file), (struct str){0}, &before, &formatted,
+                             NULL);
 }
 
 /* What the editor's formatters made of it when it was saved: theirs, but the model must know. */
@@ -338,6 +350,7 @@ static void append_formatted(struct tools_call *call, const struct change *chang
             continue;
         buf_append_fmt(&call->text, "%s changed when the editor saved it:\n", file->path.display);
         text_append_unified(&call->text, str_from(file->path.display), edit->after, now, 3);
+        record_formatted(call, file, edit->after, now);
         struct text *shown = text_ref(now);
         bases_set(&call->thread->bases, now_key(file), shown);
         text_unref(shown);

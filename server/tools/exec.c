@@ -1,5 +1,5 @@
 /* exec_command: a shell command, in the sandbox unless the person says otherwise. */
-#include "tools-internal.h"
+#include "saving-internal.h"
 
 enum {
     YIELD_DEFAULT_MS = 10000,
@@ -19,6 +19,7 @@ struct exec_state {
     struct policy_rule rules[RULES_MAX];
     size_t rule_count;
     struct session *session;
+    const char *decision;
 };
 
 static const struct json_field fields[] = {
@@ -130,16 +131,18 @@ static bool classify(struct tools_call *call)
     return verdict.answer != POLICY_ALLOW || !is_sandboxed(call, state);
 }
 
-static void start(struct tools_call *call, const char *decision)
+static void start_now(struct tools_call *call, bool all_saved)
 {
     struct exec_state *state = call->state;
     struct err err = {0};
+    (void)all_saved; /* what is not is named in the output */
     struct session_options options = {
         .command = state->command,
         .sandboxed = is_sandboxed(call, state),
+        .turn_id = call->turn_id,
     };
     call->sandbox = sandbox_state(call, state);
-    if (!call_begin(call, decision))
+    if (!call_begin(call, state->decision))
         return;
     state->session = session_start(call->thread, &options, &err);
     if (!state->session) {
@@ -148,6 +151,23 @@ static void start(struct tools_call *call, const char *decision)
     }
     session_wait(state->session, call, (uint64_t)state->yield_time_ms,
                  (size_t)state->max_output_tokens * TOKEN_BYTES);
+}
+
+/* Outside the sandbox it runs on the disk alone. */
+static void start(struct tools_call *call, const char *decision)
+{
+    struct exec_state *state = call->state;
+    struct path_list unsaved = {0};
+    state->decision = decision;
+    if (!is_sandboxed(call, state))
+        saving_find_unsaved(call->tools, &unsaved);
+    if (unsaved.len > 0)
+        saving_ask(call, &unsaved,
+                   "The command runs outside the sandbox, on the files as they are on disk. "
+                   "Decline runs it without the text that is not saved.",
+                   start_now);
+    else
+        start_now(call, true);
 }
 
 static void on_approved(struct tools_call *call, const struct host_ask_answer *answer)

@@ -45,12 +45,14 @@ bool now_look(const struct tools *tools, struct now_file *file)
     const struct document *document = find_document(tools, file);
     if (!document)
         return false;
-    file->is_open = true;
-    file->version = document->version;
     if (document->path && document->path[0]) {
         buf_clear(&file->target);
         buf_append_c(&file->target, document->path);
     }
+    if (document->is_behind)
+        return false; /* the disk has the newer text */
+    file->is_open = true;
+    file->version = document->version;
     if (document->text) {
         file->text = text_ref(document->text);
         file->was_unsaved = workspace_is_unsaved(tools->env.workspace, document);

@@ -38,11 +38,12 @@ static void add_bind(struct screen *screen, const struct document *document)
     vec_push(&screen->binds, bind);
 }
 
-void screen_take(struct screen *screen, const struct tools *tools, bool sandboxed)
+void screen_take(struct screen *screen, struct tools *tools, bool sandboxed)
 {
     struct document *document;
+    builds_settle(tools);
     for (size_t i = 0; (document = document_at(tools->env.documents, i)); i++) {
-        if (!document->path || !document->path[0] ||
+        if (!document->path || !document->path[0] || document->is_behind ||
             !workspace_is_unsaved(tools->env.workspace, document))
             continue;
         const char *why = why_unseen(tools, document);
@@ -57,6 +58,7 @@ void screen_take(struct screen *screen, const struct tools *tools, bool sandboxe
                            "[The command does not see the unsaved text of %s: %s.]\n",
                            document->path, why);
     }
+    builds_note(tools, screen);
 }
 
 enum status screen_check(const struct screen *screen, struct err *err)
@@ -83,29 +85,66 @@ static bool has(struct str text, struct str needle)
     return str_find(text, needle, 0) != STR_NONE;
 }
 
-static void explain(struct str path, struct buf *out)
+static void add(struct path_list *paths, const char *path)
 {
-    buf_append_fmt(out,
-                   "[" STR_FMT " holds text in the editor that is not saved. The command saw that "
-                   "text, read-only, so it could not write or replace the file. Change it with the "
-                   "edit tools, or ask the user to save it.]\n",
-                   STR_ARG(path));
+    vec_push(paths, mem_dup_c(path));
 }
 
-void screen_explain(const struct screen *screen, struct str output, struct buf *out)
+void screen_find_refused(struct screen *screen, struct str output, struct tools_call *call)
 {
-    if (!has(output, STR("Device or resource busy")) && !has(output, STR("EBUSY")) &&
-        !has(output, STR("Read-only file system")) && !has(output, STR("EROFS")))
+    bool is_busy = has(output, STR("Device or resource busy")) || has(output, STR("EBUSY"));
+    path_list_finish(&screen->refused);
+    call->explain_at = call->text.len;
+    if (!is_busy && !has(output, STR("Read-only file system")) && !has(output, STR("EROFS")))
         return;
-    size_t named = 0;
-    for (size_t i = 0; i < screen->binds.len; i++) {
-        struct str path = str_from(screen->binds.ptr[i].path);
-        if (has(output, path_name(path)) && named++ < EXPLAINED_MAX)
-            explain(path, out);
-    }
+    for (size_t i = 0; i < screen->binds.len; i++)
+        if (has(output, path_name(str_from(screen->binds.ptr[i].path))))
+            add(&screen->refused, screen->binds.ptr[i].path);
     /* sed -i names its temporary file alone. */
-    for (size_t i = 0; named == 0 && i < screen->binds.len && i < EXPLAINED_MAX; i++)
-        explain(str_from(screen->binds.ptr[i].path), out);
+    for (size_t i = 0; is_busy && screen->refused.len == 0 && i < screen->binds.len; i++)
+        add(&screen->refused, screen->binds.ptr[i].path);
+}
+
+static void explain(const struct path_list *refused, bool are_saved_now, struct tools_call *call)
+{
+    struct buf text = {0};
+    buf_append(&text, str_slice(buf_str(&call->text), 0, call->explain_at));
+    for (size_t i = 0; i < refused->len && i < EXPLAINED_MAX; i++)
+        buf_append_fmt(&text,
+                       "[%s held text in the editor that was not saved. The command saw that text, "
+                       "read-only, so it could not write or replace the file. %s]\n",
+                       refused->ptr[i],
+                       are_saved_now
+                           ? "The user has saved it since: run the command again if it is still to "
+                             "be done."
+                           : "It is still not on disk: change it with the edit tools, or ask the "
+                             "user to save it.");
+    buf_append(&text, str_skip(buf_str(&call->text), call->explain_at));
+    buf_move(&call->text, &text);
+}
+
+void screen_explain(const struct screen *screen, struct tools_call *call)
+{
+    explain(&screen->refused, false, call);
+}
+
+static void on_asked(struct tools_call *call, bool all_saved)
+{
+    explain(saving_paths(call), all_saved, call);
+    call_end(call, call->ok);
+}
+
+void screen_end_call(struct screen *screen, struct tools_call *call, bool ok)
+{
+    if (screen->refused.len == 0) {
+        call_end(call, ok);
+        return;
+    }
+    call->ok = ok;
+    saving_ask(call, &screen->refused,
+               "The command wanted to change them. In the sandbox it sees the text on the screen, "
+               "but cannot replace it. Decline leaves them as they are.",
+               on_asked);
 }
 
 void screen_finish(struct screen *screen)
@@ -114,5 +153,6 @@ void screen_finish(struct screen *screen)
     for (size_t i = 0; i < screen->binds.len; i++)
         mem_free((char *)screen->binds.ptr[i].path);
     vec_finish(&screen->binds);
+    path_list_finish(&screen->refused);
     buf_finish(&screen->notes);
 }

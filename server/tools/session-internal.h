@@ -4,6 +4,7 @@
 #define LANEBRIDGE_SESSION_INTERNAL_H
 
 #include "screen-internal.h"
+#include "touched-internal.h"
 
 enum session_state {
     SESSION_LOOKING, /* the folders are looked at, in the pool */
@@ -22,6 +23,7 @@ struct session {
     struct launch_guard *guard;   /* what stands by a sandboxed command, or NULL */
     struct err failure;           /* ENDED without ever having run */
     struct screen screen;
+    struct touched touched; /* what it does to files */
     struct ring ring;
     bool keep_stdin, is_doomed; /* doomed: nobody may look any more, freed when it has ended */
     struct buf early;           /* input from before it ran */

@@ -70,8 +70,9 @@ static void append_answer(struct session *session, struct tools_call *call)
     ring_take(&session->ring, session->limit_bytes, &output);
     append_state(session, &call->text);
     buf_append(&call->text, buf_str(&session->screen.notes));
+    buf_clear(&session->screen.notes);
     append_findings(session, &call->text);
-    screen_explain(&session->screen, buf_str(&output), &call->text);
+    screen_find_refused(&session->screen, buf_str(&output), call);
     buf_append_c(&call->text, output.len > 0 ? "Output:\n" : "No output.\n");
     buf_append(&call->text, buf_str(&output));
     buf_finish(&output);
@@ -144,14 +145,25 @@ static void answer(struct session *session)
         call_end(call, false);
         return;
     }
+    if (!has_ended(session)) {
+        touched_compare(&session->touched, session->thread, call->turn_id, &session->screen.notes);
+        session->touched.is_background = true; /* from here on */
+    }
     bool ok = !has_ended(session) ||
               (!session->killed_why && !session->signal && session->exit_code == 0);
     append_answer(session, call);
     append_summary(session, &call->summary);
     call->exit_code = has_ended(session) ? session->exit_code : 0;
-    if (has_ended(session))
-        session_free(session);
-    call_end(call, ok);
+    if (!has_ended(session)) {
+        screen_explain(&session->screen, call);
+        call_end(call, ok);
+        return;
+    }
+    struct screen screen = {.refused = session->screen.refused};
+    session->screen.refused = (struct path_list){0};
+    session_free(session);
+    screen_end_call(&screen, call, ok);
+    screen_finish(&screen);
 }
 
 static void on_yield(void *user)
@@ -173,12 +185,24 @@ void session_wait(struct session *session, struct tools_call *call, uint64_t yie
         loop_timer_start(session->yield, yield_ms, 0);
 }
 
+static bool is_waiting_for(const struct tools_call *call, const struct session *session)
+{
+    const struct tools_thread *thread = call->thread;
+    for (size_t i = 0; i < thread->sessions.len; i++)
+        if (thread->sessions.ptr[i] == session && session->call == call)
+            return true;
+    return false;
+}
+
 void session_abandon(struct session *session, struct tools_call *call)
 {
+    if (!is_waiting_for(call, session))
+        return; /* it has ended, and the person is being asked something */
     session->limit_bytes = LIMIT_EXEC_MODEL_BYTES;
     session->call = call;
     session_kill(session, "cancelled by the user");
     append_answer(session, session_detach(session));
+    screen_explain(&session->screen, call);
     session->is_doomed = true;
     if (has_ended(session))
         session_free(session);
@@ -214,7 +238,10 @@ void session_on_exit(void *user, int exit_code, int signal)
 
 void session_on_ended(struct session *session)
 {
+    const char *turn_id = session->call ? session->call->turn_id : NULL;
     set_state(session, SESSION_ENDED);
+    touched_compare(&session->touched, session->thread, turn_id, &session->screen.notes);
+    touched_look(&session->touched, session->thread, turn_id);
     loop_timer_stop(session->unseen);
     loop_timer_stop(session->total);
     if (session->is_doomed)
@@ -294,6 +321,7 @@ struct session *session_start(struct tools_thread *thread, const struct session_
     session->unseen = loop_timer_new(tools->env.loop, on_unseen, session);
     session->total = loop_timer_new(tools->env.loop, on_total, session);
     session->started_ms = now_ms(session);
+    session->touched.turn_id = mem_dup_c(options->turn_id);
     tools->session_count++;
     vec_push(&thread->sessions, session);
     loop_timer_start(session->total, tools->deadlines.background_ms, 0);
@@ -349,6 +377,7 @@ void session_free(struct session *session)
     loop_process_free(session->process);
     launch_drop(session);
     screen_finish(&session->screen);
+    touched_finish(&session->touched);
     ring_finish(&session->ring);
     buf_finish(&session->held);
     buf_finish(&session->early);
@@ -383,7 +412,9 @@ void sessions_excuse(struct tools *tools, struct str absolute_path)
 {
     for (size_t i = 0; i < tools->threads.len; i++) {
         struct tools_thread *thread = tools->threads.ptr[i];
-        for (size_t k = 0; k < thread->sessions.len; k++)
+        for (size_t k = 0; k < thread->sessions.len; k++) {
             launch_excuse(thread->sessions.ptr[k], absolute_path);
+            touched_excuse(&thread->sessions.ptr[k]->touched, absolute_path);
+        }
     }
 }

@@ -165,6 +165,7 @@ static enum status build_and_spawn(struct session *session, struct err *err)
 
 static void go(struct session *session)
 {
+    touched_take(&session->touched, session->thread);
     if (build_and_spawn(session, &session->failure) < 0)
         session_on_ended(session);
     else

@@ -49,6 +49,8 @@ void table_append_names(struct buf *buf);
 
 struct job;
 struct reviews;
+struct seen;
+struct touched_look;
 enum sandbox_test { SANDBOX_UNTESTED, SANDBOX_TESTING, SANDBOX_TESTED };
 struct tools {
     struct tools_env env;
@@ -60,6 +62,8 @@ struct tools {
     struct reviews *reviews; /* what waits for the person */
     unsigned session_count;
     int64_t last_session_id;
+    VEC(struct seen) seen; /* files that commands saw with another text than the disk's */
+    struct document_observer *observer;
 };
 
 /* First come, first served: readers share, a writer has it alone. */
@@ -100,6 +104,9 @@ struct tools_thread {
     struct buf plan;
     struct map offered; /* what was offered to be run again; no values */
     struct thread_diags *diags;
+    VEC(struct touched_look *) looks; /* for what commands changed, in the pool */
+    struct tools_undo *waiting_undo;  /* for them; or NULL */
+    uint64_t unsaved_revision; /* the person did not save these texts when asked to */
 };
 /* The folder a thread's relative paths start from, or NULL for the first one. */
 const struct workspace_root *thread_root(const struct tools_thread *thread);
@@ -108,6 +115,7 @@ const struct workspace_root *thread_root(const struct tools_thread *thread);
 
 enum call_life { LIFE_NEW, LIFE_QUEUED, LIFE_RUNNING, LIFE_ASKING, LIFE_ENDED };
 
+struct saving;
 typedef void call_answer_fn(struct tools_call *call, const struct host_ask_answer *answer);
 
 struct tools_call {
@@ -134,6 +142,8 @@ struct tools_call {
     bool was_approved;
     struct buf decision; /* who let it run or did not, for the audit log */
     const char *sandbox; /* a command's, for the audit log; NULL: none of its business */
+    struct saving *saving; /* the person is asked to save, or NULL */
+    size_t explain_at;     /* in text: what came of that */
     bool ends_untouched; /* an output of an earlier process: given back as it was */
 
     uint64_t created_ms, granted_ms, asked_ms, asking_ms;
@@ -169,6 +179,8 @@ void call_go_on(struct tools_call *call);
 void call_ask(struct tools_call *call, const struct host_ask *ask, call_answer_fn *fn);
 /* The same, but fn gets every answer. */
 void call_ask_either(struct tools_call *call, const struct host_ask *ask, call_answer_fn *fn);
+/* Withdraws the question; the call goes on. */
+void call_stop_asking(struct tools_call *call);
 
 /* -- Work in the pool ------------------------------------------------------------------------ */
 
@@ -303,6 +315,7 @@ void ring_peek(const struct ring *ring, size_t limit, struct buf *out);
 void ring_finish(struct ring *ring);
 
 struct session_options {
+    const char *turn_id; /* copied */
     struct policy_command command; /* its texts are copied */
     bool sandboxed;
 };

@@ -3,6 +3,8 @@
 
 #include "diags-internal.h"
 #include "review-internal.h"
+#include "screen-internal.h"
+#include "touched-internal.h"
 
 const struct tools_deadlines tools_deadlines_default = {
     .foreground_ms = LIMIT_EXEC_FOREGROUND_MS,
@@ -19,6 +21,7 @@ struct tools *tools_new(const struct tools_env *env)
     tools->env = *env;
     tools->deadlines = tools_deadlines_default;
     tools->reviews = reviews_new(tools);
+    tools->observer = document_observe(env->documents, builds_on_document, tools);
     return tools;
 }
 
@@ -33,6 +36,8 @@ void tools_free(struct tools *tools)
         return;
     assert(tools->threads.len == 0);
     job_forget_all(tools);
+    document_unobserve(tools->observer);
+    builds_finish(tools);
     reviews_free(tools->reviews);
     vec_finish(&tools->jobs);
     vec_finish(&tools->threads);
@@ -74,6 +79,7 @@ void tools_thread_free(struct tools_thread *thread)
         session_free(vec_last(&thread->sessions));
     vec_finish(&thread->sessions);
     vec_finish(&thread->schedule.queue);
+    touched_drop_looks(thread);
     bases_finish(&thread->bases);
     buf_finish(&thread->plan);
     map_finish(&thread->offered);

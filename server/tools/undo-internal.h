@@ -1,5 +1,5 @@
-/* Taking back what a turn did to files, and putting it back. undo.c: which change sets, reading,
- * applying, recording; undo_plan.c: the texts, on a pool thread. */
+/* Taking back what a turn did to files, and putting it back. undo_steps.c: which change
+ * sets; undo_plan.c: the texts, on a pool thread; undo.c: applying, recording. */
 #ifndef LANEBRIDGE_UNDO_INTERNAL_H
 #define LANEBRIDGE_UNDO_INTERNAL_H
 
@@ -22,6 +22,7 @@ struct undo_file {
     struct text *result; /* what it is to be; NULL: it is not to be */
     enum tools_undo_outcome outcome;
     struct buf note;
+    bool is_touched;             /* by a command, and its earlier text is not known */
     struct undo_file *came_from; /* moved: the file whose text is now here */
     bool is_moved_away;
 };
@@ -37,11 +38,24 @@ struct tools_undo {
     void *user;
     VEC(struct undo_step) steps;   /* as they happened */
     VEC(struct undo_file *) files; /* in order of first mention */
+    bool waits;                    /* for what commands changed */
     VEC(struct undo_file *) sent;  /* with the host, in the order of its changes */
     VEC(char *) saving;
     unsigned attempts;
     bool is_held; /* the review waits for its end */
 };
+
+/* All that commands changed is recorded now: an undo that waits for it goes on. */
+void undo_go_on(struct tools_thread *thread);
+/* -- undo_steps.c ---------------------------------------------------------------------------- */
+
+extern const char *const undo_kinds[]; /* by enum edit_kind */
+extern const struct str undo_marks[];  /* in front of them, by enum tools_undo_way */
+void undo_copy_id(char *to, size_t size, struct str id);
+/* NOT_FOUND: there is nothing to take back. */
+enum status undo_load_steps(struct tools_undo *undo, struct err *err);
+
+/* -- undo_plan.c ----------------------------------------------------------------------------- */
 
 struct undo_file *undo_find(const struct tools_undo *undo, const char *path);
 /* Pool thread: reads the files and turns the steps back, the last one first. */

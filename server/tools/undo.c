@@ -4,191 +4,6 @@
 
 #include <stdio.h>
 
-/* -- Change sets ------------------------------------------------------------------------------ */
-
-static const char *const kinds[] = {
-    [EDIT_CREATE] = "create",
-    [EDIT_UPDATE] = "update",
-    [EDIT_DELETE] = "delete",
-    [EDIT_MOVE] = "move",
-};
-static const struct str marks[] = {
-    [TOOLS_UNDO] = {"undo-", 5},
-    [TOOLS_REDO] = {"redo-", 5},
-};
-
-/* "" for what the turn itself did. */
-static struct str mark_of(struct str kind)
-{
-    for (size_t i = 0; i < array_count(marks); i++) {
-        if (str_starts_with(kind, marks[i]))
-            return marks[i];
-    }
-    return (struct str){0};
-}
-
-static bool kind_parse(struct str kind, enum edit_kind *ret_kind)
-{
-    for (size_t i = 0; i < array_count(kinds); i++) {
-        if (str_eq_c(kind, kinds[i])) {
-            *ret_kind = (enum edit_kind)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* One that is too long is none of ours, and is not found. */
-static void copy_id(char *to, size_t size, struct str id)
-{
-    snprintf(to, size, STR_FMT, STR_ARG(id));
-}
-
-struct recorded {
-    struct str mark;
-    struct buf path, new_path;
-    enum edit_kind kind;
-    char before_hash[SHA256_HEX_BYTES], after_hash[SHA256_HEX_BYTES];
-};
-struct records {
-    VEC(struct recorded) list; /* the last that belong together */
-    uint64_t last_ms;
-};
-
-static void records_clear(struct records *records)
-{
-    for (size_t i = 0; i < records->list.len; i++) {
-        buf_finish(&records->list.ptr[i].path);
-        buf_finish(&records->list.ptr[i].new_path);
-    }
-    vec_clear(&records->list);
-}
-
-static void records_finish(struct records *records)
-{
-    records_clear(records);
-    vec_finish(&records->list);
-}
-
-static bool on_change(void *user, const struct journal_change *change)
-{
-    struct records *records = user;
-    struct recorded recorded = {.mark = mark_of(change->kind)};
-    if (!kind_parse(str_skip(change->kind, recorded.mark.len), &recorded.kind))
-        return true;
-    if (records->list.len && !str_eq(records->list.ptr[0].mark, recorded.mark))
-        records_clear(records);
-    buf_append(&recorded.path, change->path);
-    buf_append_c(&recorded.path, "");
-    buf_append(&recorded.new_path, change->new_path);
-    copy_id(recorded.before_hash, sizeof(recorded.before_hash), change->before_hash);
-    copy_id(recorded.after_hash, sizeof(recorded.after_hash), change->after_hash);
-    vec_push(&records->list, recorded);
-    records->last_ms = change->created_ms;
-    return true;
-}
-
-/* What is undone can be redone, everything else undone. */
-static bool records_suit(const struct records *records, enum tools_undo_way way)
-{
-    bool is_undone = records->list.len && str_eq(records->list.ptr[0].mark, marks[TOOLS_UNDO]);
-    return records->list.len && is_undone == (way == TOOLS_REDO);
-}
-
-struct search {
-    struct journal *journal;
-    enum tools_undo_way way;
-    char found[ID_BYTES];
-    uint64_t found_ms;
-};
-
-/* To undo: the latest turn; to redo: the one that was undone last. */
-static bool on_turn(void *user, const struct journal_turn *turn)
-{
-    struct search *search = user;
-    struct records records = {0};
-    char id[ID_BYTES];
-    copy_id(id, sizeof(id), turn->id);
-    journal_change_each(search->journal, id, on_change, &records, NULL);
-    uint64_t at = search->way == TOOLS_UNDO ? turn->started_ms : records.last_ms;
-    if (records_suit(&records, search->way) && at >= search->found_ms) {
-        memcpy(search->found, id, sizeof(id));
-        search->found_ms = at;
-    }
-    records_finish(&records);
-    return true;
-}
-
-static enum status find_turn(struct tools_undo *undo, struct err *err)
-{
-    struct search search = {.journal = undo->tools->env.journal, .way = undo->way};
-    enum status status = journal_turn_each(search.journal, undo->thread->id, on_turn, &search, err);
-    memcpy(undo->turn_id, search.found, sizeof(search.found));
-    return status;
-}
-
-/* -- Steps ------------------------------------------------------------------------------------ */
-
-static struct text *load_text(struct tools_undo *undo, const char *hash, bool *ret_lost)
-{
-    struct buf bytes = {0};
-    if (!hash[0])
-        return NULL;
-    if (journal_blob_get(undo->tools->env.journal, str_from(hash), &bytes, NULL) < 0) {
-        *ret_lost = true;
-        buf_finish(&bytes);
-        return NULL;
-    }
-    return text_take(&bytes);
-}
-
-static enum status add_file(struct tools_undo *undo, const char *path, struct err *err)
-{
-    if (!path[0] || undo_find(undo, path))
-        return STATUS_OK;
-    struct undo_file *file = mem_new(struct undo_file);
-    enum status status = now_resolve_for(undo->thread, str_from(path), &file->now, err);
-    if (status < 0) {
-        mem_free(file);
-        return status;
-    }
-    file->path = mem_dup_c(path);
-    vec_push(&undo->files, file);
-    return STATUS_OK;
-}
-
-static enum status add_step(struct tools_undo *undo, const struct recorded *recorded,
-                            struct err *err)
-{
-    struct undo_step step = {.kind = recorded->kind};
-    step.path = str_dup_c(buf_str(&recorded->path));
-    step.new_path = str_dup_c(buf_str(&recorded->new_path));
-    step.before = load_text(undo, recorded->before_hash, &step.is_lost);
-    step.after = load_text(undo, recorded->after_hash, &step.is_lost);
-    vec_push(&undo->steps, step);
-    enum status status = add_file(undo, step.path, err);
-    return status < 0 ? status : add_file(undo, step.new_path, err);
-}
-
-static enum status load_steps(struct tools_undo *undo, struct err *err)
-{
-    struct records records = {0};
-    enum status status = undo->turn_id[0] ? STATUS_OK : find_turn(undo, err);
-    if (status == STATUS_OK && undo->turn_id[0])
-        status =
-            journal_change_each(undo->tools->env.journal, undo->turn_id, on_change, &records, err);
-    if (status == STATUS_OK && !records_suit(&records, undo->way))
-        status = err_set(err, STATUS_NOT_FOUND,
-                         undo->way == TOOLS_UNDO
-                             ? "there is nothing to undo: no file was changed, or it is undone "
-                               "already"
-                             : "there is nothing to redo: nothing was undone");
-    for (size_t i = 0; status == STATUS_OK && i < records.list.len; i++)
-        status = add_step(undo, &records.list.ptr[i], err);
-    records_finish(&records);
-    return status;
-}
-
 /* -- Made and released ------------------------------------------------------------------------ */
 
 static void file_free(struct undo_file *file)
@@ -235,7 +50,7 @@ static void append_report(const struct tools_undo *undo, struct tools_undo_resul
 {
     for (size_t i = 0; i < undo->files.len; i++) {
         const struct undo_file *file = undo->files.ptr[i];
-        if (file->is_moved_away)
+        if (file->is_moved_away || (file->is_touched && !file->now.stat.exists))
             continue;
         struct tools_undo_file told = {
             .path = file->now.path.display,
@@ -332,8 +147,8 @@ static enum status record_file(struct tools_undo *undo, const struct undo_file *
     struct str before = from->now.text ? text_bytes(from->now.text) : (struct str){0};
     struct str after = file->result ? text_bytes(file->result) : (struct str){0};
     struct buf kind = {0};
-    buf_append(&kind, marks[undo->way]);
-    buf_append_c(&kind, kinds[kind_of(file)]);
+    buf_append(&kind, undo_marks[undo->way]);
+    buf_append_c(&kind, undo_kinds[kind_of(file)]);
     enum status status = journal_change_add(
         undo->tools->env.journal, undo->thread->id, undo->turn_id, kind.ptr, str_from(from->path),
         file->came_from ? str_from(file->path) : (struct str){0}, from->now.text ? &before : NULL,
@@ -352,6 +167,11 @@ static void record(struct tools_undo *undo)
             buf_append_fmt(&file->note, "%sthis cannot be taken back: %s",
                            file->note.len ? "; " : "", err.text);
     }
+    for (size_t i = 0; i < undo->files.len; i++)
+        if (undo->files.ptr[i]->is_touched)
+            (void)journal_change_add(undo->tools->env.journal, undo->thread->id, undo->turn_id,
+                                     "undo-touch", str_from(undo->files.ptr[i]->path),
+                                     (struct str){0}, NULL, NULL, NULL);
     journal_commit(undo->tools->env.journal);
 }
 
@@ -403,6 +223,8 @@ static void on_applied(void *user, const struct host_apply_outcome *outcome)
         break;
     }
     record(undo);
+    for (size_t i = 0; i < undo->sent.len; i++)
+        sessions_excuse(undo->tools, now_key(&undo->sent.ptr[i]->now));
     record_review(undo);
     release(undo);
     save(undo);
@@ -449,10 +271,12 @@ static void apply(struct tools_undo *undo)
         host->ops->apply(host->host, changes.ptr, changes.len,
                          undo->way == TOOLS_UNDO ? "Undo the turn" : "Redo the turn", on_applied,
                          undo);
-    } else {
-        end(undo, STATUS_OK, (struct str){0});
     }
     vec_finish(&changes);
+    if (undo->sent.len)
+        return;
+    record(undo);
+    end(undo, STATUS_OK, (struct str){0});
 }
 
 /* -- Planning --------------------------------------------------------------------------------- */
@@ -496,8 +320,13 @@ struct tools_undo *tools_undo_start(struct tools_thread *thread, struct str turn
                                 .way = way,
                                 .on_done = on_done,
                                 .user = user};
-    copy_id(undo->turn_id, sizeof(undo->turn_id), turn_id);
-    if (load_steps(undo, err) < 0) {
+    undo_copy_id(undo->turn_id, sizeof(undo->turn_id), turn_id);
+    if (thread->looks.len) {
+        undo->waits = true;
+        thread->waiting_undo = undo;
+        return undo;
+    }
+    if (undo_load_steps(undo, err) < 0) {
         undo_unref(undo);
         return NULL;
     }
@@ -505,10 +334,27 @@ struct tools_undo *tools_undo_start(struct tools_thread *thread, struct str turn
     return undo;
 }
 
+void undo_go_on(struct tools_thread *thread)
+{
+    struct tools_undo *undo = thread->waiting_undo;
+    struct err err = {0};
+    thread->waiting_undo = NULL;
+    if (!undo)
+        return;
+    undo->waits = false;
+    enum status status = undo_load_steps(undo, &err);
+    if (status < 0)
+        end(undo, status, str_from(err.text));
+    else
+        start_planning(undo);
+}
+
 void tools_undo_cancel(struct tools_undo *undo)
 {
     const struct host *host = undo->tools->env.host;
     undo->on_done = NULL;
+    if (undo->waits)
+        undo->thread->waiting_undo = NULL;
     if (undo->job)
         job_forget(undo->job);
     undo->job = NULL;

@@ -138,6 +138,9 @@ void undo_make_plan(struct tools_undo *undo)
         file->came_from = NULL;
         file->is_moved_away = false;
         buf_clear(&file->note);
+        if (file->is_touched)
+            say(file, TOOLS_UNDO_NOT_UNDOABLE,
+                "a command changed it, and its earlier text is not known: look at it yourself");
     }
     for (size_t i = undo->steps.len; i-- > 0;)
         turn_back(undo, &undo->steps.ptr[i]);

@@ -162,6 +162,7 @@ void stat_convert(const struct stat *from, struct workspace_stat *ret_stat)
         .inode = from->st_ino,
         .links = from->st_nlink,
         .modified_ns = (int64_t)from->st_mtim.tv_sec * 1000000000 + from->st_mtim.tv_nsec,
+        .changed_ns = (int64_t)from->st_ctim.tv_sec * 1000000000 + from->st_ctim.tv_nsec,
         .mode = from->st_mode,
     };
 }

@@ -144,6 +144,29 @@ static enum walk_next find_visit(struct workspace_job *job, const struct walk_en
 static const struct job_kind find_kind = {
     .verb = "finding", .begin = find_begin, .visit = find_visit};
 
+/* -- changed ---------------------------------------------------------------------------------- */
+
+static enum walk_next changed_visit(struct workspace_job *job, const struct walk_entry *entry)
+{
+    struct stat found;
+    if (entry->ignored)
+        return WALK_ON;
+    if (entry->is_folder)
+        return WALK_ENTER;
+    if (!entry->is_regular || entry->folder_fd < 0 ||
+        fstatat(entry->folder_fd, entry->name, &found, AT_SYMLINK_NOFOLLOW) < 0 ||
+        (int64_t)found.st_ctim.tv_sec * 1000000000 + found.st_ctim.tv_nsec < job->search.since_ns)
+        return WALK_ON;
+    job->results.total++;
+    if (job->matches.len < job->search.limit)
+        add_entry(job, entry, false);
+    else
+        job->results.limited = true;
+    return WALK_ON;
+}
+
+static const struct job_kind changed_kind = {.verb = "looking for changes", .visit = changed_visit};
+
 /* -- Jobs ------------------------------------------------------------------------------------- */
 
 static void job_free(struct workspace_job *job)
@@ -281,4 +304,11 @@ struct workspace_job *workspace_grep(struct workspace *workspace,
                                      workspace_results_fn *on_done, void *user)
 {
     return job_start(workspace, search, &grep_kind, on_done, user);
+}
+
+struct workspace_job *workspace_changed(struct workspace *workspace,
+                                        const struct workspace_search *search,
+                                        workspace_results_fn *on_done, void *user)
+{
+    return job_start(workspace, search, &changed_kind, on_done, user);
 }

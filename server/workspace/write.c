@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* -- Writing ---------------------------------------------------------------------------------- */
@@ -45,6 +47,43 @@ enum status workspace_write(const struct workspace_path *path, struct str bytes,
     status = write_at(&place, bytes, expect, err);
     place_close(&place, status == STATUS_OK);
     return status;
+}
+
+/* By number of nanoseconds, not "now": what the kernel calls now may be some milliseconds behind,
+ * and so not after what a build has just written. */
+static int set_modified(int fd)
+{
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+    clock_gettime(CLOCK_REALTIME, &times[1]);
+    if (futimens(fd, times) == 0)
+        return 0;
+    times[1] = (struct timespec){.tv_nsec = UTIME_NOW}; /* what others than the owner may do */
+    times[0] = times[1];
+    return errno == EPERM && futimens(fd, times) == 0 ? 0 : -errno;
+}
+
+enum status workspace_touch(const struct workspace_path *path, const struct workspace_stat *expect,
+                            struct err *err)
+{
+    struct stat found;
+    struct workspace_stat now;
+    enum status status = root_check_usable(path->root, err);
+    if (status < 0)
+        return status;
+    int fd = beneath_open(path->root, path->relative, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+                          BENEATH_NO_LINKS);
+    if (fd < 0)
+        return beneath_error(err, fd, path->display);
+    int error = fstat(fd, &found) < 0 ? -errno : 0;
+    stat_convert(&found, &now);
+    if (error == 0 && (!now.is_file || !place_is_same(expect, &now)))
+        error = -ESTALE;
+    if (error == 0)
+        error = set_modified(fd);
+    close(fd);
+    if (error == -ESTALE)
+        return err_set(err, STATUS_CONFLICT, "%s has changed on disk meanwhile", path->display);
+    return error < 0 ? beneath_error(err, error, path->display) : STATUS_OK;
 }
 
 /* -- Removing and renaming -------------------------------------------------------------------- */

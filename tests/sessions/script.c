@@ -205,7 +205,8 @@ static void take_quirks(struct loading *loading, struct str rest)
                  {"no_resource_operations", &quirks->no_resource_operations},
                  {"version_zero", &quirks->version_zero},
                  {"full_sync", &quirks->full_sync},
-                 {"decline_edits", &quirks->decline_edits}};
+                 {"decline_edits", &quirks->decline_edits},
+                 {"format_on_save", &quirks->format_on_save}};
     struct str word;
     while (words_take(&rest, &word)) {
         bool known = false;

@@ -71,6 +71,10 @@
 #define LIMIT_EXEC_STDIN_BYTES (64 * KIB)  /* of one write_stdin; as much again may wait unread */
 #define LIMIT_EXEC_PROGRESS_BYTES (256 * KIB) /* of one call's output shown live; the rest at the end */
 #define LIMIT_EXEC_BINDS_COUNT 200         /* unsaved files in one sandbox: 200 binds cost 45 ms */
+#define LIMIT_EXEC_KNOWN_COUNT 256         /* files whose texts are kept while a command runs, to undo it */
+#define LIMIT_EXEC_KNOWN_BYTES (8 * MIB)   /* of them: some 3 ms to read again before a command */
+#define LIMIT_EXEC_TOUCHED_COUNT 200       /* other files that are named after a command, per folder */
+#define LIMIT_EXEC_SEEN_COUNT 1000         /* files whose unsaved text commands saw, until it is gone */
 #define LIMIT_PLAN_STEPS_COUNT 50
 #define LIMIT_TOOL_OUTPUT_BYTES (64 * KIB) /* of any tool: a read's 48 KiB and its notes */
 #define LIMIT_TOOL_BASES_BYTES (64 * MIB)  /* texts remembered as shown, per thread */

@@ -196,6 +196,15 @@ const char *screen(struct fixture *f, const char *name)
     return bytes;
 }
 
+void save_file(struct fixture *f, const char *name)
+{
+    struct buf uri = {0};
+    append_uri(f, name, &uri);
+    put(f, name, screen(f, name));
+    document_saved(f->documents, buf_str(&uri));
+    buf_finish(&uri);
+}
+
 /* -- Calls ----------------------------------------------------------------------------------- */
 
 static void on_started(void *user, enum tools_kind kind, struct str title)

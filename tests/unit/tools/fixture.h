@@ -21,13 +21,14 @@ struct fake_host {
     void (*before_save)(struct fixture *f);
     const char *note;
     enum host_decision decision;
+    bool declines_saving; /* whatever decision says */
     const char *rule_text;             /* chosen if a rule holds it */
     bool holds_answers, holds_applies; /* never answer */
     enum status save_status;
     /* what happened */
-    unsigned applies, asks, saves, drops;
+    unsigned applies, asks, saves, drops, notices;
     enum host_ask_kind ask_kind;
-    struct buf shown, saved, reason, rules;
+    struct buf shown, saved, reason, rules, title, noticed;
     /* under way */
     struct pending {
         struct fixture *f;
@@ -37,7 +38,7 @@ struct fake_host {
         host_done_fn *on_save;
         enum host_apply_result result;
         char rule_id[64];
-        bool has_rule;
+        bool has_rule, is_saving;
     } pending[HOST_CALLS_MAX];
     size_t pending_count;
     struct host_ops ops;
@@ -83,6 +84,8 @@ void open_file(struct fixture *f, const char *name, const char *text);
 void type_over(struct fixture *f, const char *name, const char *text);
 /* The document's text, or "(closed)". */
 const char *screen(struct fixture *f, const char *name);
+/* The person saves it: the disk has it, and the server is told. */
+void save_file(struct fixture *f, const char *name);
 
 /* -- Calls ----------------------------------------------------------------------------------- */
 

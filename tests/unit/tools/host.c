@@ -116,7 +116,9 @@ static void answer_ask(void *user)
     struct fake_host *host = &pending->f->host;
     if (!pending->user)
         return;
-    struct host_ask_answer answer = {host->decision, pending->has_rule ? pending->rule_id : NULL,
+    enum host_decision decision =
+        pending->is_saving && host->declines_saving ? HOST_DECLINE : host->decision;
+    struct host_ask_answer answer = {decision, pending->has_rule ? pending->rule_id : NULL,
                                      str_from(host->note)};
     void *who = pending->user;
     pending->user = NULL;
@@ -130,6 +132,9 @@ static void ask(void *user, const struct host_ask *question, host_ask_fn *on_ans
     pending->on_ask = on_answer;
     host->asks++;
     host->ask_kind = question->kind;
+    pending->is_saving = question->kind == HOST_ASK_SAVE;
+    buf_clear(&host->title);
+    buf_append_c(&host->title, question->title);
     buf_clear(&host->shown);
     buf_append_c(&host->shown, question->show);
     buf_clear(&host->reason);
@@ -174,8 +179,17 @@ static void save(void *user, const char *const *paths, size_t count, host_done_f
         buf_append_fmt(&host->saved, "%s\n", paths[i]);
         if (document && host->save_status == STATUS_OK)
             write_disk(paths[i], document->text);
+        if (document && host->save_status == STATUS_OK)
+            document_saved(host->f->documents, str_from(document->uri));
     }
     loop_defer(host->f->loop, answer_save, pending);
+}
+
+static void notify(void *user, const char *text)
+{
+    struct fake_host *host = user;
+    host->notices++;
+    buf_append_fmt(&host->noticed, "%s\n", text);
 }
 
 static void drop(void *user, void *who)
@@ -191,7 +205,8 @@ static void drop(void *user, void *who)
 void host_init(struct fake_host *host, struct fixture *f)
 {
     host->f = f;
-    host->ops = (struct host_ops){.apply = apply, .ask = ask, .save = save, .drop = drop};
+    host->ops =
+        (struct host_ops){.apply = apply, .ask = ask, .save = save, .notify = notify, .drop = drop};
     host->host.ops = &host->ops;
     host->host.host = host;
 }
@@ -202,4 +217,6 @@ void host_finish(struct fake_host *host)
     buf_finish(&host->saved);
     buf_finish(&host->reason);
     buf_finish(&host->rules);
+    buf_finish(&host->title);
+    buf_finish(&host->noticed);
 }
