@@ -91,6 +91,18 @@ void edit_spans_finish(struct edit_spans *spans);
 struct text *edit_merge(const struct text *base, const struct text *mine, const struct text *theirs,
                         size_t *ret_conflicts);
 
+/* The same where neither side may lose anything: lines that only touch are not in conflict, and where
+ * both changed the same lines, those of `mine` come first and then what is new in `theirs`. Used when
+ * the user typed in a text that an edit had spoilt and that is being put right. */
+struct text *edit_merge_both(const struct text *base, const struct text *mine,
+                             const struct text *theirs, size_t *ret_conflicts);
+
+/* What `before` would be with that part of before → planned alone that is in `now`, where the user may
+ * have typed as well: an editor took some of an edit, and only that is the edit's. A new reference.
+ * *ret_is_whole: nothing is missing, and no line of the user's stands in its place. */
+struct text *edit_landed_part(const struct text *before, const struct text *now,
+                              const struct text *planned, bool *ret_is_whole);
+
 /* The first line (0-based, of `now`) that the change base → now and the change now → after both touch,
  * or STR_NONE: the model may change a text that the user changed since, but not the same lines. */
 size_t edit_first_overlap(const struct text *base, const struct text *now,

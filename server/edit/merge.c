@@ -16,18 +16,37 @@ struct region {
     size_t start, end; /* lines of the base */
 };
 
+struct merge {
+    const struct text *base;
+    struct side mine, theirs;
+    bool keeps_both;
+    struct buf out;
+    size_t conflicts;
+};
+
 static const struct diff_hunk *next_hunk(const struct side *side)
 {
     return side->next < side->diff.count ? &side->diff.hunks[side->next] : NULL;
 }
 
-/* Takes the hunks that begin in the region or at its end, and makes it longer by them. */
-static bool take_hunks(struct side *side, struct region *region)
+/* Lines that touch were changed with an eye on each other, so they are one region; unless both are
+ * to be kept, for then less is in conflict. */
+static bool belongs(const struct merge *m, const struct region *region,
+                    const struct diff_hunk *hunk)
+{
+    if (!m->keeps_both)
+        return hunk->old_start <= region->end;
+    return hunk->old_start < region->end ||
+           (hunk->old_start == region->start && hunk->old_count == 0);
+}
+
+/* Takes the hunks that belong to the region, and makes it longer by them. */
+static bool take_hunks(const struct merge *m, struct side *side, struct region *region)
 {
     const struct diff_hunk *hunk;
     bool taken = false;
 
-    while ((hunk = next_hunk(side)) != NULL && hunk->old_start <= region->end) {
+    while ((hunk = next_hunk(side)) != NULL && belongs(m, region, hunk)) {
         size_t end = hunk->old_start + hunk->old_count;
 
         if (end > region->end)
@@ -39,21 +58,30 @@ static bool take_hunks(struct side *side, struct region *region)
     return taken;
 }
 
-/* The next region that either side changed; false behind the last one. */
-static bool next_region(struct side *mine, struct side *theirs, struct region *ret_region)
+/* The hunk that comes first; of two at one place the one that only adds. */
+static const struct diff_hunk *first_hunk(const struct diff_hunk *a, const struct diff_hunk *b)
 {
-    const struct diff_hunk *a = next_hunk(mine), *b = next_hunk(theirs);
+    if (!a || !b)
+        return a ? a : b;
+    if (a->old_start != b->old_start)
+        return a->old_start < b->old_start ? a : b;
+    return a->old_count <= b->old_count ? a : b;
+}
+
+/* The next region that either side changed; false behind the last one. */
+static bool next_region(struct merge *m, struct region *ret_region)
+{
+    const struct diff_hunk *first = first_hunk(next_hunk(&m->mine), next_hunk(&m->theirs));
     bool from_mine, from_theirs;
 
-    if (!a && !b)
+    if (!first)
         return false;
-    mine->first = mine->next;
-    theirs->first = theirs->next;
-    ret_region->start = a && (!b || a->old_start <= b->old_start) ? a->old_start : b->old_start;
-    ret_region->end = ret_region->start;
+    m->mine.first = m->mine.next;
+    m->theirs.first = m->theirs.next;
+    *ret_region = (struct region){first->old_start, first->old_start + first->old_count};
     do {
-        from_mine = take_hunks(mine, ret_region);
-        from_theirs = take_hunks(theirs, ret_region);
+        from_mine = take_hunks(m, &m->mine, ret_region);
+        from_theirs = take_hunks(m, &m->theirs, ret_region);
     } while (from_mine || from_theirs);
     return true;
 }
@@ -63,64 +91,115 @@ static struct str lines_between(const struct text *text, size_t from, size_t to)
     return str_slice(text_bytes(text), text_line_start(text, from), text_line_start(text, to));
 }
 
-/* What a side has in place of a region of the base. */
-static struct str side_lines(const struct side *side, ptrdiff_t shift_before,
-                             const struct region *region)
+static bool has_line(const struct text *text, struct region lines, struct str wanted)
 {
-    return lines_between(side->text, (size_t)((ptrdiff_t)region->start + shift_before),
-                         (size_t)((ptrdiff_t)region->end + side->shift));
+    for (size_t i = lines.start; i < lines.end; i++) {
+        if (str_eq(str_trim_end(text_line(text, i)), str_trim_end(wanted)))
+            return true;
+    }
+    return false;
 }
 
-static void merge_region(struct buf *out, const struct side *mine, ptrdiff_t mine_shift,
-                         const struct side *theirs, ptrdiff_t theirs_shift,
-                         const struct region *region, size_t *conflicts)
+/* What a side has in place of a region of the base. */
+static struct region side_region(const struct side *side, ptrdiff_t shift_before,
+                                 const struct region *region)
 {
-    struct str ours = side_lines(mine, mine_shift, region);
-    struct str other = side_lines(theirs, theirs_shift, region);
+    return (struct region){(size_t)((ptrdiff_t)region->start + shift_before),
+                           (size_t)((ptrdiff_t)region->end + side->shift)};
+}
 
-    if (mine->first == mine->next) {
-        buf_append(out, other);
+/* Of `theirs`, the lines that are neither in the base nor in `mine`. */
+static void append_new_lines(struct merge *m, const struct region *region, struct region mine,
+                             struct region theirs)
+{
+    for (size_t i = theirs.start; i < theirs.end; i++) {
+        struct str line = text_line(m->theirs.text, i);
+
+        if (has_line(m->base, *region, line) || has_line(m->mine.text, mine, line))
+            continue;
+        if (m->out.len > 0 && !strchr("\r\n", m->out.ptr[m->out.len - 1]))
+            buf_append_byte(&m->out, '\n');
+        buf_append(&m->out, line);
+    }
+}
+
+static void merge_region(struct merge *m, ptrdiff_t mine_shift, ptrdiff_t theirs_shift,
+                         const struct region *region)
+{
+    struct region mine = side_region(&m->mine, mine_shift, region);
+    struct region theirs = side_region(&m->theirs, theirs_shift, region);
+    struct str ours = lines_between(m->mine.text, mine.start, mine.end);
+    struct str other = lines_between(m->theirs.text, theirs.start, theirs.end);
+
+    if (m->mine.first == m->mine.next) {
+        buf_append(&m->out, other);
         return;
     }
-    buf_append(out, ours);
-    if (theirs->first != theirs->next && !str_eq(ours, other))
-        ++*conflicts;
+    buf_append(&m->out, ours);
+    if (m->theirs.first == m->theirs.next || str_eq(ours, other))
+        return;
+    m->conflicts++;
+    if (m->keeps_both)
+        append_new_lines(m, region, mine, theirs);
 }
 
-static struct text *merge_all(const struct text *base, struct side *mine, struct side *theirs,
-                              size_t *conflicts)
+static void merge_all(struct merge *m)
 {
-    size_t done = 0, count = text_line_count(base);
-    struct buf out = {0};
-    struct region region;
+    size_t done = 0, count = text_line_count(m->base);
     ptrdiff_t mine_shift = 0, theirs_shift = 0;
+    struct region region;
 
-    while (next_region(mine, theirs, &region)) {
-        buf_append(&out, lines_between(base, done, region.start));
-        merge_region(&out, mine, mine_shift, theirs, theirs_shift, &region, conflicts);
+    while (next_region(m, &region)) {
+        buf_append(&m->out, lines_between(m->base, done, region.start));
+        merge_region(m, mine_shift, theirs_shift, &region);
         done = region.end;
-        mine_shift = mine->shift;
-        theirs_shift = theirs->shift;
+        mine_shift = m->mine.shift;
+        theirs_shift = m->theirs.shift;
     }
-    buf_append(&out, lines_between(base, done, count));
-    return text_take(&out);
+    buf_append(&m->out, lines_between(m->base, done, count));
 }
 
-struct text *edit_merge(const struct text *base, const struct text *mine, const struct text *theirs,
-                        size_t *ret_conflicts)
+static struct text *merge(const struct text *base, const struct text *mine,
+                          const struct text *theirs, bool keeps_both, size_t *ret_conflicts)
 {
-    struct side a = {.text = mine}, b = {.text = theirs};
-    struct text *merged;
+    struct merge m = {
+        .base = base, .mine.text = mine, .theirs.text = theirs, .keeps_both = keeps_both};
 
     *ret_conflicts = 0;
     if (text_eq(base, theirs) || text_eq(mine, theirs))
         return text_ref(mine);
     if (text_eq(base, mine))
         return text_ref(theirs);
-    text_diff(base, mine, &a.diff);
-    text_diff(base, theirs, &b.diff);
-    merged = merge_all(base, &a, &b, ret_conflicts);
-    diff_finish(&a.diff);
-    diff_finish(&b.diff);
-    return merged;
+    text_diff(base, mine, &m.mine.diff);
+    text_diff(base, theirs, &m.theirs.diff);
+    merge_all(&m);
+    diff_finish(&m.mine.diff);
+    diff_finish(&m.theirs.diff);
+    *ret_conflicts = m.conflicts;
+    return text_take(&m.out);
+}
+
+struct text *edit_merge(const struct text *base, const struct text *mine, const struct text *theirs,
+                        size_t *ret_conflicts)
+{
+    return merge(base, mine, theirs, false, ret_conflicts);
+}
+
+struct text *edit_merge_both(const struct text *base, const struct text *mine,
+                             const struct text *theirs, size_t *ret_conflicts)
+{
+    return merge(base, mine, theirs, true, ret_conflicts);
+}
+
+/* Merged, `now` has all of the plan; what that adds did not land, and comes off the plan again. */
+struct text *edit_landed_part(const struct text *before, const struct text *now,
+                              const struct text *planned, bool *ret_is_whole)
+{
+    size_t conflicts, ignored;
+    struct text *whole = edit_merge(before, now, planned, &conflicts);
+    struct text *part = edit_merge(whole, planned, now, &ignored);
+
+    *ret_is_whole = conflicts == 0 && text_eq(whole, now);
+    text_unref(whole);
+    return part;
 }

@@ -10,17 +10,15 @@
 
 #include <unistd.h>
 
-enum {
-    SETTLE_MS = 1500,
-    TYPED_MS = 20,    /* a no because the person typed: what they typed is here */
-    REFUSED_MS = 700, /* a no out of the blue: eglot tells changes half a second late */
-    REPAIRS_MAX = 5,
-    STATES_MAX = 64
-};
+enum { REPAIRS_MAX = 5, STATES_MAX = 64 };
+
+const struct apply_waits apply_waits_default = {
+    .settle_ms = 1500, .typed_ms = 20, .refused_ms = 700};
 
 struct apply_file {
     struct planned plan;
     VEC(struct text *) states;
+    uint64_t revision; /* of the document, when the edit was sent; 0: not open */
     bool landed;
     bool is_own;       /* the client cannot: written by us, once the rest has landed */
     bool was_behind;   /* before is the document's text, which its file had left behind */
@@ -156,14 +154,22 @@ static bool is_unchanged(const struct apply_job *job, const struct apply_file *f
 
 static void send(struct apply_job *job, struct planned *files, size_t count);
 
+/* What was meant, with the person's text. A correction brings back what the person had typed
+ * before: of that and of what they typed since, nothing may be lost. */
+static struct text *merge(const struct apply_file *file, const struct text *mine,
+                          size_t *ret_conflicts)
+{
+    return (file->is_corrected ? edit_merge_both : edit_merge)(file->plan.before, mine,
+                                                               file->plan.after, ret_conflicts);
+}
+
 /* The edit landed on `mine`, a text it was not made for: back to what was meant, with the person's
  * text. */
 static void repair(struct apply_job *job, struct apply_file *file, size_t landed_on)
 {
     size_t conflicts = 0;
     struct text *now = text_ref(vec_last(&file->states));
-    struct text *merged =
-        edit_merge(file->plan.before, file->states.ptr[landed_on], file->plan.after, &conflicts);
+    struct text *merged = merge(file, file->states.ptr[landed_on], &conflicts);
     file->conflicts += conflicts;
     file->is_corrected = true;
     file_clear_states(file);
@@ -193,7 +199,7 @@ static bool repair_again(struct apply_job *job, struct apply_file *file)
     bool again = now && file->is_corrected && job->repairs < REPAIRS_MAX;
     if (again) {
         size_t conflicts = 0;
-        struct text *merged = edit_merge(file->plan.before, now, file->plan.after, &conflicts);
+        struct text *merged = merge(file, now, &conflicts);
         file->conflicts += conflicts;
         job->repairs++;
         file_clear_states(file);
@@ -208,24 +214,58 @@ static bool repair_again(struct apply_job *job, struct apply_file *file)
     return again;
 }
 
-/* A new state of the file's text came in. */
+/* The text now is the edit put on that state. */
+static bool is_landed_on(const struct apply_file *file, size_t state)
+{
+    struct text *stale =
+        plan_apply_stale(file->plan.before, file->plan.after, file->states.ptr[state]);
+    bool landed = stale && text_eq(stale, vec_last(&file->states));
+    text_unref(stale);
+    return landed;
+}
+
+/* The state came from the one before it by a single edit of the plan, put where that was made for:
+ * an edit told in pieces goes through such. */
+static bool is_piece(const struct apply_file *file, size_t state)
+{
+    struct text *before = file->states.ptr[state - 1];
+    return plan_is_piece(file->plan.before, file->plan.after, before, file->states.ptr[state]);
+}
+
+/* The last state before the edit came, if it was put on another text than the one it was made for;
+ * else 0. Looked for from the end: where the edit replaced what the person had typed, it looks as
+ * if it had been put on their text before that. */
+static size_t find_landed_on(const struct apply_file *file)
+{
+    for (size_t i = file->states.len - 1; i-- > 1;) {
+        if (text_eq(file->states.ptr[i], file->plan.before))
+            return 0;
+        if (is_landed_on(file, i) && !is_piece(file, i))
+            return i;
+    }
+    return 0;
+}
+
+/* What the person had typed is in the plan's text. */
+static bool is_kept(const struct apply_file *file, size_t state)
+{
+    size_t conflicts;
+    struct text *merged = merge(file, file->states.ptr[state], &conflicts);
+    bool kept = text_eq(merged, file->plan.after);
+    text_unref(merged);
+    return kept;
+}
+
+/* A new state of the file's text came in. The plan's text is not enough: an edit that came late may
+ * have replaced the very line in which the person had typed. */
 static void judge(struct apply_job *job, struct apply_file *file)
 {
-    struct text *now = vec_last(&file->states);
-    if (text_eq(now, file->plan.after)) {
-        file->landed = true;
-        return;
-    }
-    for (size_t i = 1; i + 1 < file->states.len; i++) {
-        struct text *stale =
-            plan_apply_stale(file->plan.before, file->plan.after, file->states.ptr[i]);
-        bool landed = stale && text_eq(stale, now);
-        text_unref(stale);
-        if (landed && job->repairs < REPAIRS_MAX) {
-            repair(job, file, i);
-            return;
-        }
-    }
+    bool as_planned = text_eq(vec_last(&file->states), file->plan.after);
+    size_t state = find_landed_on(file);
+    if (state > 0 && !(as_planned && is_kept(file, state)) && job->repairs < REPAIRS_MAX)
+        repair(job, file, state);
+    else
+        file->landed = as_planned;
 }
 
 static bool all_landed(const struct apply_job *job)
@@ -329,11 +369,21 @@ static bool is_skipped(const struct apply_job *job, const struct apply_file *fil
     return skipped;
 }
 
+static uint64_t revision_now(const struct apply_job *job, const struct apply_file *file)
+{
+    const struct document *document =
+        document_find_path(job->server->env.documents, str_from(file->plan.path));
+    return document ? document->revision : 0;
+}
+
+/* Also when the person typed and took it back: the version is another one. */
 static bool has_moved(const struct apply_job *job)
 {
-    for (size_t i = 0; i < job->count; i++)
-        if (!is_unchanged(job, &job->files[i]))
+    for (size_t i = 0; i < job->count; i++) {
+        const struct apply_file *file = &job->files[i];
+        if (!is_unchanged(job, file) || revision_now(job, file) != file->revision)
             return true;
+    }
     return false;
 }
 
@@ -415,8 +465,9 @@ static void on_answer(void *user, const struct jsonrpc_answer *answer)
     finish_if_landed(job);
     if (job->state == APPLY_OVER)
         return;
-    uint64_t no_ms = has_moved(job) ? TYPED_MS : REFUSED_MS;
-    loop_timer_start(job->timer, job->client_said_no ? no_ms : SETTLE_MS, 0);
+    const struct apply_waits *waits = job->server->apply_waits;
+    uint64_t no_ms = has_moved(job) ? waits->typed_ms : waits->refused_ms;
+    loop_timer_start(job->timer, job->client_said_no ? no_ms : waits->settle_ms, 0);
 }
 
 /* -- Starting
@@ -427,6 +478,8 @@ static void send(struct apply_job *job, struct planned *files, size_t count)
 {
     struct buf params = {0};
     plan_append_params(job->server, files, count, job->label, &params);
+    for (size_t i = 0; i < job->count; i++)
+        job->files[i].revision = revision_now(job, &job->files[i]);
     if (job->request)
         jsonrpc_request_drop(job->server->peer, job->request);
     loop_timer_stop(job->timer);

@@ -42,6 +42,14 @@ struct lsp_client {
     bool refreshes_lenses;
 };
 
+/* How long an edit may take to show in the texts once the client has answered; tests shrink them. */
+struct apply_waits {
+    uint64_t settle_ms;
+    uint64_t typed_ms;   /* a no because the person typed: what they typed is here */
+    uint64_t refused_ms; /* a no out of the blue: eglot tells changes half a second late */
+};
+extern const struct apply_waits apply_waits_default;
+
 struct lsp_server {
     struct lsp_env env;
     struct jsonrpc_peer *peer;
@@ -56,6 +64,7 @@ struct lsp_server {
     struct host_ops host_ops; /* what this client can do */
     struct agent *agent; /* NULL before the first prompt */
     VEC(struct apply_job *) applies;
+    const struct apply_waits *apply_waits;
     VEC(struct question *) questions;
     VEC(struct save_job *) saves;
     VEC(struct inquiry *) inquiries;
@@ -232,6 +241,9 @@ void plan_append_params(const struct lsp_server *server, const struct planned *f
  * that applies a stale edit; NULL where they do not fit. */
 struct text *plan_apply_stale(const struct text *before, const struct text *after,
                               const struct text *text);
+/* Whether `to` is `from` with a single one of these edits put like that. */
+bool plan_is_piece(const struct text *before, const struct text *after, const struct text *from,
+                   const struct text *to);
 
 enum status direct_check(const struct lsp_server *server, const struct planned *plan,
                          struct err *err); /* it can be done so */

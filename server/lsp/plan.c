@@ -124,24 +124,51 @@ void plan_append_params(const struct lsp_server *server, const struct planned *f
     json_write_end_object(&w);
 }
 
+/* What is beyond the text counts as its end, as editors do. */
+static size_t offset_or_end(const struct text *text, struct position position)
+{
+    size_t offset;
+    if (text_offset_of(text, POSITION_UTF8, position, &offset, NULL) < 0)
+        return text_len(text);
+    return offset;
+}
+
+/* `text` gives the places, `result` (taken) is changed. NULL where the places are in disorder. */
+static struct text *put_span(const struct text *before, const struct edit_span *span,
+                             const struct text *text, struct text *result)
+{
+    size_t start = offset_or_end(text, text_position_of(before, POSITION_UTF8, span->start));
+    size_t end = offset_or_end(text, text_position_of(before, POSITION_UTF8, span->end));
+    struct text *next = NULL;
+    if (start <= end && end <= text_len(result))
+        next = text_replace(result, start, end, span->with);
+    text_unref(result);
+    return next;
+}
+
 struct text *plan_apply_stale(const struct text *before, const struct text *after,
                               const struct text *text)
 {
     struct edit_spans spans = {0};
     edit_spans_between(before, after, &spans);
     struct text *result = text_ref(text);
-    for (size_t i = spans.spans.len; result && i > 0; i--) {
-        const struct edit_span *span = &spans.spans.ptr[i - 1];
-        struct position from = text_position_of(before, POSITION_UTF8, span->start);
-        struct position to = text_position_of(before, POSITION_UTF8, span->end);
-        size_t start, end;
-        struct text *next = NULL;
-        if (text_offset_of(text, POSITION_UTF8, from, &start, NULL) == STATUS_OK &&
-            text_offset_of(text, POSITION_UTF8, to, &end, NULL) == STATUS_OK && start <= end)
-            next = text_replace(result, start, end, span->with);
-        text_unref(result);
-        result = next;
-    }
+    for (size_t i = spans.spans.len; result && i > 0; i--)
+        result = put_span(before, &spans.spans.ptr[i - 1], text, result);
     edit_spans_finish(&spans);
     return result;
+}
+
+bool plan_is_piece(const struct text *before, const struct text *after, const struct text *from,
+                   const struct text *to)
+{
+    struct edit_spans spans = {0};
+    bool found = false;
+    edit_spans_between(before, after, &spans);
+    for (size_t i = 0; !found && i < spans.spans.len; i++) {
+        struct text *piece = put_span(before, &spans.spans.ptr[i], from, text_ref(from));
+        found = piece && text_eq(piece, to);
+        text_unref(piece);
+    }
+    edit_spans_finish(&spans);
+    return found;
 }

@@ -165,6 +165,7 @@ struct lsp_server *lsp_server_new(const struct lsp_env *env, int read_fd, int wr
     struct lsp_server *server = mem_new(struct lsp_server);
     server->env = *env;
     server->encoding = POSITION_UTF16;
+    server->apply_waits = &apply_waits_default;
     host_init_ops(server);
     server->host = (struct host){.ops = &server->host_ops, .host = server};
     server->peer = jsonrpc_peer_new(env->loop, read_fd, write_fd, &handlers, server, err);

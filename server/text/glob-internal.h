@@ -31,6 +31,16 @@ struct glob_op {
     };
 };
 
+/* A byte that is no UTF-8 is a character of its own, beyond all others: it matches itself alone. */
+static inline size_t glob_decode(struct str s, uint32_t *ret_code_point)
+{
+    size_t bytes = utf8_decode(s, ret_code_point);
+
+    if (bytes == 1 && *ret_code_point > 0x7F)
+        *ret_code_point = 0x110000u + (unsigned char)s.ptr[0];
+    return bytes;
+}
+
 enum glob_flavour {
     GLOB_LSP,    /* braces; `**` anywhere */
     GLOB_IGNORE, /* backslash escapes, named classes; `**` only as a whole component */

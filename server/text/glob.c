@@ -73,7 +73,7 @@ static uint32_t take_class_character(struct str *rest, bool escapes)
 
     if (escapes && rest->len > 1 && rest->ptr[0] == '\\')
         *rest = str_skip(*rest, 1);
-    *rest = str_skip(*rest, utf8_decode(*rest, &c));
+    *rest = str_skip(*rest, glob_decode(*rest, &c));
     return c;
 }
 
@@ -241,7 +241,7 @@ bool glob_run(const struct glob *glob, struct str path)
         struct places *done = now;
         uint32_t c;
 
-        path = str_skip(path, utf8_decode(path, &c));
+        path = str_skip(path, glob_decode(path, &c));
         places_step(now, next, glob, c);
         places_follow(next, glob, c == '/');
         places_clear(now);

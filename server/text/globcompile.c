@@ -128,7 +128,7 @@ static enum status compile_literal(struct compiler *c, struct err *err)
             return err_set(err, STATUS_INVALID, "the glob ends in a backslash");
     }
     op = emit(c, GLOB_LITERAL);
-    c->at += utf8_decode(str_skip(c->pattern, c->at), &op->code_point);
+    c->at += glob_decode(str_skip(c->pattern, c->at), &op->code_point);
     return STATUS_OK;
 }
 

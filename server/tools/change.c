@@ -291,17 +291,22 @@ static const struct now_file *result_file(const struct change *change, const str
     return change_file(change, edit->new_path ? edit->new_path : edit->path);
 }
 
-/* The person took some of it: what counts is what is there now. */
-static void adopt_what_is_there(const struct tools *tools, struct change *change)
+/* The person took some of it: that counts, and not what they typed meanwhile. */
+static void adopt_what_landed(const struct tools *tools, struct change *change)
 {
+    struct text *none = text_new(STR(""));
     for (size_t i = 0; i < change->plan.files.len; i++) {
         struct edit_file *edit = &change->plan.files.ptr[i];
         const struct text *now = open_text(tools, result_file(change, edit));
-        if (now && edit->after) {
-            text_unref(edit->after);
-            edit->after = text_ref(now);
-        }
+        if (!now || !edit->after)
+            continue;
+        bool is_whole;
+        struct text *part =
+            edit_landed_part(edit->before ? edit->before : none, now, edit->after, &is_whole);
+        text_unref(edit->after);
+        edit->after = part;
     }
+    text_unref(none);
 }
 
 /* Of a text that the model has never seen it has not seen the whole by a language server's edit. */
@@ -418,7 +423,7 @@ static void after_applied(struct tools_call *call, struct change *change,
     struct err err = {0};
     call->ok = outcome->result != HOST_PARTIAL;
     if (outcome->result == HOST_PARTIAL) {
-        adopt_what_is_there(call->tools, change);
+        adopt_what_landed(call->tools, change);
         buf_append_c(&call->text, "Only a part was applied; what the user left out stands. ");
     } else if (outcome->result == HOST_REPAIRED) {
         buf_append_c(&call->text, "Applied, and merged with what the user typed meanwhile. ");

@@ -58,6 +58,10 @@ enum status undo_load_steps(struct tools_undo *undo, struct err *err);
 /* -- undo_plan.c ----------------------------------------------------------------------------- */
 
 struct undo_file *undo_find(const struct tools_undo *undo, const char *path);
+void undo_set_result(struct undo_file *file, struct text *taken);
+/* The worst outcome stays; what was said is not said twice. */
+void undo_say(struct undo_file *file, enum tools_undo_outcome outcome, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Pool thread: reads the files and turns the steps back, the last one first. */
 void undo_make_plan(struct tools_undo *undo);
 

@@ -126,18 +126,25 @@ static enum edit_kind kind_of(const struct undo_file *file)
     return file->result ? EDIT_UPDATE : EDIT_DELETE;
 }
 
-/* The person took some of it: what counts is what is there now. */
-static void adopt_what_is_there(struct tools_undo *undo)
+/* The person took some of it, or typed where it was to come: what landed counts, and not what they
+ * typed meanwhile. */
+static void adopt_what_landed(struct tools_undo *undo)
 {
+    struct text *none = text_new(STR(""));
     for (size_t i = 0; i < undo->sent.len; i++) {
         struct undo_file *file = undo->sent.ptr[i];
+        const struct undo_file *from = file->came_from ? file->came_from : file;
         struct document *document =
             document_find_path(undo->tools->env.documents, now_key(&file->now));
+        bool is_whole;
         if (!document || !document->text || !file->result)
             continue;
-        text_unref(file->result);
-        file->result = text_ref(document->text);
+        undo_set_result(file, edit_landed_part(from->now.text ? from->now.text : none,
+                                               document->text, file->result, &is_whole));
+        if (!is_whole)
+            undo_say(file, TOOLS_UNDO_CONFLICT, "some of it stands, where you typed meanwhile");
     }
+    text_unref(none);
 }
 
 static enum status record_file(struct tools_undo *undo, const struct undo_file *file,
@@ -216,10 +223,10 @@ static void on_applied(void *user, const struct host_apply_outcome *outcome)
         end(undo, STATUS_IO, outcome->note);
         return;
     case HOST_PARTIAL:
-        adopt_what_is_there(undo);
+    case HOST_REPAIRED:
+        adopt_what_landed(undo);
         break;
     case HOST_APPLIED:
-    case HOST_REPAIRED:
         break;
     }
     record(undo);

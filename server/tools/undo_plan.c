@@ -14,8 +14,7 @@ struct undo_file *undo_find(const struct tools_undo *undo, const char *path)
     return NULL;
 }
 
-__attribute__((format(printf, 3, 4))) static void
-say(struct undo_file *file, enum tools_undo_outcome outcome, const char *format, ...)
+void undo_say(struct undo_file *file, enum tools_undo_outcome outcome, const char *format, ...)
 {
     va_list args;
     char text[256];
@@ -29,7 +28,7 @@ say(struct undo_file *file, enum tools_undo_outcome outcome, const char *format,
     buf_append_fmt(&file->note, "%s%s", file->note.len ? "; " : "", text);
 }
 
-static void set_result(struct undo_file *file, struct text *taken)
+void undo_set_result(struct undo_file *file, struct text *taken)
 {
     text_unref(file->result);
     file->result = taken;
@@ -40,17 +39,17 @@ static void merge(struct undo_file *file, const struct undo_step *step)
 {
     size_t conflicts = 0;
     if (text_eq(file->result, step->after)) {
-        set_result(file, text_ref(step->before));
+        undo_set_result(file, text_ref(step->before));
         return;
     }
-    set_result(file, edit_merge(step->after, file->result, step->before, &conflicts));
+    undo_set_result(file, edit_merge(step->after, file->result, step->before, &conflicts));
     if (conflicts == 1)
-        say(file, TOOLS_UNDO_CONFLICT, "a place that you changed since stays as it is");
+        undo_say(file, TOOLS_UNDO_CONFLICT, "a place that you changed since stays as it is");
     else if (conflicts)
-        say(file, TOOLS_UNDO_CONFLICT, "%zu places that you changed since stay as they are",
-            conflicts);
+        undo_say(file, TOOLS_UNDO_CONFLICT, "%zu places that you changed since stay as they are",
+                 conflicts);
     else
-        say(file, TOOLS_UNDO_KEPT, "what you typed since is kept");
+        undo_say(file, TOOLS_UNDO_KEPT, "what you typed since is kept");
 }
 
 static void turn_back_update(struct undo_file *file, const struct undo_step *step)
@@ -58,7 +57,7 @@ static void turn_back_update(struct undo_file *file, const struct undo_step *ste
     if (file->result)
         merge(file, step);
     else
-        say(file, TOOLS_UNDO_CONFLICT, "it no longer exists, and is left so");
+        undo_say(file, TOOLS_UNDO_CONFLICT, "it no longer exists, and is left so");
 }
 
 static void turn_back_create(struct undo_file *file, const struct undo_step *step)
@@ -66,29 +65,30 @@ static void turn_back_create(struct undo_file *file, const struct undo_step *ste
     if (!file->result)
         return;
     if (text_eq(file->result, step->after))
-        set_result(file, NULL);
+        undo_set_result(file, NULL);
     else
-        say(file, TOOLS_UNDO_CONFLICT, "you changed it since it was made, so it is not deleted");
+        undo_say(file, TOOLS_UNDO_CONFLICT,
+                 "you changed it since it was made, so it is not deleted");
 }
 
 static void turn_back_delete(struct undo_file *file, const struct undo_step *step)
 {
     if (!file->result)
-        set_result(file, text_ref(step->before));
+        undo_set_result(file, text_ref(step->before));
     else if (!text_eq(file->result, step->before))
-        say(file, TOOLS_UNDO_CONFLICT, "it was made anew since, and is left so");
+        undo_say(file, TOOLS_UNDO_CONFLICT, "it was made anew since, and is left so");
 }
 
 static void turn_back_move(struct undo_file *old, struct undo_file *new,
                            const struct undo_step *step)
 {
     if (!new->result) {
-        say(new, TOOLS_UNDO_CONFLICT, "it no longer exists, so it cannot be moved back");
+        undo_say(new, TOOLS_UNDO_CONFLICT, "it no longer exists, so it cannot be moved back");
         return;
     }
     if (old->result) {
-        say(new, TOOLS_UNDO_CONFLICT, "it is not moved back: %s exists again",
-            old->now.path.display);
+        undo_say(new, TOOLS_UNDO_CONFLICT, "it is not moved back: %s exists again",
+                 old->now.path.display);
         return;
     }
     merge(new, step);
@@ -106,10 +106,10 @@ static void turn_back(struct tools_undo *undo, const struct undo_step *step)
     struct undo_file *new = step->new_path[0] ? undo_find(undo, step->new_path) : NULL;
     struct undo_file *named = new ? new : file;
     if (step->is_lost)
-        say(named, TOOLS_UNDO_NOT_UNDOABLE, "its earlier text is no longer kept");
+        undo_say(named, TOOLS_UNDO_NOT_UNDOABLE, "its earlier text is no longer kept");
     if (file->now.unreadable.len || (new &&new->now.unreadable.len))
-        say(named, TOOLS_UNDO_NOT_UNDOABLE, "it cannot be read: " STR_FMT,
-            STR_ARG(buf_str(&(file->now.unreadable.len ? file : named)->now.unreadable)));
+        undo_say(named, TOOLS_UNDO_NOT_UNDOABLE, "it cannot be read: " STR_FMT,
+                 STR_ARG(buf_str(&(file->now.unreadable.len ? file : named)->now.unreadable)));
     if (named->outcome == TOOLS_UNDO_NOT_UNDOABLE)
         return;
     switch (step->kind) {
@@ -133,7 +133,7 @@ void undo_make_plan(struct tools_undo *undo)
     for (size_t i = 0; i < undo->files.len; i++) {
         struct undo_file *file = undo->files.ptr[i];
         now_read(&file->now, LIMIT_EDIT_FILE_BYTES);
-        set_result(file, text_ref(file->now.text));
+        undo_set_result(file, text_ref(file->now.text));
         file->outcome = TOOLS_UNDO_DONE;
         file->came_from = NULL;
         file->is_moved_away = false;

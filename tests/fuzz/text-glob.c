@@ -4,6 +4,15 @@
 
 #include "fuzz.h"
 
+/* A byte that is no UTF-8 matches itself alone. */
+static size_t decode(struct str s, uint32_t *ret_c)
+{
+    size_t bytes = utf8_decode(s, ret_c);
+    if (bytes == 1 && (unsigned char)s.ptr[0] >= 0x80)
+        *ret_c = 0x200000u + (unsigned char)s.ptr[0];
+    return bytes;
+}
+
 enum { PATTERN_BYTES_MAX = 48, PATH_BYTES_MAX = 24, EXPANSIONS_MAX = 64 };
 
 enum kind { LITERAL, ANY, CLASS, STAR, GLOBSTAR };
@@ -89,7 +98,7 @@ static void expand(const struct chain *chain, struct tokens tokens)
         length = class_length(s);
         token = (struct token){CLASS, 0, str_slice(s, 1, length - 1)};
     } else {
-        length = utf8_decode(s, &token.c);
+        length = decode(s, &token.c);
     }
     tokens.at[tokens.count++] = token;
     expand(&(struct chain){str_skip(s, length), chain->rest}, tokens);
@@ -103,10 +112,10 @@ static bool class_has(struct str s, uint32_t c)
     s = str_skip(s, negated);
     while (s.len > 0) {
         uint32_t from, to;
-        s = str_skip(s, utf8_decode(s, &from));
+        s = str_skip(s, decode(s, &from));
         to = from;
         if (s.len > 1 && s.ptr[0] == '-')
-            s = str_skip(s, 1), s = str_skip(s, utf8_decode(s, &to));
+            s = str_skip(s, 1), s = str_skip(s, decode(s, &to));
         found = found || (from <= c && c <= to);
     }
     return found != negated;
@@ -141,7 +150,7 @@ static bool match(const struct tokens *tokens, size_t at, struct str path, size_
     bool is_start = offset == 0 || path.ptr[offset - 1] == '/';
     bool slash_follows =
         at + 1 < tokens->count && tokens->at[at + 1].kind == LITERAL && tokens->at[at + 1].c == '/';
-    size_t bytes = offset < path.len ? utf8_decode(str_skip(path, offset), &c) : 0;
+    size_t bytes = offset < path.len ? decode(str_skip(path, offset), &c) : 0;
     bool taken = bytes > 0 && accepts(token, c);
     if (token->kind != STAR && token->kind != GLOBSTAR)
         return taken && match(tokens, at + 1, path, offset + bytes);

@@ -6,6 +6,15 @@
 
 #include "fuzz.h"
 
+/* A byte that is no UTF-8 matches itself alone. */
+static size_t decode(struct str s, uint32_t *ret_c)
+{
+    size_t bytes = utf8_decode(s, ret_c);
+    if (bytes == 1 && (unsigned char)s.ptr[0] >= 0x80)
+        *ret_c = 0x200000u + (unsigned char)s.ptr[0];
+    return bytes;
+}
+
 enum { FILE_BYTES_MAX = 64, PATH_BYTES_MAX = 24, STEPS_MAX = 100000 };
 
 static unsigned steps;
@@ -23,7 +32,7 @@ static bool match(struct str p, struct str s, bool starts)
     uint32_t pc, sc;
     if (++steps > STEPS_MAX || p.len == 0)
         return s.len == 0;
-    size_t taken = s.len > 0 ? utf8_decode(s, &sc) : 0;
+    size_t taken = s.len > 0 ? decode(s, &sc) : 0;
     if (p.ptr[0] == '*') {
         size_t stars = 1;
         while (stars < p.len && p.ptr[stars] == '*')
@@ -44,10 +53,10 @@ static bool match(struct str p, struct str s, bool starts)
         return false;
     if (p.ptr[0] == '?')
         return sc != '/' && match(str_skip(p, 1), str_skip(s, taken), false);
-    size_t length = utf8_decode(p, &pc);
+    size_t length = decode(p, &pc);
     if (pc == '\\') {
         p = str_skip(p, 1);
-        length = utf8_decode(p, &pc);
+        length = decode(p, &pc);
     }
     return pc == sc && match(str_skip(p, length), str_skip(s, taken), pc == '/');
 }

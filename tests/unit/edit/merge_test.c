@@ -122,3 +122,81 @@ Test(merge, without_conflict_it_is_the_same_from_both_sides)
         text_unref(other);
     }
 }
+
+/* -- Where neither side may lose anything --------------------------------------------------------
+ */
+
+static const struct {
+    const char *base, *mine, *theirs, *merged;
+    size_t conflicts;
+} both_rows[] = {
+    {"a\nb\nc\n", "A\nb\nc\n", "a\nb\nC\n", "A\nb\nC\n", 0},
+    /* touching lines are apart */
+    {"a\nb\nc\n", "A\nb\nc\n", "a\nB\nc\n", "A\nB\nc\n", 0},
+    {"a\nb\nc\n", "a\nB\nc\n", "A\nb\nc\n", "A\nB\nc\n", 0},
+    {"a\nb\n", "a\nx\nb\n", "a\nB\n", "a\nx\nB\n", 0},
+    {"a\nb\n", "a\nB\n", "a\nx\nb\n", "a\nx\nB\n", 0},
+    {"a\nb\n", "a\nb\nx\n", "a\nB\n", "a\nB\nx\n", 0},
+    /* the same lines: both stand, what is the same once */
+    {"a\nb\nc\n", "A\nb\nc\n", "X\nb\nc\n", "A\nX\nb\nc\n", 1},
+    {"a\nb\n", "a\nx\nb\n", "a\ny\nb\n", "a\nx\ny\nb\n", 1},
+    {"a\nb\n", "a\nx\ny\nb\n", "a\ny\nz\nb\n", "a\nx\ny\nz\nb\n", 1},
+    {"a\nb\nc\n", "a\nc\n", "a\nB\nc\n", "a\nB\nc\n", 1},
+    {"a\rb\r", "a1\rb\r", "a2\rb\r", "a1\ra2\rb\r", 1},
+    {"a", "b", "c", "b\nc", 1},
+};
+
+Test(merge, both_are_kept)
+{
+    for (size_t i = 0; i < array_count(both_rows); i++) {
+        struct text *base = text_new(str_from(both_rows[i].base));
+        struct text *mine = text_new(str_from(both_rows[i].mine));
+        struct text *theirs = text_new(str_from(both_rows[i].theirs));
+        size_t conflicts = 99;
+        struct text *merged = edit_merge_both(base, mine, theirs, &conflicts);
+
+        cr_assert(str_eq_c(text_bytes(merged), both_rows[i].merged), "row %zu: " STR_FMT, i,
+                  STR_ARG(text_bytes(merged)));
+        cr_assert_eq(conflicts, both_rows[i].conflicts, "row %zu: %zu conflicts", i, conflicts);
+        text_unref(base);
+        text_unref(mine);
+        text_unref(theirs);
+        text_unref(merged);
+    }
+}
+
+/* -- What landed of an edit ----------------------------------------------------------------------
+ */
+
+static const struct {
+    const char *before, *now, *planned, *part;
+    bool is_whole;
+} part_rows[] = {
+    {"a\nb\nc\n", "A\nb\nC\n", "A\nb\nC\n", "A\nb\nC\n", true},
+    {"a\nb\nc\n", "A\nb\nc\n", "A\nb\nC\n", "A\nb\nc\n", false},
+    {"a\nb\nc\n", "a\nb\nc\n", "A\nb\nC\n", "a\nb\nc\n", false},
+    /* what the person typed meanwhile is no part of it */
+    {"a\nb\nc\nd\ne\n", "A\nb\nmine\nc\nd\ne\n", "A\nb\nc\nd\nE\n", "A\nb\nc\nd\ne\n", false},
+    {"a\nb\nc\nd\n", "A\nb\nmine\nc\nd\n", "A\nb\nc\nd\n", "A\nb\nc\nd\n", true},
+    /* half a hunk counts as all of it */
+    {"", "one\n", "one\ntwo\n", "one\ntwo\n", false},
+};
+
+Test(merge, the_part_that_landed)
+{
+    for (size_t i = 0; i < array_count(part_rows); i++) {
+        struct text *before = text_new(str_from(part_rows[i].before));
+        struct text *now = text_new(str_from(part_rows[i].now));
+        struct text *planned = text_new(str_from(part_rows[i].planned));
+        bool is_whole;
+        struct text *part = edit_landed_part(before, now, planned, &is_whole);
+
+        cr_assert_eq(is_whole, part_rows[i].is_whole, "row %zu", i);
+        cr_assert(str_eq_c(text_bytes(part), part_rows[i].part), "row %zu: " STR_FMT, i,
+                  STR_ARG(text_bytes(part)));
+        text_unref(before);
+        text_unref(now);
+        text_unref(planned);
+        text_unref(part);
+    }
+}

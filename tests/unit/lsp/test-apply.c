@@ -122,6 +122,67 @@ Test(apply, a_stale_edit_is_put_right)
     check_repair("{'workspace':{'applyEdit':true}}", 0, true);
 }
 
+/* The edit came late and replaced the line in which the person had typed: the text is as planned, and
+ * yet what they typed is gone. */
+Test(apply, what_the_edit_replaced_comes_back)
+{
+    static const char here[] = "one\ntwo and mine\nthree\nfour\nfive\n";
+    static const char kept[] = "one\ntwo and mine\nthree\nfour\nFIVE\n";
+    static const struct {
+        const char *typed[2]; /* the last of them is on the screen when the edit comes */
+        const char *corrected;
+    } rows[] = {
+        {{here, NULL}, kept},
+        {{typed, here}, kept},
+        {{here, before}, NULL}, /* taken back */
+    };
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct editor e;
+        struct editor_message *edit = begin(&e, editor_full);
+        editor_type(&e, "a.c", 2, rows[i].typed[0]);
+        if (rows[i].typed[1])
+            editor_type(&e, "a.c", 3, rows[i].typed[1]);
+        editor_type(&e, "a.c", 4, after);
+        editor_answer(&e, edit, yes);
+        if (rows[i].corrected) {
+            edit = editor_wait(&e, "workspace/applyEdit");
+            editor_type(&e, "a.c", 5, rows[i].corrected);
+            editor_answer(&e, edit, yes);
+        }
+        editor_judged(&e, rows[i].corrected ? HOST_REPAIRED : HOST_APPLIED);
+        if (rows[i].corrected)
+            assert_has(e.note.ptr, "the user's were kept");
+        editor_finish(&e);
+    }
+}
+
+/* Line 4 is beyond a text that has become shorter: there it goes to the end. */
+Test(apply, a_stale_edit_beyond_the_end_is_put_right)
+{
+    struct editor e;
+    struct editor_message *edit = begin(&e, editor_full);
+    editor_type(&e, "a.c", 2, "two\nthree\nfour\nfive\n");
+    editor_type(&e, "a.c", 3, "two\nTWO\nfour\nfive\nFIVE\n");
+    editor_answer(&e, edit, yes);
+    edit = editor_wait(&e, "workspace/applyEdit");
+    editor_type(&e, "a.c", 4, "two\nthree\nfour\nFIVE\n");
+    editor_answer(&e, edit, yes);
+    editor_judged(&e, HOST_REPAIRED);
+    editor_finish(&e);
+}
+
+/* The text is what it was, but not the version: the person typed and took it back. */
+Test(apply, refused_for_a_version_that_moved)
+{
+    struct editor e;
+    struct editor_message *edit = begin(&e, editor_full);
+    editor_type(&e, "a.c", 2, typed);
+    editor_type(&e, "a.c", 3, before);
+    editor_answer(&e, edit, no);
+    editor_judged(&e, HOST_NOT_APPLIED);
+    editor_finish(&e);
+}
+
 /* The person types on while it is put right, and the editor refuses the correction: once more. */
 Test(apply, a_refused_correction_is_made_again)
 {
