@@ -351,6 +351,21 @@ static size_t count_spans(const struct text *before, const struct text *after)
     return count;
 }
 
+/* New lines of the plan are in the text. */
+static bool has_some(const struct planned *plan, const struct text *now)
+{
+    struct edit_spans spans = {0};
+    bool found = false;
+    edit_spans_between(plan->before, plan->after, &spans);
+    for (size_t i = 0; !found && i < spans.spans.len; i++) {
+        struct str with = spans.spans.ptr[i].with;
+        found = with.len > 0 && str_find(text_bytes(now), with, 0) != STR_NONE &&
+                str_find(text_bytes(plan->before), with, 0) == STR_NONE;
+    }
+    edit_spans_finish(&spans);
+    return found;
+}
+
 /* Nothing of the plan is in the text: what changed there is the person's own typing (Neovim skips a
  * stale edit and says it was applied). */
 static bool is_skipped(const struct apply_job *job, const struct apply_file *file)
@@ -363,7 +378,8 @@ static bool is_skipped(const struct apply_job *job, const struct apply_file *fil
         return false;
     size_t conflicts = 0;
     struct text *merged = edit_merge(plan->before, now, plan->after, &conflicts);
-    bool skipped = count_spans(now, merged) + conflicts >= count_spans(plan->before, plan->after);
+    bool skipped = count_spans(now, merged) + conflicts >= count_spans(plan->before, plan->after) &&
+                   !has_some(plan, now);
     text_unref(merged);
     text_unref(now);
     return skipped;

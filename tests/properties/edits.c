@@ -562,7 +562,8 @@ static void choose_habits(struct play *p, struct habits *habits)
     };
     if (habits->stale == STALE_SKIP || habits->stale == STALE_NEOVIM)
         habits->is_late = false; /* each edit that is skipped would be waited for */
-    habits->takes_part = habits->stale == STALE_REFUSE && random_once(&p->random, 4);
+    habits->takes_part = habits->stale == STALE_REFUSE &&
+                         p->stage->server->client.document_changes && random_once(&p->random, 4);
 }
 
 static void read_again(struct play *p, const char *name)
