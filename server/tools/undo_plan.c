@@ -139,7 +139,8 @@ void undo_make_plan(struct tools_undo *undo)
         file->is_moved_away = false;
         buf_clear(&file->note);
         if (file->is_touched)
-            say(file, TOOLS_UNDO_NOT_UNDOABLE,
+            undo_say(
+                file, TOOLS_UNDO_NOT_UNDOABLE,
                 "a command changed it, and its earlier text is not known: look at it yourself");
     }
     for (size_t i = undo->steps.len; i-- > 0;)
