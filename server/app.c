@@ -314,6 +314,7 @@ static const char *tier_name(enum policy_tier tier)
     static const char *const names[] = {
         [TIER_UNKNOWN] = "not tested yet",
         [TIER_BUBBLEWRAP] = "bubblewrap",
+        [TIER_LANDLOCK] = "landlock, the weaker one: commands that may write ask",
         [TIER_EXTERNAL] = "external",
         [TIER_NONE] = "none: every command asks",
     };

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <lanebridge/loop.h>
+#include <lanebridge/policy.h>
 
 #include "cli/cli.h"
 
@@ -93,6 +94,9 @@ static void complain_of_command(const char *name)
 
 int main(int argc, char **argv)
 {
+    /* Before anything else: it is started for commands that run outside the sandbox. */
+    if (argc >= 2 && strcmp(argv[1], "confine") == 0)
+        return policy_confine_main(argc - 1, argv + 1);
     loop_prepare_process();
     if (argc < 2) {
         print_help(stderr);

@@ -87,13 +87,20 @@ enum status policy_rule_delete_id(struct policy *policy, struct str id, struct e
 void policy_fingerprint(struct str shown, char ret_hex[SHA256_HEX_BYTES]);
 
 /* -- Sandbox --------------------------------------------------------------------------------------------------- */
-enum policy_tier { TIER_UNKNOWN, TIER_BUBBLEWRAP, TIER_EXTERNAL, TIER_NONE };
-/* Runs the self-test (blocking, about 10 ms; call it in work), remembered afterwards. On TIER_NONE `err`
- * says why and what to do ("install bubblewrap", "user namespaces are forbidden here: …"). */
+/* LANDLOCK is the weaker one: protected names can be written and nothing is shown of the screen, so what
+ * may write asks. */
+enum policy_tier { TIER_UNKNOWN, TIER_BUBBLEWRAP, TIER_LANDLOCK, TIER_EXTERNAL, TIER_NONE };
+/* Runs the self-test (blocking, about 10 ms; call it in work), remembered afterwards, and what passed is
+ * remembered until the machine starts anew. On TIER_LANDLOCK and TIER_NONE `err` says why it is not
+ * bubblewrap and what to do ("install bubblewrap", "user namespaces are forbidden here: …"). */
 enum policy_tier policy_sandbox_test(struct policy *policy, struct err *err);
 /* The bubblewrap that the test found, or NULL. */
 const char *policy_sandbox_program(const struct policy *policy);
 enum policy_tier policy_sandbox_tier(const struct policy *policy);     /* TIER_UNKNOWN before the test */
+bool policy_tier_confines(enum policy_tier tier);    /* BUBBLEWRAP, LANDLOCK */
+/* `lanebridge confine …`, the child's side of a command that bubblewrap does not hold: ends what it leaves
+ * behind, also when the server is killed. Only policy_launch_build knows its arguments. */
+int policy_confine_main(int argc, char **argv);
 
 struct policy_guard;
 /* A file whose text on the screen differs from the disk: bound read-only from `fd` (a memfd, at 0). */
@@ -111,7 +118,8 @@ struct policy_launch {
     char *masked;             /* owned: secret files hidden from the command, one a line; NULL none */
 };
 /* sandboxed false builds the plain launch (only after an approval). Command runs under
- * /bin/bash --noprofile --norc -c. `guard` has looked at the folders already; NULL: this looks itself,
+ * /bin/bash --noprofile --norc -c; where bubblewrap does not hold it, as a child of `confine` in this very
+ * program. `guard` has looked at the folders already; NULL: this looks itself,
  * which blocks. Errors: STATUS_UNSUPPORTED when the tier cannot. */
 enum status policy_launch_build(struct policy *policy, const struct policy_command *command,
                                 struct policy_guard *guard, const struct policy_bind *binds,

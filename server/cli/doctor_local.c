@@ -244,6 +244,7 @@ static void tell_tier(struct doctor *doctor, struct doctor_line *line, enum poli
 {
     static const char *const names[] = {[TIER_UNKNOWN] = "unknown",
                                         [TIER_BUBBLEWRAP] = "bubblewrap",
+                                        [TIER_LANDLOCK] = "landlock",
                                         [TIER_EXTERNAL] = "external",
                                         [TIER_NONE] = "none"};
     bool off = doctor->config->sandbox_mode == SANDBOX_OFF;
@@ -254,7 +255,7 @@ static void tell_tier(struct doctor *doctor, struct doctor_line *line, enum poli
         doctor_ok(line, "sandbox.mode is \"external\": commands run here as they are, because this "
                         "container is the sandbox");
     else
-        doctor_tell_error(line, off ? DOCTOR_WARN : DOCTOR_FAIL, err->text,
+        doctor_tell_error(line, off || tier == TIER_LANDLOCK ? DOCTOR_WARN : DOCTOR_FAIL, err->text,
                           "see the guide, \"Sandbox\"");
 }
 

@@ -10,7 +10,6 @@ static const char *const passed[] = {"LANG", "LANGUAGE", "LC_ALL",  "LC_CTYPE", 
 /* No colours, no pagers, no questions on a terminal that is not there. */
 static const char *const fixed[] = {
     "SHELL=/bin/bash",
-    "TMPDIR=/tmp",
     "TERM=dumb",
     "NO_COLOR=1",
     "PAGER=cat",
@@ -85,7 +84,8 @@ static void push_ours(struct policy_strings *env, const char *name)
         push_pair(env, name, value);
 }
 
-char **environment_make(const struct policy *policy, const char *cache_folder)
+char **environment_make(const struct policy *policy, const char *cache_folder,
+                        const char *tmp_folder)
 {
     struct policy_strings env = {0};
     struct buf path = {0};
@@ -93,6 +93,7 @@ char **environment_make(const struct policy *policy, const char *cache_folder)
     push_pair(&env, "PATH", path.ptr);
     buf_finish(&path);
     push_pair(&env, "HOME", policy->env->home);
+    push_pair(&env, "TMPDIR", tmp_folder ? tmp_folder : "/tmp");
     for (size_t i = 0; i < array_count(passed); i++)
         push_ours(&env, passed[i]);
     for (size_t i = 0; i < array_count(fixed); i++)

@@ -37,6 +37,7 @@ struct policy_guard {
     struct policy_strings secrets; /* paths, as in records */
     char *quarantine;              /* made when it is needed */
     bool git;                      /* the command may write the git directories */
+    bool fixes;                    /* the sandbox makes what is_top read-only */
     bool is_cut;                   /* the walk after it did not see everything */
 };
 

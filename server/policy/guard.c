@@ -73,8 +73,8 @@ static void record_before(struct walk *walk, const struct guard_root *root, stru
     record->is_top = !root->is_git && is_at_top(relative) && walk->tops < TOP_COUNT &&
                      !(is_git && walk->guard->git);
     walk->tops += record->is_top;
-    record->is_fixed =
-        record->is_top && (S_ISREG(record->st.st_mode) || S_ISDIR(record->st.st_mode));
+    record->is_fixed = record->is_top && walk->guard->fixes &&
+                       (S_ISREG(record->st.st_mode) || S_ISDIR(record->st.st_mode));
     if (!record->is_fixed)
         keep_content(walk, root, relative, record);
 }
@@ -235,6 +235,7 @@ struct policy_guard *policy_guard_new(const struct policy *policy,
     struct policy_guard *guard = mem_new(struct policy_guard);
     guard->census = policy->census;
     guard->git = command && command->git;
+    guard->fixes = policy_sandbox_tier(policy) != TIER_LANDLOCK;
     for (size_t i = 0; i < workspace_root_count(policy->workspace); i++) {
         const struct workspace_root *root = workspace_root_at(policy->workspace, i);
         add_root(guard, root->path, root->confirmed, false);

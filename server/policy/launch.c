@@ -14,11 +14,9 @@ static const char limits[] = "ulimit -c 0; ulimit -f 16777216; ulimit -t 3600; {
 /* A fork bomb ends here. Before Linux 5.14 all of the user's processes counted, not the sandbox's.
  */
 static const char limit_processes[] = "ulimit -u 4096; ";
-static const char limits_outside[] = "cd -- \"$2\" || exit 126; ulimit -c 0; ";
-/* Outside the sandbox bash leads the session that libuv made, and makes the terminal its own by
- * opening it. In it bubblewrap's init leads; util-linux makes another session, with the terminal.
- */
-static const char take_terminal[] = "exec 0<>/proc/self/fd/0 1>&0 2>&0; ";
+static const char change_folder[] = "cd -- \"$2\" || exit 126; ";
+static const char limits_outside[] = "ulimit -c 0; ";
+/* In bubblewrap its init leads the session; util-linux makes another, with the terminal. */
 static const char *const new_session[] = {"/usr/bin/setsid", "--ctty"};
 /* What the command is stays an argument, never part of this text. A second shell would cost a
  * millisecond. */
@@ -60,26 +58,34 @@ static enum status make_cache_folder(const struct policy *policy, struct str wor
 }
 
 static void push_shell(struct policy_strings *argv, const struct policy_command *command,
-                       bool sandboxed)
+                       enum policy_tier tier)
 {
     static const char *const shell[] = {"/bin/bash", "--noprofile", "--norc", "-c"};
+    bool has_own_count = tier == TIER_BUBBLEWRAP && counts_processes();
     struct buf script = {0};
-    for (size_t i = 0; command->tty && sandboxed && i < array_count(new_session); i++)
+    for (size_t i = 0; command->tty && tier == TIER_BUBBLEWRAP && i < array_count(new_session); i++)
         strings_push(argv, new_session[i]);
     for (size_t i = 0; i < array_count(shell); i++)
         strings_push(argv, shell[i]);
-    if (command->tty && !sandboxed)
-        buf_append_c(&script, take_terminal);
-    buf_append_c(&script, sandboxed ? limits : limits_outside);
-    if (sandboxed && counts_processes())
-        buf_append_c(&script, limit_processes);
+    buf_append_c(&script, tier == TIER_BUBBLEWRAP ? "" : change_folder);
+    buf_append_c(&script, policy_tier_confines(tier) ? limits : limits_outside);
+    buf_append_c(&script, has_own_count ? limit_processes : "");
     buf_append_c(&script, go);
     strings_push(argv, script.ptr);
     strings_push(argv, "/bin/bash");
     strings_push_str(argv, command->command);
-    if (!sandboxed)
+    if (tier != TIER_BUBBLEWRAP)
         strings_push_str(argv, command->workdir);
     buf_finish(&script);
+}
+
+/* What ends with the command, and before Landlock also what confines it. */
+static void push_confine(struct policy_strings *argv, const struct policy_command *command)
+{
+    strings_push(argv, CONFINE_PROGRAM);
+    strings_push(argv, "confine");
+    if (command->tty)
+        strings_push(argv, "--tty");
 }
 
 static int free_child_fd(const struct policy_bind *binds, size_t count)
@@ -98,7 +104,7 @@ static enum status check(struct policy *policy, const struct policy_command *com
         return err_set(err, STATUS_INVALID, "a command cannot hold a NUL byte");
     if (!sandboxed)
         return STATUS_OK;
-    if (policy_sandbox_tier(policy) != TIER_BUBBLEWRAP)
+    if (!policy_tier_confines(policy_sandbox_tier(policy)))
         return err_set(err, STATUS_UNSUPPORTED, "there is no sandbox to run the command in: %s",
                        policy->tier_reason.text[0] ? policy->tier_reason.text
                                                    : "it was not tested yet");
@@ -130,9 +136,19 @@ static enum status build_sandboxed(struct policy *policy, const struct policy_co
         .cache_folder = cache,
         .seccomp_child_fd = launch->seccomp_child_fd,
     };
-    enum status status = sandbox_build(policy, &request, argv, &masked, err);
+    enum policy_tier tier = policy_sandbox_tier(policy);
+    enum seccomp_kind kind =
+        tier == TIER_LANDLOCK ? landlock_seccomp_kind(command) : SECCOMP_BUBBLEWRAP;
+    enum status status = STATUS_OK;
+    if (tier == TIER_LANDLOCK) {
+        push_confine(argv, command);
+        landlock_build(policy, &request, argv);
+        strings_push(argv, "--");
+    } else {
+        status = sandbox_build(policy, &request, argv, &masked, err);
+    }
     if (status == STATUS_OK) {
-        launch->seccomp_fd = seccomp_make_fd(&policy->filter, err);
+        launch->seccomp_fd = seccomp_make_fd(&policy->filters[kind], err);
         status = launch->seccomp_fd < 0 ? STATUS_IO : STATUS_OK;
     }
     launch->masked = masked.len ? buf_take(&masked) : NULL;
@@ -148,23 +164,33 @@ enum status policy_launch_build(struct policy *policy, const struct policy_comma
 {
     struct policy_launch launch = {.seccomp_fd = -1, .sandboxed = sandboxed};
     struct policy_strings argv = {0};
-    struct buf cache = {0};
+    struct buf cache = {0}, tmp = {0};
     enum status status = check(policy, command, sandboxed, err);
     if (status == STATUS_OK && sandboxed)
         status = make_cache_folder(policy, command->workdir, &cache, err);
     if (status == STATUS_OK && sandboxed)
         status = build_sandboxed(policy, command, guard, binds, bind_count, cache.ptr, &argv,
                                  &launch, err);
+    enum policy_tier tier = sandboxed ? policy_sandbox_tier(policy) : TIER_NONE;
+    if (status == STATUS_OK && tier == TIER_LANDLOCK) {
+        path_append_join(&tmp, buf_str(&cache), STR("tmp"));
+        status = config_make_folder(tmp.ptr, err);
+    }
     if (status == STATUS_OK) {
-        push_shell(&argv, command, sandboxed);
+        if (!sandboxed) {
+            push_confine(&argv, command);
+            strings_push(&argv, "--");
+        }
+        push_shell(&argv, command, tier);
         launch.argv = strings_take(&argv);
-        launch.env = environment_make(policy, cache.ptr);
+        launch.env = environment_make(policy, cache.ptr, tmp.ptr);
         *ret_launch = launch;
     } else {
         policy_launch_finish(&launch);
     }
     strings_finish(&argv);
     buf_finish(&cache);
+    buf_finish(&tmp);
     return status;
 }
 

@@ -4,6 +4,16 @@
 
 #include <lanebridge/policy.h>
 
+/* What Landlock leaves open is more: all sockets but those of an approved network, and for a
+ * command that only reads every way to change a file's mode, owner or times. */
+enum seccomp_kind {
+    SECCOMP_BUBBLEWRAP,
+    SECCOMP_LANDLOCK_READ,
+    SECCOMP_LANDLOCK_WRITE,
+    SECCOMP_LANDLOCK_NETWORK,
+    SECCOMP_KINDS_COUNT,
+};
+
 /* A rule the user chose, or wrote into the settings. */
 struct rule {
     enum policy_scope scope;
@@ -19,14 +29,14 @@ struct policy {
     const struct config *config;
     const struct workspace *workspace;
     const struct config_env *env;
-    int mode;                        /* -1: the config's */
-    enum policy_tier tier;           /* written by the self-test's thread: atomic */
-    enum config_sandbox tested_mode; /* written before tier */
-    struct err tier_reason;          /* written before tier */
-    char *bwrap;                     /* absolute path, set by the self-test */
-    struct buf filter;               /* the seccomp program, set by the self-test */
-    bool bwrap_has_size;             /* it knows --size, set by the self-test */
-    struct census *census;           /* what walks of the folders remember */
+    int mode;                                /* -1: the config's */
+    enum policy_tier tier;                   /* written by the self-test's thread: atomic */
+    enum config_sandbox tested_mode;         /* written before tier */
+    struct err tier_reason;                  /* written before tier */
+    char *bwrap;                             /* absolute path, set by the self-test */
+    struct buf filters[SECCOMP_KINDS_COUNT]; /* the seccomp programs, set by the self-test */
+    bool bwrap_has_size;                     /* it knows --size, set by the self-test */
+    struct census *census;                   /* what walks of the folders remember */
     VEC(struct rule) rules;
     struct { /* the remembered rules as they were read last */
         uint64_t device, inode, size;
@@ -123,12 +133,14 @@ const char *guard_next_secret(const struct policy_guard *guard, size_t *position
 void sockets_find(struct policy_strings *ret_paths);
 
 /* -- seccomp.c -- */
-enum status seccomp_make_filter(struct buf *ret_program, struct err *err);
+enum status seccomp_make_filter(enum seccomp_kind kind, struct buf *ret_program, struct err *err);
 /* A descriptor at 0 that holds the bytes; -1 with err set. */
 int seccomp_make_fd(const struct buf *program, struct err *err);
 
 /* -- environment.c -- */
-char **environment_make(const struct policy *policy, const char *cache_folder);
+/* tmp_folder NULL: /tmp */
+char **environment_make(const struct policy *policy, const char *cache_folder,
+                        const char *tmp_folder);
 /* PATH without relative and empty parts. */
 void environment_append_path(struct buf *out);
 
@@ -145,6 +157,16 @@ struct sandbox_request {
 };
 enum status sandbox_build(const struct policy *policy, const struct sandbox_request *request,
                           struct policy_strings *argv, struct buf *masked, struct err *err);
+/* Everything that is masked wherever it lies, if it exists; as written, links and all. */
+void sandbox_masks(const struct policy *policy, struct policy_strings *ret_paths);
 enum { SANDBOX_SECCOMP_FD = 3 };
+
+/* -- confine.c, landlock.c -- */
+int landlock_version(void); /* negative: there is none */
+void landlock_build(const struct policy *policy, const struct sandbox_request *request,
+                    struct policy_strings *argv);
+bool landlock_only_reads(const struct policy_command *command);
+enum seccomp_kind landlock_seccomp_kind(const struct policy_command *command);
+#define CONFINE_PROGRAM "/proc/self/exe"
 
 #endif

@@ -28,7 +28,8 @@ void policy_free(struct policy *policy)
         mem_free(policy->secrets.ptr[i]);
     }
     vec_finish(&policy->secrets);
-    buf_finish(&policy->filter);
+    for (size_t i = 0; i < SECCOMP_KINDS_COUNT; i++)
+        buf_finish(&policy->filters[i]);
     mem_free(policy->bwrap);
     census_free(policy->census);
     mem_free(policy);
@@ -200,6 +201,11 @@ static const char *reason_to_ask(const struct policy *policy, const struct polic
         return "it wants to use the network";
     if (tier == TIER_BUBBLEWRAP || tier == TIER_EXTERNAL)
         return NULL;
+    if (tier == TIER_LANDLOCK)
+        return landlock_only_reads(command) ? NULL
+                                            : "the sandbox here is the weaker one (Landlock: it "
+                                              "does not protect .git and the "
+                                              "like), so commands that may write ask";
     return tier == TIER_UNKNOWN ? "the sandbox has not been tested yet"
                                 : "there is no sandbox here, so every command asks";
 }

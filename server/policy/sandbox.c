@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 
 enum { SOCKETS_COUNT = 64 };      /* each costs a mount */
 #define SCRATCH_BYTES (256 * MIB) /* of a private /tmp, at least; else a quarter of the memory */
@@ -45,6 +46,8 @@ static const char *const host_masks[] = {"/tmp", "/run", "/var/run", "/var/tmp"}
  */
 static const char *const run_kept[] = {"/run/current-system", "/run/wrappers",
                                        "/run/opengl-driver"};
+static const char *const proc_kept_from_root[] = {"/proc/sys", "/proc/sysrq-trigger", "/proc/irq",
+                                                  "/proc/bus", "/proc/fs"};
 static const char *const run_for_network[] = {"/run/systemd/resolve", "/run/NetworkManager",
                                               "/run/resolvconf"};
 
@@ -97,16 +100,28 @@ static void add_below(struct build *b, const char *folder, const char *name, boo
     buf_finish(&path);
 }
 
+void sandbox_masks(const struct policy *policy, struct policy_strings *ret_paths)
+{
+    for (size_t i = 0; i < array_count(host_masks); i++)
+        strings_push(ret_paths, host_masks[i]);
+    for (size_t i = 0; i < array_count(home_masks); i++) {
+        struct buf path = {0};
+        path_append_join(&path, str_from(policy->env->home), str_from(home_masks[i]));
+        vec_push(ret_paths, buf_take(&path));
+    }
+    strings_push(ret_paths, policy->env->state_folder);
+    strings_push(ret_paths, policy->env->config_file);
+}
+
 static void find_mounts(struct build *b)
 {
     const struct policy *policy = b->policy;
     const struct config_strings *extra = &policy->config->sandbox_writable;
-    for (size_t i = 0; i < array_count(host_masks); i++)
-        add_mount(b, host_masks[i], true);
-    for (size_t i = 0; i < array_count(home_masks); i++)
-        add_below(b, policy->env->home, home_masks[i], true);
-    add_mount(b, policy->env->state_folder, true);
-    add_mount(b, policy->env->config_file, true);
+    struct policy_strings masks = {0};
+    sandbox_masks(policy, &masks);
+    for (size_t i = 0; i < masks.len; i++)
+        add_mount(b, masks.ptr[i], true);
+    strings_finish(&masks);
     for (size_t i = 0; i < workspace_root_count(policy->workspace); i++) {
         const struct workspace_root *root = workspace_root_at(policy->workspace, i);
         if (root->confirmed)
@@ -177,6 +192,10 @@ static void push_mounts(struct build *b)
         push_mount(b, i);
     push2(b, "--dev", "/dev");
     push2(b, "--proc", "/proc");
+    /* bubblewrap takes them for read-only, because the folders are; root may write the files in
+     * them, without any capability: core_pattern runs a program outside. */
+    for (size_t k = 0; geteuid() == 0 && k < array_count(proc_kept_from_root); k++)
+        push3(b, "--ro-bind-try", proc_kept_from_root[k], proc_kept_from_root[k]);
     for (; i < b->mounts.len; i++)
         push_mount(b, i);
     for (i = 0; i < array_count(run_kept); i++)

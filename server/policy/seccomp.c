@@ -6,6 +6,7 @@
 #include "policy-internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/sched.h>
 #include <seccomp.h>
@@ -59,6 +60,21 @@ static const struct denial denials[] = {
     {"finit_module", EPERM},
     {"delete_module", EPERM},
     {"vhangup", EPERM},
+};
+
+/* Beside Landlock, which knows neither modes nor owners nor the shared memory of other programs. */
+static const struct denial landlock_denials[] = {
+    {"openat2", ENOSYS}, /* its flags are behind a pointer */
+    {"truncate", EPERM}, {"process_vm_readv", EPERM}, {"process_vm_writev", EPERM},
+    {"ptrace", EPERM},   {"shmget", EPERM},           {"shmat", EPERM},
+    {"semget", EPERM},   {"msgget", EPERM},           {"mq_open", EPERM},
+};
+static const struct denial read_denials[] = {
+    {"chmod", EPERM},        {"fchmod", EPERM},       {"fchmodat", EPERM},  {"fchmodat2", EPERM},
+    {"chown", EPERM},        {"fchown", EPERM},       {"lchown", EPERM},    {"fchownat", EPERM},
+    {"setxattr", EPERM},     {"lsetxattr", EPERM},    {"fsetxattr", EPERM}, {"removexattr", EPERM},
+    {"lremovexattr", EPERM}, {"fremovexattr", EPERM}, {"utime", EPERM},     {"utimes", EPERM},
+    {"utimensat", EPERM},    {"futimesat", EPERM},
 };
 
 /* A name that this libseccomp does not know is of a newer kernel than it can filter. */
@@ -123,14 +139,58 @@ static int deny_flags(scmp_filter_ctx filter)
     return failed;
 }
 
-static int fill(scmp_filter_ctx filter)
+/* Landlock's own ports came late and leave UDP; a socket of a program of the host is a file to it.
+ * A pair of sockets is still to be had. */
+static int deny_sockets(scmp_filter_ctx filter, enum seccomp_kind kind)
+{
+    if (kind != SECCOMP_LANDLOCK_NETWORK)
+        return deny(filter, "socket", EACCES);
+    int failed = deny_families(filter);
+    return failed ? failed
+                  : deny_if(filter, SCMP_SYS(socket), EACCES, compare(0, SCMP_CMP_EQ, AF_UNIX, 0));
+}
+
+/* Landlock before its third version does not see that reading may empty a file. */
+static int deny_emptying(scmp_filter_ctx filter)
+{
+    const scmp_datum_t mask = O_TRUNC | O_ACCMODE;
+    int failed = deny_if(filter, SCMP_SYS(openat), EPERM,
+                         compare(2, SCMP_CMP_MASKED_EQ, mask, O_TRUNC | O_RDONLY));
+    if (!failed)
+        failed = deny_if(filter, SCMP_SYS(open), EPERM,
+                         compare(1, SCMP_CMP_MASKED_EQ, mask, O_TRUNC | O_RDONLY));
+    return failed;
+}
+
+static int deny_all(scmp_filter_ctx filter, const struct denial *list, size_t count)
+{
+    int failed = 0;
+    for (size_t i = 0; i < count && !failed; i++)
+        failed = deny(filter, list[i].name, list[i].errno_value);
+    return failed;
+}
+
+static int fill_for_landlock(scmp_filter_ctx filter, enum seccomp_kind kind)
+{
+    int failed = deny_all(filter, landlock_denials, array_count(landlock_denials));
+    if (!failed && kind == SECCOMP_LANDLOCK_READ)
+        failed = deny_all(filter, read_denials, array_count(read_denials));
+    if (!failed)
+        failed = deny_sockets(filter, kind);
+    return failed ? failed : deny_emptying(filter);
+}
+
+static int fill(scmp_filter_ctx filter, enum seccomp_kind kind)
 {
     int failed = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
-    for (size_t i = 0; i < array_count(denials) && !failed; i++)
-        failed = deny(filter, denials[i].name, denials[i].errno_value);
     if (!failed)
-        failed = deny_families(filter);
-    return failed ? failed : deny_flags(filter);
+        failed = deny_all(filter, denials, array_count(denials));
+    if (!failed)
+        failed = deny_flags(filter);
+    if (!failed)
+        failed =
+            kind == SECCOMP_BUBBLEWRAP ? deny_families(filter) : fill_for_landlock(filter, kind);
+    return failed;
 }
 
 static int export_program(scmp_filter_ctx filter, struct buf *ret_program)
@@ -151,12 +211,12 @@ static int export_program(scmp_filter_ctx filter, struct buf *ret_program)
     return failed;
 }
 
-enum status seccomp_make_filter(struct buf *ret_program, struct err *err)
+enum status seccomp_make_filter(enum seccomp_kind kind, struct buf *ret_program, struct err *err)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     if (!filter)
         return err_set(err, STATUS_UNSUPPORTED, "libseccomp cannot make a filter here");
-    int failed = fill(filter);
+    int failed = fill(filter, kind);
     if (!failed)
         failed = export_program(filter, ret_program);
     seccomp_release(filter);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -136,23 +137,31 @@ static enum status run(char **argv, char **env, int seccomp_fd, struct err *err)
     return status;
 }
 
+/* Takes argv. */
+static enum status try(struct policy *policy, struct policy_strings *argv, enum seccomp_kind kind,
+                       struct err *err)
+{
+    int fd = seccomp_make_fd(&policy->filters[kind], err);
+    struct policy_launch launch = {.argv = strings_take(argv), .seccomp_fd = fd};
+    enum status status = STATUS_IO;
+    if (fd >= 0) {
+        launch.env = environment_make(policy, NULL, NULL);
+        status = run(launch.argv, launch.env, fd, err);
+    }
+    policy_launch_finish(&launch);
+    return status;
+}
+
 static enum status try_bubblewrap(struct policy *policy, struct err *err)
 {
     struct policy_strings argv = {0};
     struct policy_command command = {.workdir = STR("/")};
     struct sandbox_request request = {.command = &command, .seccomp_child_fd = SANDBOX_SECCOMP_FD};
     enum status status = sandbox_build(policy, &request, &argv, NULL, err);
-    int fd = status == STATUS_OK ? seccomp_make_fd(&policy->filter, err) : -1;
-    if (fd >= 0) {
-        strings_push(&argv, "/bin/bash");
-        strings_push(&argv, "--version");
-        struct policy_launch launch = {.argv = strings_take(&argv), .seccomp_fd = fd};
-        launch.env = environment_make(policy, NULL);
-        status = run(launch.argv, launch.env, fd, err);
-        policy_launch_finish(&launch);
-    } else {
-        status = STATUS_IO;
-    }
+    strings_push(&argv, "/bin/bash");
+    strings_push(&argv, "--version");
+    if (status == STATUS_OK)
+        status = try(policy, &argv, SECCOMP_BUBBLEWRAP, err);
     strings_finish(&argv);
     return status;
 }
@@ -168,8 +177,127 @@ static enum status try_bubblewraps(struct policy *policy, struct err *err)
     return try_bubblewrap(policy, err);
 }
 
+/* That something runs says little here: it must also be held. */
+static enum status try_landlock(struct policy *policy, struct err *err)
+{
+    static const char script[] = "test -r /usr/bin/env || exit 3; f=/tmp/.lanebridge-$$; "
+                                 "if (: >\"$f\") 2>/dev/null; then rm -f \"$f\"; exit 4; fi";
+    static const char *const shell[] = {"--", "/bin/bash", "--noprofile", "--norc", "-c", script};
+    struct policy_strings argv = {0};
+    struct policy_command command = {.command = STR("true"), .workdir = STR("/")};
+    struct sandbox_request request = {.command = &command, .seccomp_child_fd = SANDBOX_SECCOMP_FD};
+    if (landlock_version() < 1)
+        return err_set(err, STATUS_UNSUPPORTED, "this kernel has no Landlock");
+    strings_push(&argv, CONFINE_PROGRAM);
+    strings_push(&argv, "confine");
+    landlock_build(policy, &request, &argv);
+    for (size_t i = 0; i < array_count(shell); i++)
+        strings_push(&argv, shell[i]);
+    return try(policy, &argv, SECCOMP_LANDLOCK_READ, err);
+}
+
+/* -- Remembered until the machine starts anew ------------------------------------------------- */
+
+/* What was tested: another program, kernel, user or home is tested anew. */
+static void append_identity(const struct policy *policy, struct buf *out)
+{
+    struct stat st = {0};
+    struct utsname system = {0};
+    char boot[64] = "";
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t got = read(fd, boot, sizeof(boot) - 1);
+        boot[got > 0 ? got : 0] = '\0';
+        close(fd);
+    }
+    uname(&system);
+    if (policy->bwrap)
+        stat(policy->bwrap, &st);
+    struct buf text = {0};
+    buf_append_fmt(&text, "%s %s %u %s %s %llu %llu %lld %s", boot, system.release, geteuid(),
+                   policy->env->home, policy->bwrap ? policy->bwrap : "",
+                   (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
+                   (long long)st.st_mtim.tv_sec, LANEBRIDGE_VERSION);
+    char hash[SHA256_HEX_BYTES];
+    hash_sha256_hex(buf_str(&text), hash);
+    buf_append_fmt(out, "bubblewrap %s", hash);
+    buf_finish(&text);
+}
+
+static void append_remembered_path(const struct policy *policy, struct buf *out)
+{
+    path_append_join(out, str_from(policy->env->state_folder), STR("sandbox-tested"));
+}
+
+/* Only what passed: a reason to fail may have gone. */
+static bool passed_before(const struct policy *policy)
+{
+    struct buf path = {0}, identity = {0};
+    char text[128] = "";
+    struct stat st;
+    append_remembered_path(policy, &path);
+    append_identity(policy, &identity);
+    int fd = open(path.ptr, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool ours = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+                !(st.st_mode & 077);
+    ssize_t got = ours ? read(fd, text, sizeof(text) - 1) : -1;
+    if (fd >= 0)
+        close(fd);
+    bool passed = got > 0 && str_eq(str_trim(str_from(text)), buf_str(&identity));
+    buf_finish(&path);
+    buf_finish(&identity);
+    return passed;
+}
+
+static void remember(const struct policy *policy)
+{
+    struct buf path = {0}, text = {0};
+    append_remembered_path(policy, &path);
+    append_identity(policy, &text);
+    buf_append_byte(&text, '\n');
+    if (config_make_folder(policy->env->state_folder, NULL) == STATUS_OK) {
+        unlink(path.ptr);
+        int fd = open(path.ptr, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd >= 0 && write(fd, text.ptr, text.len) != (ssize_t)text.len)
+            unlink(path.ptr);
+        if (fd >= 0)
+            close(fd);
+    }
+    buf_finish(&path);
+    buf_finish(&text);
+}
+
+/* -- Tiers ------------------------------------------------------------------------------------ */
+
+static enum status find_bubblewrap(struct policy *policy, struct err *err)
+{
+    mem_free(policy->bwrap);
+    policy->bwrap = find_bwrap(policy);
+    if (!policy->bwrap)
+        return err_set(err, STATUS_UNSUPPORTED,
+                       "bubblewrap is missing; install the package \"bubblewrap\"");
+    enum status status =
+        seccomp_make_filter(SECCOMP_BUBBLEWRAP, &policy->filters[SECCOMP_BUBBLEWRAP], err);
+    policy->bwrap_has_size = true;
+    if (status == STATUS_OK && !passed_before(policy)) {
+        status = try_bubblewraps(policy, err);
+        if (status == STATUS_OK && policy->bwrap_has_size)
+            remember(policy);
+    }
+    return status;
+}
+
+static enum status find_landlock(struct policy *policy, struct err *err)
+{
+    enum status status = STATUS_OK;
+    for (int i = SECCOMP_LANDLOCK_READ; i < SECCOMP_KINDS_COUNT && status == STATUS_OK; i++)
+        status = seccomp_make_filter((enum seccomp_kind)i, &policy->filters[i], err);
+    return status == STATUS_OK ? try_landlock(policy, err) : status;
+}
+
 static enum policy_tier find_tier(struct policy *policy, enum config_sandbox mode, struct err *err)
 {
+    struct err weaker = {0};
     if (mode == SANDBOX_EXTERNAL)
         return TIER_EXTERNAL;
     if (mode == SANDBOX_OFF) {
@@ -177,17 +305,24 @@ static enum policy_tier find_tier(struct policy *policy, enum config_sandbox mod
                 "sandbox.mode is \"off\", so every command asks; set it to \"on\" to change that");
         return TIER_NONE;
     }
-    mem_free(policy->bwrap);
-    policy->bwrap = find_bwrap(policy);
-    if (!policy->bwrap) {
+    if (find_bubblewrap(policy, err) == STATUS_OK)
+        return TIER_BUBBLEWRAP;
+    bool confined = find_landlock(policy, &weaker) == STATUS_OK;
+    struct err reason = *err;
+    if (confined)
         err_set(err, STATUS_UNSUPPORTED,
-                "bubblewrap is missing, so every command asks; install the package \"bubblewrap\"");
-        return TIER_NONE;
-    }
-    if (seccomp_make_filter(&policy->filter, err) != STATUS_OK ||
-        try_bubblewraps(policy, err) != STATUS_OK)
-        return TIER_NONE;
-    return TIER_BUBBLEWRAP;
+                "%s. Until then the weaker sandbox is used (Landlock), and commands that may write "
+                "ask",
+                reason.text);
+    else
+        err_set(err, STATUS_UNSUPPORTED, "%s. Until then every command asks (Landlock: %s)",
+                reason.text, weaker.text);
+    return confined ? TIER_LANDLOCK : TIER_NONE;
+}
+
+bool policy_tier_confines(enum policy_tier tier)
+{
+    return tier == TIER_BUBBLEWRAP || tier == TIER_LANDLOCK;
 }
 
 enum policy_tier policy_sandbox_test(struct policy *policy, struct err *err)
@@ -200,7 +335,7 @@ enum policy_tier policy_sandbox_test(struct policy *policy, struct err *err)
         policy->tested_mode = mode;
         __atomic_store_n(&policy->tier, tier, __ATOMIC_RELEASE);
     }
-    if (tier == TIER_NONE && err)
+    if ((tier == TIER_NONE || tier == TIER_LANDLOCK) && err)
         *err = policy->tier_reason;
     return tier;
 }

@@ -110,7 +110,7 @@ static enum status prepare(struct tools_call *call, struct err *err)
 static bool is_sandboxed(const struct tools_call *call, const struct exec_state *state)
 {
     return !state->command.escalate &&
-           policy_sandbox_tier(call->tools->env.policy) == TIER_BUBBLEWRAP;
+           policy_tier_confines(policy_sandbox_tier(call->tools->env.policy));
 }
 
 static const char *sandbox_state(const struct tools_call *call, const struct exec_state *state)
@@ -189,7 +189,7 @@ static void append_reason(const struct tools_call *call, const struct policy_ver
 {
     const struct exec_state *state = call->state;
     buf_append_c(out, verdict->reason);
-    if (policy_sandbox_tier(call->tools->env.policy) == TIER_NONE &&
+    if (policy_sandbox_tier(call->tools->env.policy) != TIER_BUBBLEWRAP &&
         call->tools->sandbox_error.text[0])
         buf_append_fmt(out, " (%s)", call->tools->sandbox_error.text);
     if (state->justification.len > 0) {

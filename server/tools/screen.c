@@ -47,6 +47,9 @@ void screen_take(struct screen *screen, struct tools *tools, bool sandboxed)
             !workspace_is_unsaved(tools->env.workspace, document))
             continue;
         const char *why = why_unseen(tools, document);
+        if (!why && sandboxed && policy_sandbox_tier(tools->env.policy) != TIER_BUBBLEWRAP)
+            why =
+                "the sandbox here cannot show it, so the command ran on the file as it is on disk";
         if (!why && !sandboxed)
             why = "the command runs outside the sandbox, on the files as they are on disk";
         if (!why && screen->binds.len >= LIMIT_EXEC_BINDS_COUNT)

@@ -16,6 +16,7 @@ void begin(void);
 void end(void);
 void make_policy(void);     /* anew, with the config as it is now */
 void need_sandbox(void);    /* skips the test where bubblewrap cannot work */
+void forbid_landlock(void); /* in this process and its children, for good */
 void set(const char *json); /* settings of the user */
 /* base + "/" + what the format gives; from a ring of a few buffers. */
 const char *at(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -6,13 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+static bool landlock_is_missing(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 0;
+}
 
 TestSuite(launch, .timeout = 30, .init = begin, .fini = end);
 
 Test(launch, sec_16_without_bubblewrap_every_command_asks)
 {
     setenv("PATH", "", 1);
+    forbid_landlock();
     cr_assert_eq(policy_sandbox_tier(policy), TIER_UNKNOWN);
     cr_assert_eq(ask("ls"), POLICY_ASK, "not tested: asks");
     cr_assert_eq(policy_sandbox_test(policy, &err), TIER_NONE);
@@ -42,6 +49,7 @@ static const struct {
 
 Test(launch, sec_16_a_sandbox_that_fails_is_no_sandbox)
 {
+    forbid_landlock();
     for (size_t i = 0; i < array_count(failing); i++) {
         char script[256];
         snprintf(script, sizeof(script), "#!/bin/sh\n%s\n", failing[i].script);
@@ -57,6 +65,7 @@ Test(launch, sec_16_a_sandbox_that_fails_is_no_sandbox)
 
 Test(launch, sec_02_a_bwrap_of_the_workspace_is_not_run)
 {
+    forbid_landlock();
     put("ws/bin/bwrap", "#!/bin/sh\ntouch ../planted\n");
     chmod(at("ws/bin/bwrap"), 0755);
     char path[256];
@@ -78,6 +87,57 @@ Test(launch, modes_of_the_sandbox)
     cr_assert_eq(ask("ls"), POLICY_ALLOW);
     set("{\"sandbox.mode\":\"on\"}");
     cr_assert_eq(ask("ls"), POLICY_ASK, "tightened: what was allowed before is tested anew");
+}
+
+/* Where bubblewrap cannot work there is still something; it says what it is. */
+Test(launch, sec_16_landlock_is_shown_as_weaker_and_what_may_write_asks)
+{
+    if (landlock_is_missing())
+        cr_skip_test("this kernel has no Landlock");
+    setenv("PATH", "/nowhere", 1);
+    cr_assert_eq(policy_sandbox_test(policy, &err), TIER_LANDLOCK, "%s", err.text);
+    cr_assert(strstr(err.text, "install the package \"bubblewrap\""), "%s", err.text);
+    cr_assert(strstr(err.text, "weaker"), "%s", err.text);
+    cr_assert_eq(ask("cat in.txt"), POLICY_ALLOW);
+    static const char *const asking[] = {"make", "touch x", "ls; touch x", "cat in.txt > out"};
+    for (size_t i = 0; i < array_count(asking); i++)
+        cr_assert_eq(ask(asking[i]), POLICY_ASK, "%s", asking[i]);
+    struct policy_command command = command_of("cat in.txt");
+    command.network = true;
+    struct policy_verdict verdict;
+    policy_check_command(policy, &command, &verdict);
+    cr_assert_eq(verdict.answer, POLICY_ASK);
+}
+
+Test(launch, sec_16_what_passed_is_remembered_until_the_machine_starts_anew)
+{
+    need_sandbox();
+    const char *file = at("home/.local/state/lanebridge/sandbox-tested");
+    cr_assert_eq(access(file, F_OK), 0);
+    struct stat st;
+    cr_assert_eq(stat(file, &st), 0);
+    cr_assert_eq(st.st_mode & 077, 0);
+    /* A bubblewrap that is another file is tested, whatever is remembered. */
+    put("bin/bwrap", "#!/bin/sh\nexit 9\n");
+    chmod(at("bin/bwrap"), 0755);
+    setenv("PATH", at("bin"), 1);
+    make_policy();
+    cr_assert_neq(policy_sandbox_test(policy, &err), TIER_BUBBLEWRAP);
+}
+
+/* Without a pid namespace somebody else must end what a command leaves behind. */
+Test(launch, sec_21_what_an_approved_command_leaves_behind_ends_with_it)
+{
+    char text[256];
+    snprintf(text, sizeof(text),
+             "(setsid sleep 8%d1 &) ; (nohup setsid setsid sleep 8%d2 >/dev/null 2>&1 &) ; "
+             "sleep 0.2; pgrep -cxf 'sleep 8%d[12]'",
+             (int)getpid(), (int)getpid(), (int)getpid());
+    struct policy_command command = command_of(text);
+    struct outcome got = run_launch(&command, NULL, 0, false);
+    cr_assert_str_eq(got.text, "2\n");
+    snprintf(text, sizeof(text), "pgrep -xf 'sleep 8%d[12]' >/dev/null", (int)getpid());
+    cr_assert_neq(system(text), 0, "nothing is left");
 }
 
 Test(launch, sec_13_an_approved_command_runs_plain_in_its_folder)

@@ -2,6 +2,8 @@
  * The worker of a test must not leave by itself; children that a test forks may. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 void __real_exit(int code) __attribute__((noreturn));
@@ -10,6 +12,16 @@ void __wrap_exit(int code) __attribute__((noreturn));
 void __wrap__exit(int code) __attribute__((noreturn));
 
 static pid_t worker;
+
+/* Of the policy module, where that is linked: commands outside bubblewrap are started as
+ * `/proc/self/exe confine …`, and in a test that is the test. */
+int policy_confine_main(int argc, char **argv) __attribute__((weak));
+
+__attribute__((constructor)) static void confine(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "confine") == 0 && policy_confine_main)
+        syscall(SYS_exit_group, policy_confine_main(argc - 1, argv + 1));
+}
 
 __attribute__((constructor)) static void note_worker(void)
 {
