@@ -115,8 +115,13 @@ static bool is_sandboxed(const struct tools_call *call, const struct exec_state 
 
 static const char *sandbox_state(const struct tools_call *call, const struct exec_state *state)
 {
+    bool weaker = policy_sandbox_tier(call->tools->env.policy) == TIER_LANDLOCK;
+    if (is_sandboxed(call, state) && state->command.network)
+        return weaker ? "landlock, with network" : "bubblewrap, with network";
+    if (is_sandboxed(call, state) && state->command.git)
+        return weaker ? "landlock" : "bubblewrap, git writable";
     if (is_sandboxed(call, state))
-        return state->command.network ? "bubblewrap, with network" : "bubblewrap";
+        return weaker ? "landlock" : "bubblewrap";
     if (state->command.escalate)
         return "none: outside the sandbox";
     return policy_sandbox_tier(call->tools->env.policy) == TIER_EXTERNAL ? "external" : "none";

@@ -112,6 +112,11 @@ static struct policy_command again(const struct session *session, enum offer off
 
 static void run_again(struct session *session, struct tools_call *call, enum offer offer)
 {
+    (void)journal_call_set_sandbox(call->tools->env.journal, call->thread->id, str_from(call->id),
+                                   offer == OFFER_NETWORK
+                                       ? STR("run twice: first without, then with network")
+                                       : STR("run twice: first without, then with git writable"),
+                                   NULL);
     session_restart(session, offer == OFFER_NETWORK, offer == OFFER_GIT);
     buf_append_c(
         &session->screen.notes,
