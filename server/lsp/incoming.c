@@ -38,6 +38,19 @@ static enum status stale(const struct lsp_server *server, struct str path, struc
                    STR_ARG(shown));
 }
 
+static enum status there_already(const struct reading *reading, const struct buf *path,
+                                 struct err *err)
+{
+    struct str shown = convert_display(reading->server, buf_str(path));
+    return err_set(err, STATUS_EXISTS, STR_FMT " exists already", STR_ARG(shown));
+}
+
+static enum status not_there(const struct reading *reading, const struct buf *path, struct err *err)
+{
+    struct str shown = convert_display(reading->server, buf_str(path));
+    return err_set(err, STATUS_NOT_FOUND, STR_FMT " does not exist", STR_ARG(shown));
+}
+
 /* -- Texts as they are now
  * -------------------------------------------------------------------------------- */
 
@@ -228,7 +241,7 @@ static enum status edit_file(struct reading *reading, struct str uri,
     if (status == STATUS_OK)
         status = look_up(reading, buf_str(&path), &file, err);
     if (status == STATUS_OK && !file)
-        status = err_set(err, STATUS_NOT_FOUND, STR_FMT " does not exist", STR_ARG(uri));
+        status = not_there(reading, &path, err);
     const struct document *document =
         document_find_path(reading->server->env.documents, buf_str(&path));
     if (status == STATUS_OK && document && json_is(version, JSON_NUMBER) &&
@@ -268,7 +281,7 @@ static enum status create_file(struct reading *reading, const struct json_value 
         text_unref(file->text);
         file->text = text_ref(empty);
     } else if (status == STATUS_OK && !option(op, "ignoreIfExists")) {
-        status = err_set(err, STATUS_EXISTS, "%s exists already", path.ptr);
+        status = there_already(reading, &path, err);
     }
     text_unref(empty);
     buf_finish(&path);
@@ -288,9 +301,9 @@ static enum status rename_file(struct reading *reading, const struct json_value 
     if (status == STATUS_OK)
         status = look_up(reading, buf_str(&from), &file, err);
     if (status == STATUS_OK && !file)
-        status = err_set(err, STATUS_NOT_FOUND, "%s does not exist", from.ptr);
+        status = not_there(reading, &from, err);
     else if (status == STATUS_OK && there && !option(op, "ignoreIfExists"))
-        status = err_set(err, STATUS_EXISTS, "%s exists already", to.ptr);
+        status = there_already(reading, &to, err);
     if (status == STATUS_OK && !there) {
         mem_free(file->path);
         file->path = mem_dup_c(to.ptr);
@@ -309,7 +322,7 @@ static enum status delete_file(struct reading *reading, const struct json_value 
     if (status == STATUS_OK)
         status = look_up(reading, buf_str(&path), &file, err);
     if (status == STATUS_OK && !file && !option(op, "ignoreIfNotExists"))
-        status = err_set(err, STATUS_NOT_FOUND, "%s does not exist", path.ptr);
+        status = not_there(reading, &path, err);
     if (status == STATUS_OK && file) {
         mem_free(file->path);
         file->path = NULL;

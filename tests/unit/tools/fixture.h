@@ -25,7 +25,17 @@ struct fake_host {
     const char *rule_text;             /* chosen if a rule holds it */
     bool holds_answers, holds_applies; /* never answer */
     enum status save_status;
+    /* language servers: each gives the answer by calling fn(who, …); NULL: there are none */
+    void (*diagnose)(struct fixture *f, host_diagnostics_fn *fn, void *who);
+    void (*locate)(struct fixture *f, const struct host_query *query, host_locations_fn *fn,
+                   void *who);
+    void (*propose)(struct fixture *f, const struct host_query *query, host_proposal_fn *fn,
+                    void *who);
+    void (*inquire)(struct fixture *f, const struct host_inquiry *inquiry, host_inquire_fn *fn,
+                    void *who);
+    bool holds_editor; /* never answers these */
     /* what happened */
+    unsigned diagnoses, locates, proposes, inquiries;
     unsigned applies, asks, saves, drops, notices;
     enum host_ask_kind ask_kind;
     struct buf shown, saved, reason, rules, title, noticed;
@@ -36,6 +46,12 @@ struct fake_host {
         host_apply_fn *on_apply;
         host_ask_fn *on_ask;
         host_done_fn *on_save;
+        host_diagnostics_fn *on_diagnostics;
+        host_locations_fn *on_locations;
+        host_proposal_fn *on_proposal;
+        host_inquire_fn *on_inquire;
+        struct host_query query;
+        struct host_inquiry inquiry;
         enum host_apply_result result;
         char rule_id[64];
         bool has_rule, is_saving;
@@ -45,6 +61,8 @@ struct fake_host {
     struct host host;
 };
 void host_init(struct fake_host *host, struct fixture *f);
+/* Offers what has a function above. */
+void host_offer(struct fake_host *host);
 void host_finish(struct fake_host *host);
 
 /* -- The fixture ----------------------------------------------------------------------------- */

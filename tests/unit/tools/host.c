@@ -192,6 +192,98 @@ static void notify(void *user, const char *text)
     buf_append_fmt(&host->noticed, "%s\n", text);
 }
 
+/* -- Language servers ------------------------------------------------------------------------ */
+
+/* A dropped call's answer does not come. */
+static void *take_user(struct pending *pending)
+{
+    void *who = pending->user;
+    pending->user = NULL;
+    return who;
+}
+
+static void answer_editor(void *user)
+{
+    struct pending *pending = user;
+    struct fake_host *host = &pending->f->host;
+    void *who = take_user(pending);
+    if (!who)
+        return;
+    if (pending->on_diagnostics)
+        host->diagnose(host->f, pending->on_diagnostics, who);
+    else if (pending->on_locations)
+        host->locate(host->f, &pending->query, pending->on_locations, who);
+    else if (pending->on_proposal)
+        host->propose(host->f, &pending->query, pending->on_proposal, who);
+    else
+        host->inquire(host->f, &pending->inquiry, pending->on_inquire, who);
+}
+
+static struct pending *push_editor(struct fake_host *host, void *who)
+{
+    struct pending *pending = push(host, who);
+    if (!host->holds_editor)
+        loop_defer(host->f->loop, answer_editor, pending);
+    return pending;
+}
+
+static void diagnose(void *user, const char *const *paths, size_t count, host_diagnostics_fn *fn,
+                     void *who)
+{
+    struct fake_host *host = user;
+    host->diagnoses++;
+    for (size_t i = 0; i < count; i++)
+        cr_assert_eq(paths[i][0], '/');
+    push_editor(host, who)->on_diagnostics = fn;
+}
+
+static void check_query(const struct host_query *query)
+{
+    bool is_whole = query->kind == HOST_SYMBOLS;
+    cr_assert(is_whole || query->text);
+    cr_assert(is_whole || query->end <= text_len(query->text));
+    cr_assert(query->start <= query->end);
+    cr_assert(!query->path || query->path[0] == '/');
+}
+
+static void locate(void *user, const struct host_query *query, host_locations_fn *fn, void *who)
+{
+    struct fake_host *host = user;
+    host->locates++;
+    check_query(query);
+    struct pending *pending = push_editor(host, who);
+    pending->on_locations = fn;
+    pending->query = *query;
+}
+
+static void propose(void *user, const struct host_query *query, host_proposal_fn *fn, void *who)
+{
+    struct fake_host *host = user;
+    host->proposes++;
+    check_query(query);
+    struct pending *pending = push_editor(host, who);
+    pending->on_proposal = fn;
+    pending->query = *query;
+}
+
+static void inquire(void *user, const struct host_inquiry *inquiry, host_inquire_fn *fn, void *who)
+{
+    struct fake_host *host = user;
+    host->inquiries++;
+    struct pending *pending = push_editor(host, who);
+    pending->on_inquire = fn;
+    pending->inquiry = *inquiry;
+    cr_assert(inquiry->thread_id[0] && inquiry->turn_id[0] && inquiry->item_id[0]);
+}
+
+void host_offer(struct fake_host *host)
+{
+    host->ops.diagnostics = host->diagnose ? diagnose : NULL;
+    host->ops.locate = host->locate ? locate : NULL;
+    host->ops.propose = host->propose ? propose : NULL;
+    host->ops.inquire = host->inquire ? inquire : NULL;
+}
+
 static void drop(void *user, void *who)
 {
     struct fake_host *host = user;
