@@ -434,6 +434,36 @@ static void write_tool(struct transcript *transcript, const struct agent_event *
     buf_append_byte(log, '\n');
 }
 
+/* One line a step: what a model writes must not be more than that. */
+static void write_step(struct buf *log, const struct json_value *step)
+{
+    struct str status = json_get_str(step, "status"), text = json_get_str(step, "step");
+    size_t end = str_find_byte(text, '\n', 0);
+    bool is_next = str_eq_c(status, "in_progress");
+    buf_append_fmt(log, "- [%c] %s", str_eq_c(status, "completed") ? 'x' : ' ',
+                   is_next ? "**" : "");
+    buf_append(log, end == STR_NONE ? text : str_slice(text, 0, end));
+    buf_append_c(log, is_next ? "**\n" : "\n");
+}
+
+static void write_plan(struct transcript *transcript, const struct agent_event *event)
+{
+    struct buf *log = &transcript->log;
+    struct json_value *plan = NULL;
+    if (!event->ok || json_parse(event->output, &plan, NULL) < 0) {
+        write_tool(transcript, event);
+        return;
+    }
+    struct str explanation = json_get_str(plan, "explanation");
+    buf_append_fmt(log, "**Plan:** " STR_FMT "\n\n",
+                   STR_ARG(explanation.len > 0 ? explanation : event->text));
+    const struct json_value *step = json_first(json_get(plan, "plan"));
+    for (; step; step = json_next(step))
+        write_step(log, step);
+    buf_append_byte(log, '\n');
+    json_free(plan);
+}
+
 static void write_item(struct transcript *transcript, const struct agent_event *event)
 {
     switch (event->item_type) {
@@ -452,6 +482,10 @@ static void write_item(struct transcript *transcript, const struct agent_event *
             buf_append_fmt(&transcript->log, "*" STR_FMT "*\n\n", STR_ARG(event->text));
         break;
     case AGENT_REASONING:
+        break;
+    case AGENT_PLAN:
+        if (event->type == AGENT_ITEM_COMPLETED)
+            write_plan(transcript, event);
         break;
     default:
         if (event->type == AGENT_ITEM_COMPLETED)
