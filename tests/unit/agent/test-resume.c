@@ -190,3 +190,61 @@ Test(resume, the_last_used_thread_of_a_root)
     cr_assert_eq(agent_thread_last(d.w.agent, str_from(d.w.ws)), first);
     desk_finish(&d);
 }
+
+/* -- Tools -- */
+
+static void locate_nothing(void *host, const struct host_query *query, host_locations_fn *on_done,
+                           void *user)
+{
+    (void)host;
+    (void)query;
+    (void)on_done;
+    (void)user;
+}
+
+static struct str tools_sent(const struct desk *d)
+{
+    struct str tools = {0};
+    cr_assert_gt(d->w.model.frames.len, 0);
+    struct str frame = str_from(vec_last(&d->w.model.frames));
+    cr_assert_eq(json_raw_member(frame, "tools", &tools), STATUS_OK);
+    return tools;
+}
+
+/* What the editor offers changes from one process to the next; what the model was offered does not.
+ */
+Test(resume, a_thread_keeps_the_tools_it_began_with)
+{
+    static const char *const steps[] = {"say hello\ndone", NULL};
+    struct desk d;
+    struct buf before = {0};
+    char id[ID_BYTES];
+    desk_init(&d);
+    model_script(&d.w.model, steps);
+    const struct host_ops *plain = d.host.ops;
+    struct host_ops able = *plain;
+    able.locate = locate_nothing;
+    for (int way = 0; way < 2; way++) { /* begun without, resumed with; and the other way round */
+        world_end_agent(&d.w);
+        d.host.ops = way == 0 ? plain : &able;
+        desk_agent(&d);
+        d.thread = agent_thread_start(d.w.agent, str_from(d.w.ws), NULL);
+        snprintf(id, sizeof(id), "%s", agent_thread_id(d.thread));
+        desk_ask(&d, "go");
+        buf_clear(&before);
+        buf_append(&before, tools_sent(&d));
+        cr_assert_eq(str_find(buf_str(&before), STR("\"references\""), 0) != STR_NONE, way == 1);
+        world_end_agent(&d.w);
+        d.host.ops = way == 0 ? &able : plain;
+        desk_agent(&d);
+        d.thread = agent_thread_resume(d.w.agent, str_from(id), NULL);
+        desk_ask(&d, "go on");
+        cr_assert(str_eq(tools_sent(&d), buf_str(&before)));
+        d.thread = agent_thread_start(d.w.agent, str_from(d.w.ws), NULL);
+        desk_ask(&d, "another");
+        cr_assert(!str_eq(tools_sent(&d), buf_str(&before)));
+    }
+    d.host.ops = plain;
+    buf_finish(&before);
+    desk_finish(&d);
+}

@@ -203,6 +203,33 @@ Test(responses_event, items_as_the_caller_sees_them)
     fake_stop(&fake);
 }
 
+Test(responses_event, which_models_write_patches)
+{
+    static const struct {
+        const char *model;
+        bool writes;
+    } rows[] = {
+        {"gpt-6-astra", true},
+        {"gpt-5", true},
+        {"gpt-4.1-mini", true},
+        {"o3", true},
+        {"o4-mini", true},
+        {"codex-mini-latest", true},
+        {"openai/gpt-5.2", true},
+        {"gpt-4o", false},
+        {"o1", false},
+        {"qwen3-coder", false},
+        {"grok-4", false},
+        {"claude-opus", false},
+        {"my-gpt-6", false},
+        {"gpt-5/qwen", false},
+        {"", false},
+    };
+    for (size_t i = 0; i < array_count(rows); i++)
+        cr_assert_eq(responses_model_writes_patches(str_from(rows[i].model)), rows[i].writes, "%s",
+                     rows[i].model);
+}
+
 Test(responses_event, profiles)
 {
     static const struct {
