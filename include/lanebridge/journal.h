@@ -154,6 +154,11 @@ enum journal_call_state { CALL_ABSENT, CALL_STARTED, CALL_DONE };
 enum status journal_call_start(struct journal *journal, const char *thread_id, const char *turn_id,
                                struct str call_id, struct str name, struct str arguments,
                                struct str decision, struct err *err);
+/* Start and finish in one, of what has no effects or was never run: its ids but that of the thread,
+ * name, arguments, decision, output, ok. */
+struct journal_call;
+enum status journal_call_record(struct journal *journal, const char *thread_id,
+                                const struct journal_call *call, struct err *err);
 enum status journal_call_finish(struct journal *journal, const char *thread_id, struct str call_id,
                                 struct str output, bool ok, struct err *err);
 /* CALL_DONE fills *ret_output with the saved output. */
@@ -182,10 +187,10 @@ struct journal_sent {
     struct str turn_id, kind, host;  /* kind: turn, warm-up, compaction */
     uint64_t first_seq, last_seq, items, bytes, tools_bytes;
     bool continued;                  /* the endpoint held what was before it */
-    uint64_t sent_ms;                /* read only, as the tokens are */
-    int64_t input_tokens, cached_tokens, output_tokens;
+    uint64_t sent_ms;                /* 0: now */
+    int64_t input_tokens, cached_tokens, output_tokens;   /* 0: not told yet */
 };
-/* *ret_num is for journal_sent_set_tokens, when the endpoint has counted. */
+/* *ret_num is for journal_sent_set_tokens, when the endpoint counts after that. */
 enum status journal_sent_add(struct journal *journal, const char *thread_id,
                              const struct journal_sent *sent, uint64_t *ret_num, struct err *err);
 enum status journal_sent_set_tokens(struct journal *journal, uint64_t num, int64_t input_tokens,

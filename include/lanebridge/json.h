@@ -124,6 +124,7 @@ struct json_raw_iter {
     struct str rest;
     int state;       /* private */
     bool failed;
+    bool skims;      /* set at the start: strings are only passed over, nothing in them is checked */
 };
 bool json_raw_next(struct json_raw_iter *iter, struct str *ret_key, struct str *ret_value);
 bool json_raw_key_is(struct str key, const char *name);

@@ -44,12 +44,13 @@ void history_format_output(struct buf *json, struct str call_id, bool is_custom,
  * ----------------------------------------------------------------------------------------- */
 
 /* The row of the request that went out last, until something else is written anyway. */
-struct audit {
-    bool is_pending, has_tokens;
+struct audit_row {
     char turn_id[ID_BYTES];
-    struct journal_sent row;
-    uint64_t num; /* of the row that was written last */
-    int64_t input_tokens, cached_tokens, output_tokens;
+    struct journal_sent sent;
+};
+struct audit {
+    VEC(struct audit_row) rows; /* not written yet */
+    uint64_t num;               /* of the row that was written last */
     struct loop_timer *timer;
 };
 struct agent_turn;

@@ -158,7 +158,6 @@ static void keep(struct agent_turn *turn, const struct responses_item *done)
         return;
     }
     journal_join(journal); /* a crash in between would leave the reasoning alone */
-    audit_flush(turn->thread);
     keep_held(turn);
     thread_append(turn->thread, turn->id, "output", done->raw);
     journal_commit_later(journal, turn->thread->agent->env.loop);

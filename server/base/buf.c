@@ -7,7 +7,7 @@
 
 #include <lanebridge/base/mem.h>
 
-enum { FIRST_CAPACITY = 64 };
+enum { FIRST_CAPACITY = 128 };
 
 void buf_finish(struct buf *buf)
 {

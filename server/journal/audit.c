@@ -47,8 +47,16 @@ enum status journal_sent_add(struct journal *journal, const char *thread_id,
     enum status status = begin_write(journal, thread_id, SQL_SENT_INSERT, &statement, err);
     if (status != STATUS_OK)
         return status;
-    const uint64_t numbers[] = {sent->first_seq,   sent->last_seq,  sent->items,      sent->bytes,
-                                sent->tools_bytes, sent->continued, journal->now_ms()};
+    const uint64_t numbers[] = {sent->first_seq,
+                                sent->last_seq,
+                                sent->items,
+                                sent->bytes,
+                                sent->tools_bytes,
+                                sent->continued,
+                                sent->sent_ms ? sent->sent_ms : journal->now_ms(),
+                                (uint64_t)sent->input_tokens,
+                                (uint64_t)sent->cached_tokens,
+                                (uint64_t)sent->output_tokens};
     bind_str(statement, 3, sent->turn_id);
     bind_str(statement, 4, sent->kind);
     bind_str(statement, 5, sent->host);

@@ -1,9 +1,8 @@
 /* At most once: the primary key (thread, call_id) is what refuses the second start. */
 #include "journal-internal.h"
 
-enum status journal_call_start(struct journal *journal, const char *thread_id, const char *turn_id,
-                               struct str call_id, struct str name, struct str arguments,
-                               struct str decision, struct err *err)
+static enum status insert(struct journal *journal, enum statement_id id, const char *thread_id,
+                          const struct journal_call *call, struct err *err)
 {
     uint64_t num;
     enum status status = journal_writable(journal, err);
@@ -11,29 +10,50 @@ enum status journal_call_start(struct journal *journal, const char *thread_id, c
         status = journal_thread_num(journal, thread_id, &num, err);
     if (status != STATUS_OK)
         return status;
-    sqlite3_stmt *statement = statement_take(journal, SQL_CALL_INSERT, err);
+    sqlite3_stmt *statement = statement_take(journal, id, err);
     if (!statement)
         return STATUS_IO;
     bind_int(statement, 1, num);
     bind_c(statement, 2, journal->lease);
-    bind_str(statement, 3, call_id);
-    bind_c(statement, 4, turn_id);
-    bind_str(statement, 5, name);
-    bind_str(statement, 6, arguments);
-    bind_str(statement, 7, decision);
+    bind_str(statement, 3, call->call_id);
+    bind_str(statement, 4, call->turn_id);
+    bind_str(statement, 5, call->name);
+    bind_str(statement, 6, call->arguments);
+    bind_str(statement, 7, call->decision);
     bind_int(statement, 8, journal->now_ms());
+    if (id == SQL_CALL_INSERT_DONE) {
+        bind_str(statement, 9, call->output);
+        bind_int(statement, 10, call->ok);
+    }
     int code = sqlite3_step(statement);
-    int changed = sqlite3_changes(journal->db);
-    if ((code & 0xFF) == SQLITE_CONSTRAINT)
+    if (code == SQLITE_CONSTRAINT_NOTNULL)
+        status = journal_lease_lost(journal, thread_id, err);
+    else if ((code & 0xFF) == SQLITE_CONSTRAINT)
         status =
             err_set(err, STATUS_EXISTS, "call " STR_FMT " was started before; it is not run again",
-                    STR_ARG(call_id));
+                    STR_ARG(call->call_id));
     else if (code != SQLITE_DONE)
         status = statement_error(journal, code, err);
-    else if (changed == 0)
-        status = journal_lease_lost(journal, thread_id, err);
-    statement_drop(journal, SQL_CALL_INSERT, statement);
+    statement_drop(journal, id, statement);
     return status;
+}
+
+enum status journal_call_start(struct journal *journal, const char *thread_id, const char *turn_id,
+                               struct str call_id, struct str name, struct str arguments,
+                               struct str decision, struct err *err)
+{
+    const struct journal_call call = {.turn_id = str_from(turn_id),
+                                      .call_id = call_id,
+                                      .name = name,
+                                      .arguments = arguments,
+                                      .decision = decision};
+    return insert(journal, SQL_CALL_INSERT, thread_id, &call, err);
+}
+
+enum status journal_call_record(struct journal *journal, const char *thread_id,
+                                const struct journal_call *call, struct err *err)
+{
+    return insert(journal, SQL_CALL_INSERT_DONE, thread_id, call, err);
 }
 
 enum status journal_call_finish(struct journal *journal, const char *thread_id, struct str call_id,

@@ -13,8 +13,11 @@
     "AND (?4 OR archived = 0) AND (?3 = '' OR instr(lower(title), lower(?3)) OR EXISTS "           \
     "(SELECT 1 FROM turn WHERE turn.thread = thread.num AND instr(lower(prompt), lower(?3)))) "    \
     "ORDER BY updated_ms DESC, num DESC"
-/* A row may be written only while its thread's lease is ours, whatever we believe. */
+/* A row may be written only while its thread's lease is ours, whatever we believe. A new one has no
+ * thread otherwise, which its table refuses. (INSERT … SELECT would do as well, but takes a
+ * statement journal of 64 KiB each time.) */
 #define IF_LEASED " FROM thread WHERE num = ?1 AND lease = ?2"
+#define LEASED_NUM "(SELECT num" IF_LEASED ")"
 
 static const char *const sql[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -62,7 +65,7 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_LEASE_RENEW] = "UPDATE thread SET lease_ms = ?2 WHERE lease = ?1 AND lease <> ''",
     [SQL_LEASE_DROP] = "UPDATE thread SET lease = '' WHERE num = ?1 AND lease = ?2",
     [SQL_TURN_INSERT] = "INSERT INTO turn (thread, id, status, started_ms, prompt, input) "
-                        "SELECT num, ?3, ?4, ?5, ?6, ?7" IF_LEASED,
+                        "VALUES (" LEASED_NUM ", ?3, ?4, ?5, ?6, ?7)",
     [SQL_TURN_BEGIN] = "UPDATE turn SET status = 'running', input = '', started_ms = ?3 "
                        "WHERE id = ?1 AND thread IN (SELECT num FROM thread WHERE lease = ?2)",
     [SQL_TURN_END] =
@@ -73,22 +76,25 @@ static const char *const sql[SQL_COUNT] = {
         "SELECT id, status, usage, error, started_ms, ended_ms, prompt, input FROM turn "
         "WHERE thread = (SELECT num FROM thread WHERE id = ?1) ORDER BY turn.num",
     [SQL_ITEM_INSERT] =
-        "INSERT INTO item (thread, turn, kind, json) SELECT num, ?3, ?4, ?5" IF_LEASED,
+        "INSERT INTO item (thread, turn, kind, json) VALUES (" LEASED_NUM ", ?3, ?4, ?5)",
     [SQL_ITEM_EACH] = "SELECT seq, turn, kind, json FROM item WHERE thread = "
                       "(SELECT num FROM thread WHERE id = ?1) AND seq >= CASE WHEN ?2 > 0 THEN ?2 "
                       "ELSE (SELECT base_seq FROM thread WHERE id = ?1) END ORDER BY seq",
     [SQL_WAITING_INSERT] = "INSERT INTO waiting (thread, turn, id, json) "
-                           "SELECT num, ?3, ?4, ?5" IF_LEASED,
+                           "VALUES (" LEASED_NUM ", ?3, ?4, ?5)",
     [SQL_WAITING_PLACE] =
         "INSERT INTO item (thread, turn, kind, json) SELECT waiting.thread, turn, "
         "'user', json FROM waiting JOIN thread ON thread.num = waiting.thread "
         "WHERE waiting.id = ?3 AND thread.num = ?1 AND lease = ?2",
-    [SQL_WAITING_DELETE] =
-        "DELETE FROM waiting WHERE id = ?3 AND thread IN (SELECT num" IF_LEASED ")",
+    [SQL_WAITING_DELETE] = "DELETE FROM waiting WHERE id = ?3 AND thread IN " LEASED_NUM,
     [SQL_WAITING_EACH] = "SELECT turn, id, json FROM waiting WHERE thread = "
                          "(SELECT num FROM thread WHERE id = ?1) ORDER BY num",
     [SQL_CALL_INSERT] = "INSERT INTO call (thread, call_id, turn, name, arguments, decision, "
-                        "started_ms) SELECT num, ?3, ?4, ?5, ?6, ?7, ?8" IF_LEASED,
+                        "started_ms) VALUES (" LEASED_NUM ", ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SQL_CALL_INSERT_DONE] =
+        "INSERT INTO call (thread, call_id, turn, name, arguments, decision, started_ms, output, "
+        "ok, "
+        "ended_ms) VALUES (" LEASED_NUM ", ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?8)",
     [SQL_CALL_FINISH] = "UPDATE call SET output = ?4, ok = ?5, ended_ms = ?6 "
                         "WHERE thread = ?1 AND call_id = ?3 AND output IS NULL "
                         "AND EXISTS (SELECT 1" IF_LEASED ")",
@@ -104,8 +110,8 @@ static const char *const sql[SQL_COUNT] = {
         "ORDER BY started_ms DESC, call.rowid DESC LIMIT ?3",
     [SQL_SENT_INSERT] =
         "INSERT INTO sent (thread, turn, kind, host, first_seq, last_seq, items, bytes, "
-        "tools_bytes, continued, sent_ms) SELECT num, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-        "?12" IF_LEASED,
+        "tools_bytes, continued, sent_ms, input_tokens, cached_tokens, output_tokens) "
+        "VALUES (" LEASED_NUM ", ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     [SQL_SENT_TOKENS] = "UPDATE sent SET input_tokens = ?2, cached_tokens = ?3, output_tokens = ?4 "
                         "WHERE num = ?1",
     [SQL_SENT_EACH] =
@@ -118,7 +124,7 @@ static const char *const sql[SQL_COUNT] = {
                      "WHERE turn.id = ?1",
     [SQL_CHANGE_INSERT] =
         "INSERT INTO change (thread, turn, kind, path, new_path, before_hash, "
-        "after_hash, created_ms) SELECT num, ?3, ?4, ?5, ?6, ?7, ?8, ?9" IF_LEASED,
+        "after_hash, created_ms) VALUES (" LEASED_NUM ", ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [SQL_CHANGE_EACH] = "SELECT turn, path, new_path, kind, before_hash, after_hash, created_ms "
                         "FROM change WHERE turn = ?1 ORDER BY num",
     [SQL_BLOB_INSERT] = "INSERT INTO blob (hash, size, used, bytes) VALUES (?1, ?2, ?3, ?4)",
@@ -235,10 +241,11 @@ enum status statement_run(struct journal *journal, enum statement_id id, sqlite3
         code = sqlite3_step(statement);
     } while (code == SQLITE_ROW);
     enum status status = STATUS_OK;
-    if (code != SQLITE_DONE)
+    bool is_not_ours = code == SQLITE_CONSTRAINT_NOTNULL && ret_changed; /* LEASED_NUM */
+    if (code != SQLITE_DONE && !is_not_ours)
         status = statement_error(journal, code, err);
     else if (ret_changed)
-        *ret_changed = sqlite3_changes(journal->db);
+        *ret_changed = is_not_ours ? 0 : sqlite3_changes(journal->db);
     statement_drop(journal, id, statement);
     return status;
 }

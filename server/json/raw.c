@@ -133,6 +133,7 @@ bool json_raw_next(struct json_raw_iter *iter, struct str *ret_key, struct str *
 {
     struct scan s;
     scan_init(&s, iter->rest);
+    s.skims = iter->skims;
     if (iter->state == ITER_END)
         return false;
     if (iter->state == ITER_START && !iter_open(iter, &s))

@@ -24,6 +24,7 @@ struct scan {
     size_t number_count;
     VEC(struct scan_integer) big_integers;
     bool keep_big_integers; /* or big_integers stays empty */
+    bool skims;             /* looks for the ends of strings alone */
 };
 
 void scan_init(struct scan *s, struct str text);

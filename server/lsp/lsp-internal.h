@@ -78,6 +78,9 @@ struct lsp_server {
     struct loop_timer *refresh_timer; /* of lenses */
     bool review_looked;               /* whether something waits from an earlier time */
     struct inline_request *inline_open; /* the only one that is not answered yet */
+    struct responses_status connection, told_connection; /* rich layer: as it is, and as was said */
+    bool connection_waits;                               /* to be told, if it stays so */
+    struct loop_timer *connection_timer;
 };
 
 typedef void lsp_method_fn(struct lsp_server *server, const struct jsonrpc_message *message);

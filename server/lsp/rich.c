@@ -2,7 +2,7 @@
  * docs/schema/v1. */
 #include "lsp-internal.h"
 
-enum { DELTA_MS = 16, DELTA_BYTES = 64 * 1024 };
+enum { DELTA_MS = 16, DELTA_BYTES = 64 * 1024, CONNECTION_MS = 16 };
 
 /* -- Notifications
  * ----------------------------------------------------------------------------------------- */
@@ -99,6 +99,7 @@ void rich_free(struct lsp_server *server)
         delta_free(server->deltas.ptr[i]);
     vec_finish(&server->deltas);
     loop_timer_free(server->delta_timer);
+    loop_timer_free(server->connection_timer);
 }
 
 static void write_usage(struct json_writer *w, const struct responses_usage *usage)
@@ -215,14 +216,8 @@ static const struct {
     [AGENT_CONNECTION] = {"lanebridge/connection/updated", write_connection},
 };
 
-void rich_on_event(struct lsp_server *server, const struct agent_event *event)
+static void notify(struct lsp_server *server, const struct agent_event *event)
 {
-    if (event->type == AGENT_ITEM_DELTA) {
-        push_delta(server, event);
-        return;
-    }
-    if (event->type != AGENT_CONNECTION)
-        flush_deltas(server); /* never reordered across items */
     struct buf params = {0};
     struct json_writer w;
     json_writer_init(&w, &params);
@@ -233,6 +228,50 @@ void rich_on_event(struct lsp_server *server, const struct agent_event *event)
     json_write_end_object(&w);
     jsonrpc_notify(server->peer, notifications[event->type].method, buf_str(&params));
     buf_finish(&params);
+}
+
+/* What has changed since the last time, if it was not for a moment only. */
+static void tell_connection(struct lsp_server *server)
+{
+    const struct responses_status *now = &server->connection, *told = &server->told_connection;
+    struct agent_event event = {.type = AGENT_CONNECTION, .thread_id = "", .connection = now};
+    server->connection_waits = false;
+    if (now->state == told->state && now->transport == told->transport &&
+        strcmp(now->detail, told->detail) == 0)
+        return;
+    server->told_connection = *now;
+    notify(server, &event);
+    loop_timer_start(server->connection_timer, CONNECTION_MS, 0);
+}
+
+static void on_connection_time(void *user)
+{
+    struct lsp_server *server = user;
+    if (server->connection_waits)
+        tell_connection(server);
+}
+
+/* A step of a turn goes through three states, and may take less than a millisecond. */
+static void push_connection(struct lsp_server *server, const struct agent_event *event)
+{
+    server->connection = *event->connection;
+    server->connection_waits = true;
+    if (!server->connection_timer)
+        server->connection_timer = loop_timer_new(server->env.loop, on_connection_time, server);
+    if (!loop_timer_is_active(server->connection_timer))
+        tell_connection(server);
+}
+
+void rich_on_event(struct lsp_server *server, const struct agent_event *event)
+{
+    if (event->type == AGENT_ITEM_DELTA) {
+        push_delta(server, event);
+    } else if (event->type == AGENT_CONNECTION) {
+        push_connection(server, event);
+    } else {
+        flush_deltas(server); /* never reordered across items */
+        notify(server, event);
+    }
 }
 
 /* -- Requests

@@ -290,16 +290,16 @@ static enum got read_tls(struct net_stream *stream, size_t *ret_got)
 {
     size_t total = 0;
     enum net_tls_result result = TLS_DONE;
-    while (result == TLS_DONE && total < NET_READ_BYTES) {
+    do {
         size_t got = 0;
         result =
             net_tls_read(&stream->tls, stream->net->input + total, NET_READ_BYTES - total, &got);
         total += got;
-    }
+    } while (result == TLS_DONE && total < NET_READ_BYTES && SSL_has_pending(stream->tls.ssl));
     *ret_got = total;
     stream->wants_write = result == TLS_WANTS_WRITE;
-    if (result == TLS_DONE)
-        return GOT_MORE; /* OpenSSL may hold what poll does not see */
+    if (result == TLS_DONE) /* what OpenSSL holds poll does not see; the rest it does */
+        return SSL_has_pending(stream->tls.ssl) ? GOT_MORE : GOT_ALL;
     if (result == TLS_WANTS_READ || result == TLS_WANTS_WRITE)
         return GOT_ALL;
     stream->ending.orderly = result == TLS_CLOSED;

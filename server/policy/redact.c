@@ -1,6 +1,7 @@
 /* Taking out what must not be logged, traced or sent: values we know, and shapes of keys. */
 #include "policy-internal.h"
 
+#include <limits.h>
 #include <string.h>
 
 enum { SECRET_MIN_BYTES = 6 }; /* shorter would black out ordinary words */
@@ -91,10 +92,43 @@ static size_t match_userinfo(struct str text, size_t *ret_keep)
     return 0;
 }
 
+/* The bytes that anything of it can begin with. */
+static void mark_beginnings(const struct policy *policy, bool begins[UCHAR_MAX + 1])
+{
+    begins['-'] = begins[':'] = true; /* key blocks; passwords in URLs */
+    for (size_t i = 0; i < array_count(shapes); i++)
+        begins[(unsigned char)shapes[i].prefix[0]] = true;
+    for (size_t i = 0; i < policy->secrets.len; i++)
+        begins[(unsigned char)policy->secrets.ptr[i][0]] = true;
+}
+
+static size_t harmless_length(const bool begins[UCHAR_MAX + 1], struct str text)
+{
+    size_t length = 0;
+    while (length < text.len && !begins[(unsigned char)text.ptr[length]])
+        length++;
+    return length;
+}
+
+static bool ends_in_word(struct str text)
+{
+    char last = text.ptr[text.len - 1];
+    return is_token(last) && !strchr("=./+", last);
+}
+
 void policy_redact(const struct policy *policy, struct str text, struct buf *out)
 {
+    bool begins[UCHAR_MAX + 1] = {false};
     bool inside_word = false;
+    mark_beginnings(policy, begins);
     while (text.len) {
+        struct str harmless = str_slice(text, 0, harmless_length(begins, text));
+        if (harmless.len) {
+            buf_append(out, harmless);
+            inside_word = ends_in_word(harmless);
+            text = str_skip(text, harmless.len);
+            continue;
+        }
         size_t keep = 0, length = match_known(policy, text);
         if (!length && !inside_word)
             length = match_shape(text, &keep);
@@ -109,7 +143,7 @@ void policy_redact(const struct policy *policy, struct str text, struct buf *out
             length = 1;
             buf_append_byte(out, text.ptr[0]);
         }
-        inside_word = is_token(text.ptr[length - 1]) && !strchr("=./+", text.ptr[length - 1]);
+        inside_word = ends_in_word(str_slice(text, 0, length));
         text = str_skip(text, length);
     }
 }

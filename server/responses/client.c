@@ -34,6 +34,16 @@ bool responses_repeats_tools(const struct responses *responses, struct str model
     return !responses_client_takes_tools_once(responses, model);
 }
 
+uint64_t responses_client_hash_tools(struct responses *client, struct str tools)
+{
+    if (client->tools_hash != 0 && str_eq(buf_str(&client->tools), tools))
+        return client->tools_hash;
+    buf_clear(&client->tools);
+    buf_append(&client->tools, tools);
+    client->tools_hash = hash_bytes(tools);
+    return client->tools_hash;
+}
+
 bool responses_copy_id(char *to, size_t size, struct str from)
 {
     bool fits = from.len < size;
@@ -211,6 +221,7 @@ static void free_client(struct responses *client)
     vec_finish(&client->chains);
     buf_finish(&client->scratch);
     buf_finish(&client->slim);
+    buf_finish(&client->tools);
     mem_free(client);
 }
 

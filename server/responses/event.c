@@ -203,6 +203,16 @@ static bool scan_text(struct str span, bool is_delta, struct buf *scratch, struc
     return str_find_byte(*ret_text, '\0', 0) == STR_NONE;
 }
 
+/* Of a whole response its id is read. */
+static bool scan_response(struct responses_event *event, struct str span, struct buf *scratch)
+{
+    struct str id;
+    if (span.ptr[0] != '{' || event->response_id.len > 0 ||
+        json_raw_member(span, "id", &id) != STATUS_OK)
+        return true;
+    return scan_text(id, false, scratch, &event->response_id);
+}
+
 static bool scan_member(struct responses_event *event, struct str key, struct str span,
                         struct buf *scratch)
 {
@@ -213,11 +223,20 @@ static bool scan_member(struct responses_event *event, struct str key, struct st
     bool is_delta = member->offset == offsetof(struct responses_event, delta);
     if (member->kind == MEMBER_STR)
         return scan_text(span, is_delta, scratch, (struct str *)(void *)field);
-    return member->kind == MEMBER_INT && str_to_int64(span, (int64_t *)(void *)field);
+    if (member->kind == MEMBER_INT)
+        return str_to_int64(span, (int64_t *)(void *)field);
+    return member->offset == offsetof(struct responses_event, response) &&
+           scan_response(event, span, scratch);
 }
 
-bool responses_event_scan_delta(struct str message, struct buf *scratch,
-                                struct responses_event *ret_event)
+static bool is_scanned(enum event_kind kind)
+{
+    return kind == EVENT_DELTA || kind == EVENT_CREATED || kind == EVENT_PROGRESS ||
+           kind == EVENT_IGNORED;
+}
+
+bool responses_event_scan(struct str message, struct buf *scratch,
+                          struct responses_event *ret_event)
 {
     struct responses_event event = {.sequence = -1, .output_index = -1, .retry_after_ms = -1};
     struct json_raw_iter iter = {.rest = message};
@@ -225,8 +244,7 @@ bool responses_event_scan_delta(struct str message, struct buf *scratch,
     while (json_raw_next(&iter, &key, &span)) {
         if (!scan_member(&event, key, span, scratch))
             return false;
-        bool is_type = str_eq_c(key, "type");
-        if (is_type && responses_event_type(event.type)->kind != EVENT_DELTA)
+        if (str_eq_c(key, "type") && !is_scanned(responses_event_type(event.type)->kind))
             return false;
     }
     *ret_event = event;
@@ -235,7 +253,7 @@ bool responses_event_scan_delta(struct str message, struct buf *scratch,
 
 /* Of a "response" object; it echoes its request, whose instructions and tools alone are some 20 KB.
  */
-static const char *const read_members[] = {"id",    "status", "error", "incomplete_details",
+static const char *const read_members[] = {"id",    "status", "error",   "incomplete_details",
                                            "usage", "output", "metadata"};
 
 static bool is_read(struct str key)
@@ -246,9 +264,24 @@ static bool is_read(struct str key)
     return false;
 }
 
+/* Of what came before item by item the ids tell that it did. */
+static void write_ids(struct json_writer *w, struct str output)
+{
+    struct json_raw_iter iter = {.rest = output};
+    struct str key, item, id;
+    json_write_begin_array(w);
+    while (json_raw_next(&iter, &key, &item)) {
+        json_write_begin_object(w);
+        if (item.ptr[0] == '{' && json_raw_member(item, "id", &id) == STATUS_OK)
+            json_write_field_raw(w, "id", id);
+        json_write_end_object(w);
+    }
+    json_write_end_array(w);
+}
+
 static bool slim_response(struct json_writer *w, struct str object)
 {
-    struct json_raw_iter iter = {.rest = object};
+    struct json_raw_iter iter = {.rest = object, .skims = true};
     struct str key, span;
     json_write_begin_object(w);
     while (json_raw_next(&iter, &key, &span)) {
@@ -257,15 +290,19 @@ static bool slim_response(struct json_writer *w, struct str object)
         if (!is_read(key))
             continue;
         json_write_key_str(w, key);
-        json_write_raw(w, span);
+        if (str_eq_c(key, "output") && span.ptr[0] == '[')
+            write_ids(w, span);
+        else
+            json_write_raw(w, span);
     }
     json_write_end_object(w);
     return !iter.failed;
 }
 
+/* What is left out is 20 KB of text that nobody reads: the rest is checked when it is parsed. */
 bool responses_event_slim(struct str message, struct buf *slim)
 {
-    struct json_raw_iter iter = {.rest = message};
+    struct json_raw_iter iter = {.rest = message, .skims = true};
     struct json_writer w;
     struct str key, span;
     bool is_whole = true, has_response = false;

@@ -39,7 +39,7 @@ struct response *response_new(struct responses_chain *chain,
     response->sequence = -1;
     response->result.queued_ms = responses_now(chain->client);
     responses_request_copy(&response->request, request);
-    response->tools_hash = hash_bytes(request->tools);
+    response->tools_hash = responses_client_hash_tools(chain->client, request->tools);
     chain->response = response;
     chain->client->is_unsettled = true;
     return response;
@@ -373,17 +373,19 @@ static bool deliver_missing_items(struct response *response, const struct respon
                                   struct str message)
 {
     struct str object, output, key, raw;
-    const struct json_value *value = json_first(json_get(event->response, "output"));
-    if (has_all_items(response, value) || json_raw_member(message, "response", &object) < 0 ||
+    if (has_all_items(response, json_first(json_get(event->response, "output"))) ||
+        json_raw_member(message, "response", &object) < 0 ||
         json_raw_member(object, "output", &output) < 0)
         return true;
     struct json_raw_iter iter = {.rest = output};
-    for (int64_t index = 0; value && json_raw_next(&iter, &key, &raw); index++) {
-        if (!deliver_item(response, value, raw, index))
-            return false;
-        value = json_next(value);
+    bool is_there = true;
+    for (int64_t index = 0; is_there && json_raw_next(&iter, &key, &raw); index++) {
+        struct json_value *value = NULL;
+        if (responses_parse(response->client, raw, &value, NULL) == STATUS_OK)
+            is_there = deliver_item(response, value, raw, index);
+        json_free(value);
     }
-    return true;
+    return is_there;
 }
 
 static void take_result(struct response *response, const struct responses_event *event)

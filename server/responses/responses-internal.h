@@ -56,12 +56,12 @@ struct event_type {
 };
 /* Never NULL. */
 const struct event_type *responses_event_type(struct str name);
-/* The short way for deltas, without a tree: false if the message is anything else or unusual, and
- * must be parsed. The delta may be decoded into `scratch`. */
-bool responses_event_scan_delta(struct str message, struct buf *scratch,
-                                struct responses_event *ret_event);
-/* An event with a "response", without what is not read of it; false when it is no such event or is
- * better parsed as it is. */
+/* The short way for deltas and for what says little, without a tree: false if the message is anything
+ * else or unusual, and must be parsed. The delta may be decoded into `scratch`. */
+bool responses_event_scan(struct str message, struct buf *scratch,
+                          struct responses_event *ret_event);
+/* An event with a "response", without what is not read of it (of its items the ids are); false when
+ * it is no such event or is better parsed as it is. */
 bool responses_event_slim(struct str message, struct buf *slim);
 /* The body of a refused POST: {"error":{…}} without a type. False if it is not one. */
 bool responses_event_read_refusal(const struct json_value *value,
@@ -273,6 +273,9 @@ void responses_rotate_done(struct connection *successor);
 
 /* One whole message. May lose the connection. */
 void responses_route_message(struct connection *connection, struct str message);
+/* json_parse, of texts with \u0000 as well. */
+enum status responses_parse(struct responses *client, struct str text,
+                            struct json_value **ret_value, struct err *err);
 
 /* -- chain.c --------------------------------------------------------------------------------- */
 
@@ -460,6 +463,8 @@ struct responses {
 
     struct responses_status told; /* as last told; since_ms and the sums are kept here */
     struct buf scratch, slim;     /* of one message */
+    struct buf tools;             /* asked with last, as they mostly stay the same … */
+    uint64_t tools_hash;          /* … and their hash */
 };
 uint64_t responses_now(const struct responses *client);
 /* For how long this machine has slept, which now does not count. */
@@ -476,6 +481,8 @@ void responses_client_bury(struct responses *client, void *memory);
 bool responses_client_has_stored_ids(const struct responses *client);
 bool responses_client_uses_http(const struct responses *client);
 /* Tools are sent once in a chain, as an item, and not with each request. */
+/* Of the same tools as last time without reading them all. */
+uint64_t responses_client_hash_tools(struct responses *client, struct str tools);
 bool responses_client_takes_tools_once(const struct responses *client, struct str model);
 
 bool responses_status_refresh(struct responses *client); /* true if it is to be told */

@@ -193,15 +193,21 @@ static struct str replace_nul_escapes(struct str message, struct buf *buf)
     return buf_str(buf);
 }
 
+enum status responses_parse(struct responses *client, struct str text,
+                            struct json_value **ret_value, struct err *err)
+{
+    enum status status = json_parse(text, ret_value, err);
+    if (status != STATUS_UNSUPPORTED)
+        return status;
+    return json_parse(replace_nul_escapes(text, &client->scratch), ret_value, err);
+}
+
 static enum status parse_message(struct responses *client, struct str message,
                                  struct json_value **ret_value, struct err *err)
 {
     if (message.len > SLIM_BYTES && responses_event_slim(message, &client->slim))
         message = buf_str(&client->slim);
-    enum status status = json_parse(message, ret_value, err);
-    if (status != STATUS_UNSUPPORTED)
-        return status;
-    return json_parse(replace_nul_escapes(message, &client->scratch), ret_value, err);
+    return responses_parse(client, message, ret_value, err);
 }
 
 static void lose_to_nonsense(struct connection *connection, const struct err *err)
@@ -221,7 +227,7 @@ void responses_route_message(struct connection *connection, struct str message)
     struct json_value *value = NULL;
     struct responses_event event;
     struct err err;
-    if (responses_event_scan_delta(message, &client->scratch, &event)) {
+    if (responses_event_scan(message, &client->scratch, &event)) {
         handle_event(connection, &event, message);
         return;
     }

@@ -194,14 +194,22 @@ static void record_end(struct tools_call *call)
 {
     struct journal *journal = call->tools->env.journal;
     const char *thread_id = call->thread->id;
-    struct str decision = call->decision.len ? buf_str(&call->decision) : STR("not run");
-    journal_begin(journal);
-    if (!call->is_recorded)
-        (void)journal_call_start(journal, thread_id, call->turn_id, str_from(call->id),
-                                 str_from(call->name), buf_str(&call->arguments), decision, NULL);
-    (void)journal_call_finish(journal, thread_id, str_from(call->id), buf_str(&call->text),
-                              call->ok, NULL);
-    journal_commit(journal);
+    if (call->is_recorded) {
+        (void)journal_call_finish(journal, thread_id, str_from(call->id), buf_str(&call->text),
+                                  call->ok, NULL);
+        return;
+    }
+    const char *unsaid = call->harmless_by ? call->harmless_by : "not run";
+    const struct journal_call record = {
+        .turn_id = str_from(call->turn_id),
+        .call_id = str_from(call->id),
+        .name = str_from(call->name),
+        .arguments = buf_str(&call->arguments),
+        .decision = call->decision.len ? buf_str(&call->decision) : str_from(unsaid),
+        .output = buf_str(&call->text),
+        .ok = call->ok,
+    };
+    (void)journal_call_record(journal, thread_id, &record, NULL);
 }
 
 void call_end(struct tools_call *call, bool ok)
@@ -395,6 +403,14 @@ void call_granted(struct tools_call *call)
     loop_defer(call->tools->env.loop, on_run, call_ref(call));
 }
 
+static void announce(struct tools_call *call)
+{
+    struct buf title = {0};
+    tools_append_title(&title, str_from(call->name), buf_str(&call->arguments));
+    tell_later(call, buf_str(&title), tell_started);
+    buf_finish(&title);
+}
+
 bool call_begin(struct tools_call *call, const char *decision)
 {
     struct err err = {0};
@@ -417,11 +433,16 @@ bool call_begin(struct tools_call *call, const char *decision)
         return false;
     }
     call->is_recorded = true;
-    struct buf title = {0};
-    tools_append_title(&title, str_from(call->name), buf_str(&call->arguments));
-    tell_later(call, buf_str(&title), tell_started);
-    buf_finish(&title);
+    announce(call);
     return true;
+}
+
+void call_begin_harmless(struct tools_call *call, const char *decision)
+{
+    if (call->harmless_by || call->is_recorded)
+        return;
+    call->harmless_by = decision;
+    announce(call);
 }
 
 /* -- Asking ---------------------------------------------------------------------------------- */

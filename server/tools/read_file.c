@@ -181,7 +181,8 @@ static void read_in_pool(struct tools_call *call)
 
 static bool is_small(const struct workspace_stat *stat)
 {
-    return !stat->exists || (stat->is_file && stat->size <= LIMIT_READ_ON_LOOP_BYTES);
+    return !stat->exists || stat->is_folder ||
+           (stat->is_file && stat->size <= LIMIT_READ_ON_LOOP_BYTES);
 }
 
 static void run_permitted(struct tools_call *call, const struct host_ask_answer *answer)
@@ -190,17 +191,20 @@ static void run_permitted(struct tools_call *call, const struct host_ask_answer 
     struct read_state *state = call->state;
     struct journal *journal = call->tools->env.journal;
     bool is_here = now_look(call->tools, &state->file) || is_small(&state->file.stat);
-    if (is_here)
-        now_read(&state->file, LIMIT_EDIT_FILE_BYTES);
-    journal_join(journal); /* reading has no effects: its start and its end may be one write */
-    if (!call_begin(call, call->was_approved ? "approved by the user" : "allowed"))
-        ;
-    else if (state->file.stat.is_folder)
-        call_fail(call, "%s is a folder; use list_dir", state->file.path.display);
-    else if (is_here)
-        finish_reading(call, state);
-    else
+    const char *decision = call->was_approved ? "approved by the user" : "allowed";
+    if (!is_here && !call_begin(call, decision))
+        return;
+    if (!is_here) {
         read_in_pool(call);
+        return;
+    }
+    now_read(&state->file, LIMIT_EDIT_FILE_BYTES);
+    journal_join(journal); /* nothing outside hears of it yet */
+    call_begin_harmless(call, decision);
+    if (state->file.stat.is_folder)
+        call_fail(call, "%s is a folder; use list_dir", state->file.path.display);
+    else
+        finish_reading(call, state);
     journal_commit_later(journal, call->tools->env.loop);
 }
 

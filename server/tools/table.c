@@ -132,15 +132,12 @@ static void append_patch_paths(struct buf *buf, struct str patch)
 
 static void append_key_argument(struct buf *buf, const struct tool *tool, struct str arguments)
 {
-    struct json_value *json = NULL;
-    if (tool->title_key && json_parse(arguments, &json, NULL) == STATUS_OK) {
-        const struct json_value *value = json_get(json, tool->title_key);
-        if (json_is(value, JSON_STRING))
-            buf_append(buf, json_str(value));
-        else if (json_is(value, JSON_NUMBER))
-            json_append(buf, value);
-    }
-    json_free(json);
+    struct str value;
+    if (!tool->title_key || json_raw_member(arguments, tool->title_key, &value) < 0)
+        return;
+    bool is_number = value.ptr[0] == '-' || (value.ptr[0] >= '0' && value.ptr[0] <= '9');
+    if (!json_raw_decode(value, buf) && is_number)
+        buf_append(buf, value);
 }
 
 void tools_append_title(struct buf *buf, struct str name, struct str arguments)

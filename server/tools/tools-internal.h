@@ -139,6 +139,7 @@ struct tools_call {
     int64_t offered_session;
     bool is_ready;             /* classified: may leave the queue */
     bool is_exclusive, is_granted, is_recorded, is_cancelled;
+    const char *harmless_by; /* who let it run, of one that is recorded when it ends */
     bool was_approved;
     struct buf decision; /* who let it run or did not, for the audit log */
     const char *sandbox; /* a command's, for the audit log; NULL: none of its business */
@@ -163,6 +164,9 @@ void call_drop(struct tools_call *call); /* thread is being freed */
 /* Records the start in the journal and tells the outside. False: it could not be recorded (or ran
  * before); the call has ended and must not be run. The second time it is a no-op. */
 bool call_begin(struct tools_call *call, const char *decision);
+/* The same of what has no effects and ends before the loop turns (or is asked about): start and end
+ * are recorded as one. `decision` is static. */
+void call_begin_harmless(struct tools_call *call, const char *decision);
 /* Ends the call with what is in call->text; anything after the first end is ignored. */
 void call_end(struct tools_call *call, bool ok);
 void call_fail(struct tools_call *call, const char *format, ...)

@@ -144,6 +144,29 @@ Test(items, a_call_runs_at_most_once, .init = begin, .fini = end)
     buf_finish(&output);
 }
 
+Test(items, a_call_is_recorded_whole, .init = begin, .fini = end)
+{
+    struct journal_call call = {.turn_id = str_from(turn),
+                                .call_id = STR("call_1"),
+                                .name = STR("n"),
+                                .decision = STR("allowed"),
+                                .output = STR("text"),
+                                .ok = true};
+    struct buf output = {0};
+    cr_assert_eq(journal_call_record(journal, thread, &call, &err), STATUS_OK);
+    cr_assert_eq(journal_call_find(journal, thread, call.call_id, &output), CALL_DONE);
+    cr_assert_str_eq(output.ptr, "text");
+    cr_assert_eq(journal_call_record(journal, thread, &call, &err), STATUS_EXISTS);
+    cr_assert_eq(journal_call_start(journal, thread, turn, call.call_id, STR(""), STR(""), STR(""),
+                                    &err),
+                 STATUS_EXISTS);
+    run_sql("UPDATE thread SET lease = 'another:1:1:1'");
+    call.call_id = STR("call_2");
+    cr_assert_eq(journal_call_record(journal, thread, &call, &err), STATUS_CONFLICT);
+    cr_assert_eq(journal_call_find(journal, thread, call.call_id, NULL), CALL_ABSENT);
+    buf_finish(&output);
+}
+
 /* -- Changes -- */
 
 struct hashes {

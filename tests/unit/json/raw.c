@@ -129,3 +129,32 @@ Test(json_raw, hostile_depth_is_an_error)
     cr_assert_eq(json_raw_member(buf_str(&text), "a", &span), STATUS_INVALID);
     buf_finish(&text);
 }
+
+/* Skimming finds the same members where the text is good, and does not mind what is in strings. */
+Test(json_raw, skims_over_strings)
+{
+    static const struct {
+        const char *text, *a; /* NULL: no such end */
+    } rows[] = {
+        {"{\"x\":\"plain\",\"a\":1}", "1"},
+        {"{\"x\":\"\\\"\",\"a\":2}", "2"},
+        {"{\"x\":\"\\\\\",\"a\":3}", "3"},
+        {"{\"x\":\"\\\\\\\"}\",\"a\":4}", "4"},
+        {"{\"x\":[\"]\",{\"y\":\"}\"}],\"a\":\"\\\"\"}", "\"\\\"\""},
+        {"{\"x\":\"a\nb\\q\",\"a\":5}", "5"}, /* no JSON, but nobody looks */
+        {"{\"x\":\"\",\"a\":6}", "6"},
+        {"{\"x\":\"\\\",\"a\":7}", NULL},
+        {"{\"x\":\"open", NULL},
+        {"{\"x\":1 2,\"a\":8}", NULL},
+    };
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct json_raw_iter iter = {.rest = str_from(rows[i].text), .skims = true};
+        struct str key, value, found = {0};
+        while (json_raw_next(&iter, &key, &value))
+            if (str_eq_c(key, "a"))
+                found = value;
+        cr_assert_eq(iter.failed, !rows[i].a, "%s", rows[i].text);
+        if (rows[i].a)
+            cr_assert(str_eq_c(found, rows[i].a), "%s", rows[i].text);
+    }
+}
