@@ -309,6 +309,25 @@ static struct complete *on_complete(void *user)
     return app->complete;
 }
 
+/* -- The person's prompts ---------------------------------------------------------------------- */
+
+static bool on_prompt(void *user, struct str name, struct buf *text)
+{
+    struct app *app = user;
+    struct err err = {0};
+    enum status status = config_prompt_read(&app->env, name, text, &err);
+    if (status < 0 && status != STATUS_NOT_FOUND)
+        log_line(LOG_WARN, "prompt not taken why=\"%s\"", err.text);
+    return status == STATUS_OK;
+}
+
+static void on_prompts(void *user, void (*tell)(void *to, struct str name, struct str text),
+                       void *to)
+{
+    struct app *app = user;
+    config_prompt_each(&app->env, tell, to);
+}
+
 static const char *tier_name(enum policy_tier tier)
 {
     static const char *const names[] = {
@@ -422,6 +441,8 @@ static enum status app_init(struct app *app, int read_fd, int write_fd, struct e
         .review_waits = on_review_waits,
         .code_actions = on_code_actions,
         .complete = on_complete,
+        .prompt = on_prompt,
+        .prompts = on_prompts,
         .status = on_status_wanted,
         .on_exit = on_exit_code,
     };

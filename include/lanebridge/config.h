@@ -70,7 +70,7 @@ enum status config_load_file(struct config *config, struct str path, struct buf 
 /* -- Places: the environment, read once, injected in tests ------------------------------------------- */
 
 struct config_env {
-    char *home, *config_file, *state_folder, *cache_folder;
+    char *home, *config_file, *state_folder, *cache_folder, *prompts_folder;
 };
 /* XDG rules; LANEBRIDGE_CONFIG and LANEBRIDGE_STATE override. `get` is getenv in the program. Creates
  * nothing. */
@@ -78,6 +78,17 @@ void config_env_init(struct config_env *env, const char *(*get)(const char *name
 void config_env_finish(struct config_env *env);
 /* Makes the folder (and its parents) with mode 0700 and checks that it is ours. */
 enum status config_make_folder(const char *path, struct err *err);
+
+/* -- Prompts: $XDG_CONFIG_HOME/lanebridge/prompts/NAME.md ---------------------------------------------- */
+
+/* 1 to 64 of [A-Za-z0-9_-]. */
+bool config_prompt_name_is_valid(struct str name);
+/* Errors: STATUS_NOT_FOUND; STATUS_DENIED when others could have written it; STATUS_LIMIT. */
+enum status config_prompt_read(const struct config_env *env, struct str name, struct buf *text,
+                               struct err *err);
+/* All that can be read, by name. */
+void config_prompt_each(const struct config_env *env,
+                        void (*tell)(void *user, struct str name, struct str text), void *user);
 
 /* The key, from the variable the settings name, taken once and removed from our environment so that
  * no child sees it. Errors: STATUS_AUTH "no API key: set OPENAI_API_KEY …", naming the variable and

@@ -38,6 +38,9 @@ struct lsp_env {
     enum lsp_code_actions (*code_actions)(void *user);
     /* Inline completion, made at the first need; NULL while it is switched off or cannot be had. */
     struct complete *(*complete)(void *user);
+    /* Optional. The person's own prompts: one by name (false: there is none), and all of them. */
+    bool (*prompt)(void *user, struct str name, struct buf *text);
+    void (*prompts)(void *user, void (*tell)(void *to, struct str name, struct str text), void *to);
     /* The truth for `lanebridge.status` and status/get, as a JSON object. */
     void (*status)(void *user, struct buf *json);
     /* The server has ended: exit code by the spec (0 after shutdown, else 1). */

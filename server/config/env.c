@@ -50,6 +50,8 @@ void config_env_init(struct config_env *env, const char *(*get)(const char *name
              : xdg(get, "XDG_CONFIG_HOME", env->home, ".config", "lanebridge/config.json");
     env->state_folder = state ? join(state, ".")
                               : xdg(get, "XDG_STATE_HOME", env->home, ".local/state", "lanebridge");
+    env->prompts_folder =
+        xdg(get, "XDG_CONFIG_HOME", env->home, ".config", "lanebridge/prompts");
     env->cache_folder = xdg(get, "XDG_CACHE_HOME", env->home, ".cache", "lanebridge");
 }
 
@@ -57,6 +59,7 @@ void config_env_finish(struct config_env *env)
 {
     mem_free(env->home);
     mem_free(env->config_file);
+    mem_free(env->prompts_folder);
     mem_free(env->state_folder);
     mem_free(env->cache_folder);
     *env = (struct config_env){0};

@@ -207,7 +207,7 @@ void lifecycle_append_capabilities(const struct lsp_server *server, struct buf *
         &w, "executeCommandProvider",
         STR("{\"commands\":[\"lanebridge.acceptAll\",\"lanebridge.acceptHunk\","
             "\"lanebridge.ask\",\"lanebridge.compact\",\"lanebridge.edit\","
-            "\"lanebridge.explain\","
+            "\"lanebridge.explain\",\"lanebridge.review\",\"lanebridge.commitMessage\","
             "\"lanebridge.fix\",\"lanebridge.interrupt\",\"lanebridge.newThread\","
             "\"lanebridge.openTranscript\",\"lanebridge.rejectAll\",\"lanebridge.rejectHunk\","
             "\"lanebridge.status\",\"lanebridge.undoTurn\"],"

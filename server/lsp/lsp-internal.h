@@ -5,6 +5,7 @@
  *   convert.c     positions and URIs, in and out
  *   quirks.c      what this client really does
  *   command.c     workspace/executeCommand
+ *   start.c       starting a turn, for commands and the rich layer
  *   undo.c        taking a turn back
  *   threads.c     which thread, and the agent's events on their way to the client
  *   progress.c    $/progress of turns
@@ -21,6 +22,7 @@
  *   rich.c        lanebridge/… methods
  *   inline.c      inline completion
  *   actions.c     code actions that start a turn
+ *   prompts.c     the person's own prompts, and turns that are asked for by name
  *   review.c      what waits for the person's decision, hunks.c: where it is */
 #ifndef LANEBRIDGE_LSP_INTERNAL_H
 #define LANEBRIDGE_LSP_INTERNAL_H
@@ -97,6 +99,12 @@ extern const struct lsp_method rich_requests[];
 extern const struct lsp_method review_requests[];
 extern const struct lsp_method inline_requests[], inline_notifications[];
 void inline_free(struct lsp_server *server);
+extern const struct lsp_method prompts_requests[];
+/* Appends the prompt; "/NAME more" as the person's prompt of that name and what is more. */
+void prompts_expand(struct lsp_server *server, struct str prompt, struct buf *out);
+/* False: there is no such target. */
+bool prompts_append_review(struct str target, struct str base, struct buf *out);
+extern const char prompts_commit_message[];
 /* Adds the code actions that start a turn, where the request's place calls for them. */
 void actions_append(struct lsp_server *server, const struct json_value *params,
                     struct json_writer *w);
@@ -280,6 +288,8 @@ struct turn_wish {
 };
 void turn_request(struct lsp_server *server, const struct jsonrpc_message *message,
                   const struct turn_wish *wish);
+/* The document with this URI, or the one used last; NULL when there is none. */
+const struct document *turn_wished_document(struct lsp_server *server, struct str uri);
 /* The same for the turn that runs in the thread the wish names; empty id: whichever. */
 void turn_steer_request(struct lsp_server *server, const struct jsonrpc_message *message,
                         const struct turn_wish *wish, struct str turn_id);

@@ -19,7 +19,7 @@ void player_path(const struct player *player, struct str name, struct buf *path)
     path_append_join(path, buf_str(&player->root), name);
 }
 
-static void make_parents(char *path)
+void player_make_parents(char *path)
 {
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
@@ -56,7 +56,7 @@ static bool make_places(struct player *player)
         const struct named_text *file = &player->script->files.ptr[i];
         struct buf path = {0};
         player_path(player, str_from(file->name), &path);
-        make_parents(path.ptr);
+        player_make_parents(path.ptr);
         bool good = write_file(path.ptr, buf_str(&file->text));
         buf_finish(&path);
         if (!good)
@@ -563,7 +563,7 @@ static enum outcome stage_endpoint(struct player *player)
     if (player->script->config.len > 0) {
         struct buf path = {0}, bytes = {0};
         buf_append_fmt(&path, "%s/config/config.json", player->folder.ptr);
-        make_parents(path.ptr);
+        player_make_parents(path.ptr);
         variables_expand(&player->variables, buf_str(&player->script->config), &bytes);
         write_file(path.ptr, buf_str(&bytes));
         buf_finish(&path);

@@ -137,6 +137,7 @@ bool player_start_endpoint(struct player *player, struct err *err);
 void player_stop_child(struct child *child);
 bool player_spawn(struct player *player, struct child *child, char *const *argv, bool with_stdin,
                   struct err *err);
+void player_make_parents(char *path); /* of a file; as it was afterwards */
 void player_path(const struct player *player, struct str name, struct buf *path);
 bool read_whole(const char *path, struct buf *bytes);
 /* The frames the endpoint got, and sent, as JSON lines. */

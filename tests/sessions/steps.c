@@ -141,6 +141,8 @@ static enum outcome step_write(struct player *player, struct str rest)
 {
     struct buf path = {0}, text = {0};
     bool good = take_path(player, &rest, &path) && words_take_text(&rest, &text);
+    if (good)
+        player_make_parents(path.ptr);
     FILE *file = good ? fopen(path.ptr, "we") : NULL;
     if (file) {
         fwrite(text.ptr, 1, text.len, file);
