@@ -1,3 +1,4 @@
+#include "../racer.h"
 #include "fixture.h"
 
 #include <dirent.h>
@@ -302,38 +303,12 @@ Test(files, renames_but_never_replaces)
 
 enum { RACE_ROUNDS = 1000 };
 
-struct racer {
-    pid_t pid;
-    volatile unsigned long *exchanges; /* shared with the child */
-};
-
-/* Swaps the two, of which one is a link to outside, as fast as it can. */
-static void racer_start(struct racer *racer, const struct fixture *fixture, const char *first,
-                        const char *second)
+static void race(struct racer *racer, const struct fixture *fixture, const char *first,
+                 const char *second)
 {
-    char one[300], two[300];
+    char one[300];
     snprintf(one, sizeof(one), "%s", at(fixture, "%s", first));
-    snprintf(two, sizeof(two), "%s", at(fixture, "%s", second));
-    racer->exchanges = mmap(NULL, sizeof(*racer->exchanges), PROT_READ | PROT_WRITE,
-                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    cr_assert_neq((void *)racer->exchanges, MAP_FAILED);
-    racer->pid = fork();
-    cr_assert_geq(racer->pid, 0);
-    while (racer->pid == 0) {
-        if (getppid() == 1)
-            _exit(1);
-        if (renameat2(AT_FDCWD, one, AT_FDCWD, two, RENAME_EXCHANGE) == 0)
-            ++*racer->exchanges;
-    }
-    while (*racer->exchanges == 0)
-        usleep(100);
-}
-
-static void racer_stop(struct racer *racer)
-{
-    kill(racer->pid, SIGKILL);
-    waitpid(racer->pid, NULL, 0);
-    munmap((void *)racer->exchanges, sizeof(*racer->exchanges));
+    racer_start(racer, one, at(fixture, "%s", second));
 }
 
 static void make_race(struct fixture *fixture)
@@ -351,10 +326,10 @@ Test(files, sec_08_a_racer_never_gets_a_write_outside, .timeout = 60)
     struct workspace_path path = resolve(&fixture, "dir/file");
     struct workspace_path fresh = resolve(&fixture, "dir/new/file");
     struct racer racer;
-    racer_start(&racer, &fixture, "ws/dir", "ws/swap");
+    race(&racer, &fixture, "ws/dir", "ws/swap");
     FOR_BOTH_WAYS
     {
-        for (int i = 0; i < RACE_ROUNDS; i++) {
+        for (unsigned i = 0; i < racer_rounds(RACE_ROUNDS); i++) {
             workspace_write(&path, STR("agent"), NULL, NULL);
             if (i % 10 == 0)
                 workspace_write(&fresh, STR("agent"), NULL, NULL);
@@ -375,11 +350,11 @@ static void race_reads(const char *text, const char *first, const char *second)
     put_link(&fixture, "ws/dir/link", "../../outside/file");
     struct workspace_path path = resolve(&fixture, text);
     struct racer racer;
-    racer_start(&racer, &fixture, first, second);
+    race(&racer, &fixture, first, second);
     unsigned inside = 0;
     FOR_BOTH_WAYS
     {
-        for (int i = 0; i < RACE_ROUNDS * 5; i++) {
+        for (unsigned i = 0; i < racer_rounds(RACE_ROUNDS * 5); i++) {
             struct buf bytes = {0};
             enum status status = workspace_read(&path, 100, &bytes, NULL, NULL);
             if (status == STATUS_OK) {
@@ -403,6 +378,56 @@ Test(files, sec_08_a_swapped_folder_never_gets_a_read_outside, .timeout = 60)
 Test(files, sec_08_a_swapped_file_never_gets_a_read_outside, .timeout = 60)
 {
     race_reads("dir/file", "ws/dir/file", "ws/dir/link");
+}
+
+/* The racer is fast enough: who looks first and opens then loses. */
+Test(files, sec_08_a_look_before_opening_would_lose, .timeout = 60)
+{
+    struct fixture fixture;
+    char root[300], path[300];
+    make_race(&fixture);
+    snprintf(root, sizeof(root), "%s", at(&fixture, "ws"));
+    snprintf(path, sizeof(path), "%s", at(&fixture, "ws/dir/file"));
+    struct racer racer;
+    unsigned escapes = 0, rounds = 0;
+    race(&racer, &fixture, "ws/dir", "ws/swap");
+    for (; escapes < 3 && rounds < 1000000; rounds++)
+        escapes += racer_naive_read_escapes(path, root, "outside");
+    racer_stop(&racer);
+    cr_assert_eq(escapes, 3, "%u escapes in %u rounds", escapes, rounds);
+    fixture_finish(&fixture);
+}
+
+/* Several files as one, in a folder that is swapped all the time. */
+Test(files, sec_08_a_racer_never_gets_several_writes_outside, .timeout = 60)
+{
+    struct fixture fixture;
+    make_race(&fixture);
+    put_file(&fixture, "ws/other", "inside");
+    struct workspace_path file = resolve(&fixture, "dir/file"),
+                          new = resolve(&fixture, "dir/x/new"), other = resolve(&fixture, "other");
+    struct racer racer;
+    unsigned done = 0;
+    race(&racer, &fixture, "ws/dir", "ws/swap");
+    FOR_BOTH_WAYS
+    {
+        for (unsigned i = 0; i < racer_rounds(RACE_ROUNDS / 5); i++) {
+            struct workspace_op ops[] = {{WORKSPACE_WRITE, &file, NULL, STR("agent"), NULL},
+                                         {WORKSPACE_WRITE, &other, NULL, STR("agent"), NULL},
+                                         {WORKSPACE_WRITE, &new, NULL, STR("agent"), NULL}};
+            struct workspace_op back = {WORKSPACE_REMOVE, &new, NULL, STR(""), NULL};
+            done += workspace_write_all(fixture.workspace, ops, 3, NULL) == STATUS_OK;
+            workspace_write_all(fixture.workspace, &back, 1, NULL);
+        }
+    }
+    racer_stop(&racer);
+    cr_assert_gt(done, 0);
+    cr_assert_str_eq(get_file(&fixture, "outside/file"), "outside");
+    cr_assert_eq(count_names(&fixture, "outside"), 1);
+    workspace_path_finish(&file);
+    workspace_path_finish(&new);
+    workspace_path_finish(&other);
+    fixture_finish(&fixture);
 }
 
 /* What was allowed for dir/pre-commit must not happen in .git/hooks. */
@@ -439,8 +464,8 @@ Test(files, sec_08_removing_and_renaming_never_reach_outside, .timeout = 60)
     struct workspace_path path = resolve(&fixture, "dir/file");
     struct workspace_path other = resolve(&fixture, "dir/other");
     struct racer racer;
-    racer_start(&racer, &fixture, "ws/dir", "ws/swap");
-    for (int i = 0; i < RACE_ROUNDS; i++) {
+    race(&racer, &fixture, "ws/dir", "ws/swap");
+    for (unsigned i = 0; i < racer_rounds(RACE_ROUNDS); i++) {
         workspace_rename(&path, &other, NULL);
         workspace_rename(&other, &path, NULL);
         if (i % 3 == 0)
