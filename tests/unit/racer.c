@@ -20,6 +20,14 @@ unsigned racer_rounds(unsigned plain)
     return getenv("LANEBRIDGE_FULL") ? FULL_ROUNDS : plain;
 }
 
+bool racer_goes_on(unsigned round, unsigned rounds, const unsigned *seen, size_t ways)
+{
+    bool all = true;
+    for (size_t i = 0; i < ways; i++)
+        all = all && seen[i] > 0;
+    return round < rounds || (!all && round < 1000 * rounds);
+}
+
 void racer_start(struct racer *racer, const char *first, const char *second)
 {
     char one[PATH_BYTES], two[PATH_BYTES];

@@ -3,6 +3,7 @@
 #define TEST_RACER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 struct racer {
@@ -13,6 +14,9 @@ struct racer {
 void racer_start(struct racer *racer, const char *first, const char *second);
 unsigned long racer_stop(struct racer *racer); /* how often they were swapped */
 
+/* False once all `rounds` are done and each way was seen to work, or clearly never will: the racer
+ * may leave a test no luck for a while. */
+bool racer_goes_on(unsigned round, unsigned rounds, const unsigned *seen, size_t ways);
 /* 10,000 in a full run (LANEBRIDGE_FULL), else a sample of `plain`. */
 unsigned racer_rounds(unsigned plain);
 

@@ -354,7 +354,7 @@ static void race_reads(const char *text, const char *first, const char *second)
     unsigned inside = 0;
     FOR_BOTH_WAYS
     {
-        for (unsigned i = 0; i < racer_rounds(RACE_ROUNDS * 5); i++) {
+        for (unsigned i = 0; racer_goes_on(i, racer_rounds(RACE_ROUNDS * 5), &inside, 1); i++) {
             struct buf bytes = {0};
             enum status status = workspace_read(&path, 100, &bytes, NULL, NULL);
             if (status == STATUS_OK) {
@@ -411,7 +411,7 @@ Test(files, sec_08_a_racer_never_gets_several_writes_outside, .timeout = 60)
     race(&racer, &fixture, "ws/dir", "ws/swap");
     FOR_BOTH_WAYS
     {
-        for (unsigned i = 0; i < racer_rounds(RACE_ROUNDS / 5); i++) {
+        for (unsigned i = 0; racer_goes_on(i, racer_rounds(RACE_ROUNDS / 5), &done, 1); i++) {
             struct workspace_op ops[] = {{WORKSPACE_WRITE, &file, NULL, STR("agent"), NULL},
                                          {WORKSPACE_WRITE, &other, NULL, STR("agent"), NULL},
                                          {WORKSPACE_WRITE, &new, NULL, STR("agent"), NULL}};
