@@ -163,6 +163,9 @@ struct text *edit_review_without(const struct edit_review *review, edit_hunk_fn 
 struct text *edit_review_with(const struct edit_review *review, edit_hunk_fn *chosen, void *user);
 /* `now` with `text` in place of the hunk's lines; its line ending is made the neighbours'. */
 struct text *edit_review_amended(const struct edit_review *review, unsigned id, struct str text);
+/* `base` with it in place of the hunk's old lines: amending a proposal. */
+struct text *edit_review_amended_base(const struct edit_review *review, unsigned id,
+                                      struct str text);
 /* They are pending no more: base has their lines, or now has lost them. */
 void edit_review_accept(struct edit_review *review, edit_hunk_fn *chosen, void *user);
 void edit_review_reject(struct edit_review *review, edit_hunk_fn *chosen, void *user);

@@ -135,6 +135,7 @@ typedef void host_proposal_fn(void *user, const struct host_proposal *proposal);
 typedef void host_done_fn(void *user, enum status status, struct str note);
 
 struct host_ops {
+    bool no_proposals;                 /* nobody can look at edits that are not applied: they are asked for */
     void (*apply)(void *host, const struct host_change *changes, size_t count, const char *label,
                   host_apply_fn *on_done, void *user);
     void (*ask)(void *host, const struct host_ask *ask, host_ask_fn *on_answer, void *user);

@@ -124,7 +124,9 @@ void tools_undo_cancel(struct tools_undo *undo);   /* no callback any more */
 
 /* -- Review: what the person has not decided on yet ------------------------------------------------------- */
 
-/* With review "after" what the model changes waits, hunk by hunk, for the person. A hunk belongs to the
+/* With review "after" what the model changes waits, hunk by hunk, for the person. With "before" it is a
+ * proposal: no file changes, but the thread reads, searches and runs its commands on the proposed texts;
+ * accepting is what applies it. What the person types meanwhile merges into the proposal. A hunk belongs to the
  * turn that changed its lines last. What the person types is theirs: elsewhere in the file it is no
  * part of a hunk, and a hunk they type in is no longer pending. A hunk whose old lines they bring back
  * (the editor's undo) counts as rejected. Files that were made, deleted or moved are hunks as a whole.
@@ -135,6 +137,7 @@ struct tools_hunk {
     enum tools_hunk_kind kind;
     const char *thread_id, *turn_id;
     size_t old_line, old_count, new_line, new_count;   /* 0-based */
+    size_t line, count;              /* of the text on the screen: the new ones, or the old if proposed */
     struct str old_lines, new_lines;
 };
 /* Borrowed for the call. */
@@ -142,6 +145,7 @@ struct tools_review_file {
     const char *path, *display;      /* absolute; as people read it */
     const char *old_path;            /* of a move that waits, else NULL */
     const struct text *now;          /* what the new lines are in; empty for one that was deleted */
+    const char *proposed_by;         /* the thread whose proposal it is; NULL: it is applied */
     const struct tools_hunk *hunks;  /* a whole one first, then by line */
     size_t count;
 };
@@ -157,7 +161,8 @@ void tools_review_each(struct tools *tools, const struct tools_review_filter *fi
 
 enum tools_verdict {
     TOOLS_ACCEPT,
-    TOOLS_REJECT,     /* an edit that brings the old lines back; the model is told */
+    TOOLS_REJECT,     /* an edit that brings the old lines back; the model is told. Of a proposal,
+                         accepting is the edit and rejecting is none */
     TOOLS_AMEND,      /* the person's text in place of the new lines of one hunk, which is accepted so;
                          the model is told */
 };

@@ -198,26 +198,41 @@ static void append_with_ending(struct buf *out, struct str text, struct str endi
     }
 }
 
-struct text *edit_review_amended(const struct edit_review *review, unsigned id, struct str text)
+/* `text` in place of lines of `whole`; the hunk shows what endings stand there. */
+static struct text *put_lines(const struct edit_review *review, const struct edit_hunk *hunk,
+                              const struct text *whole, size_t start, size_t end, struct str text)
 {
-    const struct edit_hunk *hunk = edit_review_find(review, id);
     struct buf out = {0};
-    size_t end, count = text_line_count(review->now);
-    struct str ending;
+    size_t count = text_line_count(whole);
+    struct str ending = ending_of(edit_hunk_new(review, hunk));
 
-    if (!hunk)
-        return NULL;
-    end = hunk->now_start + hunk->now_count;
-    ending = ending_of(edit_hunk_new(review, hunk));
     if (ending.len == 0)
         ending = ending_of(text_bytes(review->base));
     if (ending.len == 0)
         ending = STR("\n");
-    buf_append(&out, review_lines(review->now, 0, hunk->now_start));
-    append_with_ending(&out, text, ending,
-                       text_line_start(review->now, end) == text_len(review->now));
-    buf_append(&out, review_lines(review->now, end, count - end));
+    buf_append(&out, review_lines(whole, 0, start));
+    append_with_ending(&out, text, ending, text_line_start(whole, end) == text_len(whole));
+    buf_append(&out, review_lines(whole, end, count - end));
     return text_take(&out);
+}
+
+struct text *edit_review_amended(const struct edit_review *review, unsigned id, struct str text)
+{
+    const struct edit_hunk *hunk = edit_review_find(review, id);
+
+    return hunk ? put_lines(review, hunk, review->now, hunk->now_start,
+                            hunk->now_start + hunk->now_count, text)
+                : NULL;
+}
+
+struct text *edit_review_amended_base(const struct edit_review *review, unsigned id,
+                                      struct str text)
+{
+    const struct edit_hunk *hunk = edit_review_find(review, id);
+
+    return hunk ? put_lines(review, hunk, review->base, hunk->base_start,
+                            hunk->base_start + hunk->base_count, text)
+                : NULL;
 }
 
 /* -- Decisions --------------------------------------------------------------------------------- */

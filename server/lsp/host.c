@@ -106,6 +106,7 @@ void host_init_ops(struct lsp_server *server)
 {
     const struct lsp_client *client = &server->client;
     server->host_ops = (struct host_ops){
+        .no_proposals = client->no_proposals,
         .apply = apply_start,
         .ask = approval_ask,
         .save = client->rich_save ? host_save : NULL,

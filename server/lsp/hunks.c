@@ -19,12 +19,12 @@ static void place_finish(struct place *place)
 /* Lines that went away leave a seam: the lines at its sides stand for it. */
 static bool is_here(const struct place *place, const struct tools_hunk *hunk)
 {
-    size_t end = hunk->new_line + hunk->new_count;
+    size_t end = hunk->line + hunk->count;
     if (hunk->kind != TOOLS_HUNK_LINES)
         return true;
-    if (hunk->new_count == 0)
+    if (hunk->count == 0)
         return place->first <= end && end <= place->last + 1;
-    return hunk->new_line <= place->last && place->first < end;
+    return hunk->line <= place->last && place->first < end;
 }
 
 static void look_at_file(void *user, const struct tools_review_file *file)
@@ -33,7 +33,7 @@ static void look_at_file(void *user, const struct tools_review_file *file)
     for (size_t i = 0; i < file->count; i++) {
         const struct tools_hunk *hunk = &file->hunks[i];
         if (place->all.len == 0)
-            place->line = hunk->new_line;
+            place->line = hunk->line;
         vec_push(&place->all, hunk->id);
         if (is_here(place, hunk))
             vec_push(&place->here, hunk->id);

@@ -41,7 +41,7 @@ struct lsp_client {
     /* the rich layer */
     bool rich, rich_approvals, rich_questions, rich_save, rich_review;
     bool rich_diagnostics, rich_navigation, rich_refactor;
-    bool refreshes_lenses;
+    bool refreshes_lenses, no_proposals;
 };
 
 /* How long an edit may take to show in the texts once the client has answered; tests shrink them. */

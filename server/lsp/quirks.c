@@ -6,8 +6,10 @@ static const struct {
     const char *name;
     bool document_changes; /* handles them although it does not say so */
     bool no_resource_operations;
+    bool no_proposals; /* has nobody to show hunks to */
 } known[] = {
     {.name = "Neovim", .document_changes = true},
+    {.name = "lanebridge-run", .no_proposals = true},
     {.name = "Eglot", .no_resource_operations = true}, /* CreateFile: internal error */
 };
 
@@ -49,12 +51,9 @@ static void read_rich(struct lsp_client *client, const struct json_value *capabi
         const char *name;
         bool *flag;
     } features[] = {
-        {"approvals", &client->rich_approvals},
-        {"questions", &client->rich_questions},
-        {"review", &client->rich_review},
-        {"save", &client->rich_save},
-        {"diagnostics", &client->rich_diagnostics},
-        {"navigation", &client->rich_navigation},
+        {"approvals", &client->rich_approvals},     {"questions", &client->rich_questions},
+        {"review", &client->rich_review},           {"save", &client->rich_save},
+        {"diagnostics", &client->rich_diagnostics}, {"navigation", &client->rich_navigation},
         {"refactor", &client->rich_refactor},
     };
     for (size_t i = 0; client->rich && i < array_count(features); i++)
@@ -73,6 +72,7 @@ void quirks_read(struct lsp_client *client, const struct json_value *initialize_
         if (!str_eq_nocase(name, str_from(known[i].name)))
             continue;
         client->document_changes |= known[i].document_changes;
+        client->no_proposals |= known[i].no_proposals;
         if (known[i].no_resource_operations)
             client->create_files = client->rename_files = client->delete_files = false;
     }

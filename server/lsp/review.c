@@ -76,7 +76,7 @@ static void write_change(const struct lsp_server *server, struct json_writer *w,
     if (file->old_path)
         write_uri(server, w, "newUri", file->path);
     json_write_field_c(w, "kind", kind);
-    json_write_field_bool(w, "applied", true);
+    json_write_field_bool(w, "applied", !file->proposed_by);
     json_write_key(w, "hunks");
     json_write_begin_array(w);
     for (size_t i = 0; i < file->count; i++)

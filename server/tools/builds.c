@@ -22,12 +22,14 @@ static void forget(struct tools *tools, size_t index)
     vec_remove(&tools->seen, index);
 }
 
-/* True: the screen still shows another text than the disk. */
+/* True: the screen or a proposal still shows another text than the disk. */
 static bool is_still_unsaved(const struct tools *tools, const struct seen *seen)
 {
     const struct document *document =
         document_find_path(tools->env.documents, str_from(seen->path));
-    return document && !document->is_behind && workspace_is_unsaved(tools->env.workspace, document);
+    return review_is_proposed(tools, seen->path) ||
+           (document && !document->is_behind &&
+            workspace_is_unsaved(tools->env.workspace, document));
 }
 
 /* A file that was written since is newer than what was built, by itself. */

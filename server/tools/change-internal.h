@@ -49,6 +49,12 @@ void change_append_report(const struct change *change, struct buf *out);
 void change_append_summary(const struct change *change, struct buf *out);
 /* Stores before and after of every file that changed in the turn's change set. */
 enum status change_record(const struct change *change, struct tools_call *call, struct err *err);
+/* The thread has seen its files as they are after it. */
+void change_set_bases(struct tools_call *call, const struct change *change);
+/* change_propose.c: is it to wait before anything is applied? */
+bool change_is_proposal(const struct tools_call *call, const struct change *change);
+/* Ends the call; false, and the call goes on, when the texts moved since it was planned. */
+bool change_propose(struct tools_call *call, struct change *change);
 /* What it changed waits for the person's decision. */
 void change_record_review(const struct change *change, struct tools_call *call);
 

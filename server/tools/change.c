@@ -160,10 +160,18 @@ static struct change *change_of(const struct tools_call *call)
     return ((struct change_state *)call->state)->change;
 }
 
+static void apply_or_propose(struct tools_call *call, struct change *change)
+{
+    if (!change_is_proposal(call, change))
+        apply(call, change);
+    else if (!change_propose(call, change))
+        start_planning(call, change);
+}
+
 static void apply_approved(struct tools_call *call, const struct host_ask_answer *answer)
 {
     (void)answer;
-    apply(call, change_of(call));
+    apply_or_propose(call, change_of(call));
 }
 
 static void ask(struct tools_call *call, struct change *change,
@@ -173,7 +181,7 @@ static void ask(struct tools_call *call, struct change *change,
     char shown[SHA256_HEX_BYTES];
     change_fingerprint(change, shown);
     if (strcmp(shown, change->approved) == 0) {
-        apply(call, change); /* only offsets moved since the person said yes */
+        apply_or_propose(call, change); /* only offsets moved since the person said yes */
         return;
     }
     memcpy(change->approved, shown, sizeof(shown));
@@ -215,10 +223,11 @@ static void plan_done(void *data)
     check_policy(call, change, &verdict);
     if (verdict.answer == POLICY_REFUSE)
         call_refuse(call, "Nothing was changed: %s", verdict.reason);
-    else if (verdict.answer == POLICY_ASK)
+    else if (verdict.answer == POLICY_ASK &&
+             (verdict.outside_rules || !change_is_proposal(call, change)))
         ask(call, change, &verdict);
     else
-        apply(call, change);
+        apply_or_propose(call, change); /* accepting a proposal is the approval */
 }
 
 static void plan_release(void *data)
@@ -237,6 +246,8 @@ static void start_planning(struct tools_call *call, struct change *change)
     for (size_t i = 0; i < change->files.len; i++) {
         struct now_file *file = &change->files.ptr[i];
         (void)now_look(call->tools, file);
+        if (change->kind != CHANGE_PROPOSED) /* made by the editor, from what is there */
+            (void)now_overlay(call->thread, file);
         file->base = text_ref(bases_get(&call->thread->bases, now_key(file)));
     }
     struct plan_job *job = mem_new(struct plan_job);
@@ -320,7 +331,7 @@ static bool is_known_after(const struct tools_call *call, const struct change *c
     return base && text_eq(base, edit->before);
 }
 
-static void set_bases(struct tools_call *call, const struct change *change)
+void change_set_bases(struct tools_call *call, const struct change *change)
 {
     struct bases *bases = &call->thread->bases;
     for (size_t i = 0; i < change->plan.files.len; i++) {
@@ -439,7 +450,7 @@ static void after_applied(struct tools_call *call, struct change *change,
         buf_append_fmt(&call->text, "It cannot be undone later: %s\n", err.text);
     change_record_review(change, call);
     release(call, change);
-    set_bases(call, change);
+    change_set_bases(call, change);
     save(call, change);
 }
 

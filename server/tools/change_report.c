@@ -119,22 +119,3 @@ enum status change_record(const struct change *change, struct tools_call *call, 
     journal_commit(call->tools->env.journal);
     return status;
 }
-
-void change_record_review(const struct change *change, struct tools_call *call)
-{
-    for (size_t i = 0; i < change->plan.files.len; i++) {
-        const struct edit_file *edit = &change->plan.files.ptr[i];
-        const struct now_file *from = change_file(change, edit->path);
-        const struct now_file *to = edit->new_path ? change_file(change, edit->new_path) : from;
-        struct review_change changed = {
-            .kind = edit->kind,
-            .path = now_key(from),
-            .new_path = edit->new_path ? now_key(to) : (struct str){0},
-            .display = str_from(to->path.display),
-            .before = edit->before,
-            .after = edit->after,
-        };
-        if (edit->kind != EDIT_UPDATE || !text_eq(edit->before, edit->after))
-            review_record(call->tools, call->thread->id, call->turn_id, &changed);
-    }
-}

@@ -97,7 +97,7 @@ void now_clear(struct now_file *file)
     file->text = NULL;
     text_unref(file->base);
     file->base = NULL;
-    file->is_open = file->was_unsaved = false;
+    file->is_open = file->was_unsaved = file->is_proposed = false;
     file->version = 0;
     buf_finish(&file->unreadable);
 }

@@ -57,7 +57,9 @@ static void append_header(struct buf *out, const struct now_file *file, size_t f
     buf_append_fmt(out, "%s (", file->path.display);
     if (file->is_open)
         buf_append_fmt(out, "open in the editor, version %lld, %s", (long long)file->version,
-                       file->was_unsaved ? "unsaved" : "saved");
+                       file->is_proposed   ? "as you proposed it, not applied"
+                       : file->was_unsaved ? "unsaved"
+                                           : "saved");
     else
         buf_append_c(out, "on disk");
     if (count == 0)
@@ -190,7 +192,8 @@ static void run_permitted(struct tools_call *call, const struct host_ask_answer 
     (void)answer;
     struct read_state *state = call->state;
     struct journal *journal = call->tools->env.journal;
-    bool is_here = now_look(call->tools, &state->file) || is_small(&state->file.stat);
+    bool is_here = now_look(call->tools, &state->file);
+    is_here = now_overlay(call->thread, &state->file) || is_here || is_small(&state->file.stat);
     const char *decision = call->was_approved ? "approved by the user" : "allowed";
     if (!is_here && !call_begin(call, decision))
         return;

@@ -21,12 +21,15 @@ static void on_jobs_time(void *user)
 static void on_document(void *user, const struct document_change *change, bool closed)
 {
     struct reviews *reviews = user;
-    struct review_file *file = review_find(reviews, str_from(change->document->path));
+    bool is_one = false;
     (void)closed;
-    if (!file)
-        return;
-    file->is_dirty = true;
-    if (reviews->holds == 0)
+    for (size_t i = 0; i < reviews->files.len; i++) {
+        struct review_file *file = reviews->files.ptr[i];
+        bool is_it = strcmp(review_source(file), change->document->path) == 0;
+        file->is_dirty |= is_it;
+        is_one |= is_it;
+    }
+    if (is_one && reviews->holds == 0)
         loop_timer_start(reviews->typed_timer, TYPED_MS, 0);
 }
 
@@ -71,22 +74,29 @@ void reviews_free(struct reviews *reviews)
     mem_free(reviews);
 }
 
-struct review_file *review_find(const struct reviews *reviews, struct str path)
+struct review_file *review_find(const struct reviews *reviews, const char *thread_id,
+                                struct str path)
 {
     for (size_t i = 0; i < reviews->files.len; i++)
-        if (str_eq_c(path, reviews->files.ptr[i]->path))
+        if (str_eq_c(path, reviews->files.ptr[i]->path) &&
+            strcmp(reviews->files.ptr[i]->thread_id, thread_id) == 0)
             return reviews->files.ptr[i];
     return NULL;
 }
 
-struct review_file *review_add(struct reviews *reviews, struct str path, const struct text *base,
-                               const struct text *now)
+struct review_file *review_add(struct reviews *reviews, const char *thread_id, struct str path,
+                               const struct text *base, const struct text *now)
 {
     struct review_file *file = mem_new(struct review_file);
     struct text *empty = text_new((struct str){0});
+    unsigned first_id = ++reviews->added << 12;
     file->path = str_dup_c(path);
     file->display = str_dup_c(path);
+    snprintf(file->thread_id, sizeof(file->thread_id), "%s", thread_id);
     edit_review_init(&file->lines, base ? base : empty, now ? now : empty, 0);
+    for (size_t i = 0; i < file->lines.hunks.len; i++)
+        file->lines.hunks.ptr[i].id += first_id;
+    file->lines.last_id += first_id;
     text_unref(empty);
     vec_push(&reviews->files, file);
     return file;
@@ -136,7 +146,7 @@ void review_settle(struct reviews *reviews, struct review_file *file)
         review_keep(reviews, file);
         return;
     }
-    review_forget(reviews, str_from(file->path));
+    review_forget(reviews, file);
     review_remove(reviews, file);
 }
 
@@ -148,15 +158,15 @@ static enum review_look look_at_disk(struct reviews *reviews, const struct revie
     struct workspace_path path;
     struct buf bytes = {0};
     struct workspace_stat stat = {0};
-    if (workspace_resolve(reviews->tools->env.workspace, NULL, str_from(file->path), &path, NULL) <
-        0)
+    if (workspace_resolve(reviews->tools->env.workspace, NULL, str_from(review_source(file)), &path,
+                          NULL) < 0)
         return REVIEW_UNKNOWN; /* its folder is not open here */
     enum status status = workspace_stat(&path, &stat, NULL);
     bool is_known = status == STATUS_OK && stat.exists && file->seen.exists &&
                     stat.size == file->seen.size && stat.inode == file->seen.inode &&
                     stat.modified_ns == file->seen.modified_ns;
     if (status == STATUS_OK && is_known)
-        *ret_text = text_ref(file->lines.now);
+        *ret_text = text_ref(review_is_proposal(file) ? file->lines.base : file->lines.now);
     else if (status == STATUS_OK && stat.exists)
         status = workspace_read(&path, LIMIT_EDIT_FILE_BYTES, &bytes, &stat, NULL);
     workspace_path_finish(&path);
@@ -173,7 +183,7 @@ enum review_look review_look(struct reviews *reviews, const struct review_file *
                              struct workspace_stat *ret_stat, struct text **ret_text)
 {
     const struct document *document =
-        document_find_path(reviews->tools->env.documents, str_from(file->path));
+        document_find_path(reviews->tools->env.documents, str_from(review_source(file)));
     *ret_stat = (struct workspace_stat){0};
     *ret_text = NULL;
     if (!document)
@@ -302,6 +312,10 @@ void review_sync(struct reviews *reviews, struct review_file *file)
     struct text *now;
     if (reviews->holds > 0)
         return;
+    if (review_is_proposal(file)) {
+        review_sync_proposal(reviews, file);
+        return;
+    }
     enum review_look look = review_look(reviews, file, &stat, &now);
     file->is_dirty = false;
     file->seen = stat;
@@ -338,17 +352,17 @@ void review_saving(struct tools *tools, const char *const *paths, size_t count, 
 {
     struct reviews *reviews = tools->reviews;
     for (size_t i = 0; i < count; i++) {
-        struct review_file *file = review_find(reviews, str_from(paths[i]));
+        struct review_file *file = review_find(reviews, "", str_from(paths[i]));
         if (!file)
             continue;
         if (begins) {
             review_sync(reviews, file);
-            file = review_find(reviews, str_from(paths[i]));
+            file = review_find(reviews, "", str_from(paths[i]));
             if (file)
                 file->saving++;
         } else if (file->saving > 0) {
             review_sync(reviews, file);
-            file = review_find(reviews, str_from(paths[i]));
+            file = review_find(reviews, "", str_from(paths[i]));
             if (file)
                 file->saving--;
         }

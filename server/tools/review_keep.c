@@ -37,6 +37,9 @@ static void append_hunks(const struct reviews *reviews, const struct review_file
     struct json_writer w;
     json_writer_init(&w, json);
     json_write_begin_object(&w);
+    json_write_field_c(&w, "path", file->path);
+    if (review_is_proposal(file))
+        json_write_field_c(&w, "proposedBy", file->thread_id);
     if (file->whole.kind != TOOLS_HUNK_LINES) {
         json_write_key(&w, "whole");
         json_write_begin_object(&w);
@@ -52,25 +55,38 @@ static void append_hunks(const struct reviews *reviews, const struct review_file
     json_write_end_object(&w);
 }
 
+/* One row a path: a proposal has a component more, its path is in the JSON. */
+static void append_key(const struct review_file *file, struct buf *key)
+{
+    buf_append_c(key, file->path);
+    if (review_is_proposal(file))
+        buf_append_fmt(key, "/%s", file->thread_id);
+}
+
 void review_keep(struct reviews *reviews, const struct review_file *file)
 {
-    struct buf json = {0};
+    struct buf json = {0}, key = {0};
     struct err err = {0};
     struct str base = text_bytes(file->lines.base), now = text_bytes(file->lines.now);
     append_hunks(reviews, file, &json);
+    append_key(file, &key);
     struct journal_review row = {
-        .path = str_from(file->path),
+        .path = buf_str(&key),
         .old_path = str_from(file->old_path),
         .hunks = buf_str(&json),
     };
     if (journal_review_put(reviews->tools->env.journal, &row, &base, &now, &err) < 0)
         log_line(LOG_WARN, "review not kept path=%s why=\"%s\"", file->path, err.text);
     buf_finish(&json);
+    buf_finish(&key);
 }
 
-void review_forget(struct reviews *reviews, struct str path)
+void review_forget(struct reviews *reviews, const struct review_file *file)
 {
-    (void)journal_review_remove(reviews->tools->env.journal, path, NULL);
+    struct buf key = {0};
+    append_key(file, &key);
+    (void)journal_review_remove(reviews->tools->env.journal, buf_str(&key), NULL);
+    buf_finish(&key);
 }
 
 /* -- Restoring -------------------------------------------------------------------------------- */
@@ -124,7 +140,10 @@ static void read_hunks(struct reviews *reviews, struct review_file *file,
     if (!edit_review_set_hunks(&file->lines, hunks.ptr, hunks.len))
         for (size_t i = 0; i < file->lines.hunks.len; i++)
             file->lines.hunks.ptr[i].owner = hunks.len ? vec_last(&hunks).owner : UINT32_MAX;
-    edit_review_accept(&file->lines, is_ownerless, NULL);
+    if (review_is_proposal(file))
+        edit_review_reject(&file->lines, is_ownerless, NULL);
+    else
+        edit_review_accept(&file->lines, is_ownerless, NULL);
     vec_finish(&hunks);
 }
 
@@ -158,40 +177,65 @@ void review_set_display(struct reviews *reviews, struct review_file *file)
     workspace_path_finish(&path);
 }
 
-static void restore(struct reviews *reviews, const struct journal_review *row,
-                    const struct json_value *value, const struct text *base, const struct text *now)
+struct row {
+    const struct journal_review *kept;
+    struct json_value *value;
+    struct text *base, *now;
+    struct str path;
+    char thread_id[ID_BYTES]; /* of a proposal */
+};
+
+static void row_load(struct reviews *reviews, const struct journal_review *kept, struct row *row)
 {
-    struct review_file *file = review_add(reviews, row->path, base, now);
-    review_set_display(reviews, file);
-    read_hunks(reviews, file, json_get(value, "hunks"));
-    read_whole(reviews, file, json_get(value, "whole"));
-    if (file->whole.kind == TOOLS_HUNK_MOVE)
-        file->old_path = str_dup_c(row->old_path);
-    file->is_dirty = file->is_restored = true;
-    if (review_pending(file) > 0) {
-        review_mark_news(reviews, file);
+    *row = (struct row){.kept = kept, .path = kept->path};
+    row->base = load(reviews, kept->base_hash);
+    row->now = load(reviews, kept->now_hash);
+    if (json_parse(kept->hunks, &row->value, NULL) < 0)
         return;
-    }
-    review_remove(reviews, file);
+    struct str by = json_get_str(row->value, "proposedBy");
+    if (by.len < ID_BYTES && by.len > 0)
+        memcpy(row->thread_id, by.ptr, by.len);
+    if (json_get_str(row->value, "path").len > 0)
+        row->path = json_get_str(row->value, "path");
+}
+
+static void row_finish(struct row *row)
+{
+    json_free(row->value);
+    text_unref(row->base);
+    text_unref(row->now);
+}
+
+static void restore(struct reviews *reviews, const struct row *row)
+{
+    struct review_file *file = review_add(reviews, row->thread_id, row->path, row->base, row->now);
+    review_set_display(reviews, file);
+    read_hunks(reviews, file, json_get(row->value, "hunks"));
+    read_whole(reviews, file, json_get(row->value, "whole"));
+    if (file->whole.kind == TOOLS_HUNK_MOVE)
+        file->old_path = str_dup_c(row->kept->old_path);
+    file->is_dirty = file->is_restored = true;
+    if (review_pending(file) > 0)
+        review_mark_news(reviews, file);
+    else
+        review_remove(reviews, file);
 }
 
 /* A row that was taken over: ours now. */
-static void on_row(void *user, const struct journal_review *row)
+static void on_row(void *user, const struct journal_review *kept)
 {
     struct reviews *reviews = user;
-    struct json_value *value = NULL;
-    struct text *base = load(reviews, row->base_hash), *now = load(reviews, row->now_hash);
-    if (base && now && json_parse(row->hunks, &value, NULL) == STATUS_OK &&
-        !review_find(reviews, row->path))
-        restore(reviews, row, value, base, now);
-    else if (!review_find(reviews, row->path))
+    struct row row;
+    row_load(reviews, kept, &row);
+    bool is_there = review_find(reviews, row.thread_id, row.path) != NULL;
+    if (!is_there && row.base && row.now && row.value)
+        restore(reviews, &row);
+    else if (!is_there)
         review_notice(reviews,
                       "The changes of " STR_FMT " that waited for your review can no longer be "
                       "shown: its earlier text is not kept any more. The file is as it is.",
-                      STR_ARG(row->path));
-    json_free(value);
-    text_unref(base);
-    text_unref(now);
+                      STR_ARG(row.path));
+    row_finish(&row);
 }
 
 void reviews_restore(struct reviews *reviews)

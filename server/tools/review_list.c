@@ -1,5 +1,6 @@
 /* What is pending, told: to who asks, to who watches, to the model. */
 #include "review-internal.h"
+#include "screen-internal.h"
 
 #include <stdarg.h>
 
@@ -74,6 +75,7 @@ static void tell_notice(struct reviews *reviews)
 void review_on_news_time(void *user)
 {
     struct reviews *reviews = user;
+    builds_settle(reviews->tools); /* of a proposal that is gone */
     if (!reviews->watch)
         return;
     for (size_t i = 0; i < reviews->owners.len; i++) {
@@ -139,6 +141,7 @@ static struct tools_hunk whole_hunk(const struct reviews *reviews, const struct 
         .new_lines = has_lines ? text_bytes(file->lines.now) : (struct str){0},
         .old_count = has_lines ? text_line_count(file->lines.base) : 0,
         .new_count = has_lines ? text_line_count(file->lines.now) : 0,
+        .count = SIZE_MAX, /* wherever one looks in it */
     };
 }
 
@@ -146,9 +149,12 @@ static struct tools_hunk line_hunk(const struct reviews *reviews, const struct r
                                    const struct edit_hunk *hunk)
 {
     const struct review_owner *owner = &reviews->owners.ptr[hunk->owner];
+    bool is_proposal = review_is_proposal(file);
     return (struct tools_hunk){
         .id = hunk->id,
         .kind = TOOLS_HUNK_LINES,
+        .line = is_proposal ? hunk->base_start : hunk->now_start,
+        .count = is_proposal ? hunk->base_count : hunk->now_count,
         .thread_id = owner->thread_id,
         .turn_id = owner->turn_id,
         .old_line = hunk->base_start,
@@ -175,6 +181,7 @@ static void tell_file(const struct reviews *reviews, const struct tools_review_f
         .display = file->display,
         .old_path = file->whole.kind == TOOLS_HUNK_MOVE ? file->old_path : NULL,
         .now = file->lines.now,
+        .proposed_by = review_is_proposal(file) ? file->thread_id : NULL,
         .hunks = hunks.ptr,
         .count = hunks.len,
     };
@@ -186,7 +193,7 @@ static void tell_file(const struct reviews *reviews, const struct tools_review_f
 static bool is_named(const struct tools_review_filter *filter, const struct review_file *file)
 {
     return filter->path.len == 0 || str_eq_c(filter->path, file->path) ||
-           str_eq_c(filter->path, file->display);
+           str_eq_c(filter->path, file->display) || str_eq_c(filter->path, review_source(file));
 }
 
 void tools_review_each(struct tools *tools, const struct tools_review_filter *filter,

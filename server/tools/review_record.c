@@ -37,7 +37,8 @@ struct record {
     struct reviews *reviews;
     const struct review_change *change;
     unsigned owner;
-    bool is_pending; /* review "after" */
+    const char *thread_id; /* of a proposal, or "" */
+    bool is_pending;       /* review "after", or a proposal */
 };
 
 /* Up to the text that the edit was planned on, all is the person's. */
@@ -65,7 +66,8 @@ static void record_create(struct record *record, struct review_file *file)
         file->whole.kind = TOOLS_HUNK_LINES;
         text_unref(base);
     } else if (record->is_pending) {
-        file = file ? file : review_add(record->reviews, change->path, NULL, NULL);
+        file =
+            file ? file : review_add(record->reviews, record->thread_id, change->path, NULL, NULL);
         set_lines(file, NULL, change->after, record->owner);
         set_whole(file, TOOLS_HUNK_CREATE, record->owner);
     }
@@ -76,8 +78,8 @@ static void record_create(struct record *record, struct review_file *file)
 static struct review_file *begin(struct record *record)
 {
     const struct review_change *change = record->change;
-    struct review_file *file =
-        review_add(record->reviews, change->path, change->before, change->before);
+    struct review_file *file = review_add(record->reviews, record->thread_id, change->path,
+                                          change->before, change->before);
     set_display(file, change->display);
     return file;
 }
@@ -100,7 +102,7 @@ static void record_update(struct record *record, struct review_file *file)
 static void drop(struct record *record, struct review_file *file)
 {
     review_mark_news(record->reviews, file);
-    review_forget(record->reviews, str_from(file->path));
+    review_forget(record->reviews, file);
     review_remove(record->reviews, file);
 }
 
@@ -119,7 +121,7 @@ static void record_delete(struct record *record, struct review_file *file)
     set_lines(file, base, NULL, record->owner);
     text_unref(base);
     if (file->old_path) { /* moved and deleted: what is gone is the old one */
-        review_forget(record->reviews, str_from(file->path));
+        review_forget(record->reviews, file);
         review_set_path(file, str_from(file->old_path));
         mem_free(file->old_path);
         file->old_path = NULL;
@@ -131,7 +133,7 @@ static void record_delete(struct record *record, struct review_file *file)
 static void record_move(struct record *record, struct review_file *file)
 {
     const struct review_change *change = record->change;
-    struct review_file *there = review_find(record->reviews, change->new_path);
+    struct review_file *there = review_find(record->reviews, record->thread_id, change->new_path);
     if (there)
         drop(record, there); /* it made room for this one */
     if (!file && !record->is_pending)
@@ -139,7 +141,7 @@ static void record_move(struct record *record, struct review_file *file)
     file = file ? file : begin(record);
     catch_up(record, file);
     fold(record, file);
-    review_forget(record->reviews, str_from(file->path));
+    review_forget(record->reviews, file);
     if (file->whole.kind != TOOLS_HUNK_CREATE) {
         file->old_path = file->old_path ? file->old_path : mem_dup_c(file->path);
         bool is_back = str_eq_c(change->new_path, file->old_path);
@@ -156,30 +158,50 @@ static void record_move(struct record *record, struct review_file *file)
     review_settle(record->reviews, file);
 }
 
-void review_record(struct tools *tools, const char *thread_id, const char *turn_id,
-                   const struct review_change *change)
+static void record_change(struct record *record)
 {
-    struct reviews *reviews = tools->reviews;
-    struct record record = {
-        .reviews = reviews,
-        .change = change,
-        .owner = review_owner(reviews, thread_id, turn_id),
-        .is_pending = policy_get_review(tools->env.policy) == REVIEW_AFTER,
-    };
-    struct review_file *file = review_find(reviews, change->path);
+    const struct review_change *change = record->change;
+    struct review_file *file = review_find(record->reviews, record->thread_id, change->path);
     static void (*const recorders[])(struct record *, struct review_file *) = {
         [EDIT_CREATE] = record_create,
         [EDIT_UPDATE] = record_update,
         [EDIT_DELETE] = record_delete,
         [EDIT_MOVE] = record_move,
     };
-    recorders[change->kind](&record, file);
-    file = review_find(reviews, change->kind == EDIT_MOVE ? change->new_path : change->path);
+    recorders[change->kind](record, file);
+    file = review_find(record->reviews, record->thread_id,
+                       change->kind == EDIT_MOVE ? change->new_path : change->path);
     if (!file)
         return;
     set_display(file, change->display);
     file->seen = (struct workspace_stat){0};
     file->is_dirty = true; /* what was typed while the edit was under way */
+}
+
+void review_record(struct tools *tools, const char *thread_id, const char *turn_id,
+                   const struct review_change *change)
+{
+    struct record record = {
+        .reviews = tools->reviews,
+        .change = change,
+        .owner = review_owner(tools->reviews, thread_id, turn_id),
+        .thread_id = "",
+        .is_pending = policy_get_review(tools->env.policy) == REVIEW_AFTER,
+    };
+    record_change(&record);
+}
+
+void review_propose(struct tools *tools, const char *thread_id, const char *turn_id,
+                    const struct review_change *change)
+{
+    struct record record = {
+        .reviews = tools->reviews,
+        .change = change,
+        .owner = review_owner(tools->reviews, thread_id, turn_id),
+        .thread_id = thread_id,
+        .is_pending = true,
+    };
+    record_change(&record);
 }
 
 /* -- What an undo did ------------------------------------------------------------------------- */
@@ -205,9 +227,12 @@ static void settle_turn(struct reviews *reviews, struct review_file *file, const
     for (unsigned i = 0; i < reviews->owners.len; i++) {
         if (strcmp(reviews->owners.ptr[i].turn_id, turn_id) != 0)
             continue;
-        edit_review_accept(&file->lines, is_of_turn, &i);
+        if (review_is_proposal(file))
+            edit_review_reject(&file->lines, is_of_turn, &i);
+        else
+            edit_review_accept(&file->lines, is_of_turn, &i);
         if (file->whole.kind != TOOLS_HUNK_LINES && file->whole.owner == i)
-            review_end_whole(file);
+            review_withdraw(reviews, file);
     }
     review_settle(reviews, file);
 }
@@ -223,13 +248,13 @@ void review_end_turn(struct tools *tools, const char *turn_id)
 void review_record_undo(struct tools *tools, const struct review_change *change)
 {
     struct reviews *reviews = tools->reviews;
-    struct review_file *file = review_find(reviews, change->path);
+    struct review_file *file = review_find(reviews, "", change->path);
     struct edit_settlement settled = {0};
     if (!file)
         return;
     bool is_whole = file->whole.kind == TOOLS_HUNK_CREATE || file->whole.kind == TOOLS_HUNK_DELETE;
     review_mark_news(reviews, file);
-    review_forget(reviews, change->path);
+    review_forget(reviews, file);
     if (is_whole || !change->after) {
         review_remove(reviews, file);
         return;

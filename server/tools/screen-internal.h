@@ -10,7 +10,8 @@ struct screen {
     struct buf notes;              /* what the command will not see, one sentence a line */
     struct path_list refused;      /* what it wanted to change of them, by its last output */
 };
-void screen_take(struct screen *screen, struct tools *tools, bool sandboxed);
+/* The thread's own proposals, too. */
+void screen_take(struct screen *screen, const struct tools_thread *thread, bool sandboxed);
 enum status screen_check(const struct screen *screen, struct err *err);
 void screen_close(struct screen *screen); /* the child has them now; the paths stay */
 /* Notes which bound files the command wanted to write or replace, by what its output shows. What is

@@ -9,6 +9,14 @@ enum {
     EXPLAINED_MAX = 5,
 };
 
+static bool is_bound(const struct screen *screen, const char *path)
+{
+    for (size_t i = 0; i < screen->binds.len; i++)
+        if (strcmp(screen->binds.ptr[i].path, path) == 0)
+            return true;
+    return false;
+}
+
 /* Why a command will not see it, or NULL when it may be bound. A path without a file is not bound:
  * that would leave an empty file behind on the disk. */
 static const char *why_unseen(const struct tools *tools, const struct document *document)
@@ -28,22 +36,22 @@ static const char *why_unseen(const struct tools *tools, const struct document *
     return status == STATUS_OK && stat.is_file ? NULL : "it was never saved to disk";
 }
 
-static void add_bind(struct screen *screen, const struct document *document)
+static void add_bind(struct screen *screen, const char *path, const struct text *text)
 {
     struct policy_bind bind = {
-        .path = mem_dup_c(document->path),
-        .fd = loop_memory_file(text_bytes(document->text), NULL),
+        .path = mem_dup_c(path),
+        .fd = loop_memory_file(text_bytes(text), NULL),
         .child_fd = FIRST_CHILD_FD + (int)screen->binds.len,
     };
     vec_push(&screen->binds, bind);
 }
 
-void screen_take(struct screen *screen, struct tools *tools, bool sandboxed)
+static void take_unsaved(struct screen *screen, const struct tools *tools, bool sandboxed)
 {
     struct document *document;
-    builds_settle(tools);
     for (size_t i = 0; (document = document_at(tools->env.documents, i)); i++) {
         if (!document->path || !document->path[0] || document->is_behind ||
+            is_bound(screen, document->path) ||
             !workspace_is_unsaved(tools->env.workspace, document))
             continue;
         const char *why = why_unseen(tools, document);
@@ -55,13 +63,57 @@ void screen_take(struct screen *screen, struct tools *tools, bool sandboxed)
         if (!why && screen->binds.len >= LIMIT_EXEC_BINDS_COUNT)
             why = "too many files are unsaved";
         if (!why)
-            add_bind(screen, document);
+            add_bind(screen, document->path, document->text);
         else if (why[0])
             buf_append_fmt(&screen->notes,
                            "[The command does not see the unsaved text of %s: %s.]\n",
                            document->path, why);
     }
-    builds_note(tools, screen);
+}
+
+/* -- Proposals -------------------------------------------------------------------------------- */
+
+struct proposed {
+    struct screen *screen;
+    const struct tools *tools;
+    bool sandboxed;
+};
+
+static bool is_file(const struct tools *tools, const char *path)
+{
+    struct workspace_path resolved;
+    struct workspace_stat stat = {0};
+    if (workspace_resolve(tools->env.workspace, NULL, str_from(path), &resolved, NULL) < 0)
+        return false;
+    enum status status = workspace_stat(&resolved, &stat, NULL);
+    workspace_path_finish(&resolved);
+    return status == STATUS_OK && stat.exists && stat.is_file;
+}
+
+static void add_proposed(void *user, const char *path, const struct text *text)
+{
+    struct proposed *proposed = user;
+    struct screen *screen = proposed->screen;
+    bool is_there = is_file(proposed->tools, path);
+    if (text && is_there && proposed->sandboxed && screen->binds.len < LIMIT_EXEC_BINDS_COUNT)
+        add_bind(screen, path, text);
+    else if (text)
+        buf_append_fmt(&screen->notes, "[The command does not see what you proposed for %s: %s.]\n",
+                       path,
+                       is_there ? "it runs outside the sandbox, or too many files are proposed"
+                                : "the file is made when the user accepts it");
+    else if (is_there)
+        buf_append_fmt(&screen->notes,
+                       "[The command still sees %s: it goes when the user accepts that.]\n", path);
+}
+
+void screen_take(struct screen *screen, const struct tools_thread *thread, bool sandboxed)
+{
+    struct proposed proposed = {screen, thread->tools, sandboxed};
+    builds_settle(thread->tools);
+    review_overlay_each(thread, add_proposed, &proposed);
+    take_unsaved(screen, thread->tools, sandboxed);
+    builds_note(thread->tools, screen);
 }
 
 enum status screen_check(const struct screen *screen, struct err *err)
@@ -93,6 +145,19 @@ static void add(struct path_list *paths, const char *path)
     vec_push(paths, mem_dup_c(path));
 }
 
+/* What is proposed is decided hunk by hunk; saving is no way out. */
+static void refuse(struct screen *screen, const char *path, struct tools_call *call)
+{
+    if (!review_is_proposed(call->tools, path))
+        add(&screen->refused, path);
+    else
+        buf_append_fmt(&call->text,
+                       "[%s has changes that you proposed and the user has not accepted yet. The "
+                       "command saw them, read-only, so it could not write or replace the file: "
+                       "change it with the edit tools.]\n",
+                       path);
+}
+
 void screen_find_refused(struct screen *screen, struct str output, struct tools_call *call)
 {
     bool is_busy = has(output, STR("Device or resource busy")) || has(output, STR("EBUSY"));
@@ -102,7 +167,8 @@ void screen_find_refused(struct screen *screen, struct str output, struct tools_
         return;
     for (size_t i = 0; i < screen->binds.len; i++)
         if (has(output, path_name(str_from(screen->binds.ptr[i].path))))
-            add(&screen->refused, screen->binds.ptr[i].path);
+            refuse(screen, screen->binds.ptr[i].path, call);
+    call->explain_at = call->text.len;
     /* sed -i names its temporary file alone. */
     for (size_t i = 0; is_busy && screen->refused.len == 0 && i < screen->binds.len; i++)
         add(&screen->refused, screen->binds.ptr[i].path);

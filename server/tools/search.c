@@ -24,6 +24,18 @@ enum status search_resolve(struct tools_call *call, struct str path, struct sear
     return status;
 }
 
+/* What the thread proposes stands in for what is there, like an open text. */
+static void add_proposed(void *user, const char *path, const struct text *text)
+{
+    struct document_snapshot *snapshot = user;
+    size_t size = (snapshot->count + 1) * sizeof(*snapshot->entries);
+    snapshot->entries = mem_realloc(snapshot->entries, size);
+    snapshot->entries[snapshot->count++] = (struct document_snapshot_entry){
+        .path = mem_dup_c(path),
+        .text = text ? text_ref(text) : text_new((struct str){0}),
+    };
+}
+
 void search_run(struct tools_call *call, struct search_state *state, search_start_fn *start,
                 struct workspace_search *search, workspace_results_fn *on_done)
 {
@@ -31,6 +43,7 @@ void search_run(struct tools_call *call, struct search_state *state, search_star
     if (!call_begin(call, call->was_approved ? "approved by the user" : "allowed"))
         return;
     document_snapshot_take(call->tools->env.documents, &snapshot);
+    review_overlay_each(call->thread, add_proposed, &snapshot);
     search->folder = &state->path;
     search->documents = &snapshot;
     search->hidden = policy_hides;

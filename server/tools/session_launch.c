@@ -147,7 +147,7 @@ static enum status build_and_spawn(struct session *session, struct err *err)
     struct tools *tools = session->thread->tools;
     struct policy_launch launch = {.seccomp_fd = -1};
     bool sandboxed = session->options.sandboxed;
-    screen_take(&session->screen, tools, sandboxed);
+    screen_take(&session->screen, session->thread, sandboxed);
     enum status status = screen_check(&session->screen, err);
     if (status < 0)
         return status;

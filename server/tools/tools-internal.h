@@ -224,6 +224,7 @@ struct now_file {
     struct text *base; /* as last shown to the thread, or NULL */
     int64_t version;
     bool is_open, was_unsaved;
+    bool is_proposed; /* the text is a proposal of the thread, no file has it */
     struct buf unreadable;
 };
 /* Resolves the path; errors are sentences for the model. */
@@ -235,6 +236,8 @@ enum status now_resolve_for(const struct tools_thread *thread, struct str given,
 bool now_look(const struct tools *tools, struct now_file *file);
 /* Pool thread: reads the disk unless it is open. */
 void now_read(struct now_file *file, size_t limit_bytes);
+/* Loop thread: the thread's own proposal in its place. True: there is one, nothing is to be read. */
+bool now_overlay(const struct tools_thread *thread, struct now_file *file);
 void now_clear(struct now_file *file); /* forgets the text, keeps the path */
 void now_finish(struct now_file *file);
 struct str now_key(const struct now_file *file); /* for bases */
@@ -296,6 +299,17 @@ struct review_change {
 };
 void review_record(struct tools *tools, const char *thread_id, const char *turn_id,
                    const struct review_change *change);
+/* Review "before": the change is a proposal, which this thread sees as if it were made. */
+void review_propose(struct tools *tools, const char *thread_id, const char *turn_id,
+                    const struct review_change *change);
+bool review_is_proposed(const struct tools *tools, const char *path); /* by any thread */
+bool review_has_proposal(const struct tools_thread *thread, struct str path);
+/* Is it the text that the thread sees now? NULL: no file. */
+bool review_is_current(const struct tools_thread *thread, struct str path,
+                       const struct text *before);
+/* Every path that is other than on the screen and the disk for this thread; text NULL: not there. */
+typedef void review_overlay_fn(void *user, const char *path, const struct text *text);
+void review_overlay_each(const struct tools_thread *thread, review_overlay_fn *fn, void *user);
 /* One file as an undo or a redo left it: the person's doing. */
 void review_record_undo(struct tools *tools, const struct review_change *change);
 /* Nothing of the turn waits any more. */

@@ -451,11 +451,12 @@ Test(edits, a_host_that_cannot_save_and_a_user_who_does_not_want_it)
     }
 }
 
-Test(edits, review_before_asks_with_the_diff)
+Test(edits, review_before_asks_with_the_diff_where_nobody_sees_proposals)
 {
     struct fixture f;
     struct record r = {0};
     fixture_init(&f);
+    f.host.ops.no_proposals = true;
     put(&f, "a.c", "one\ntwo\nthree\n");
     f.config->review = REVIEW_BEFORE;
     patch(&f, &r, update_a);
