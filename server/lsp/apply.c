@@ -237,6 +237,8 @@ static bool is_piece(const struct apply_file *file, size_t state)
  * if it had been put on their text before that. */
 static size_t find_landed_on(const struct apply_file *file)
 {
+    if (!file->plan.before)
+        return 0; /* a new file: nobody had typed in it */
     for (size_t i = file->states.len - 1; i-- > 1;) {
         if (text_eq(file->states.ptr[i], file->plan.before))
             return 0;
