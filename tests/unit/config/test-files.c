@@ -87,12 +87,13 @@ Test(files, absent_is_fine_and_a_fifo_does_not_hang, .init = make_folder, .fini 
 
 Test(files, sec_02_a_file_of_another_user_is_refused, .init = make_folder, .fini = remove_folder)
 {
-    if (geteuid() != 0)
-        cr_skip_test("only root can give files away");
     struct config *c = config_new();
     struct err err = {0};
     const char *path = write_file("{\"model\":\"m\"}", 0600);
-    cr_assert_eq(chown(path, 12345, 12345), 0);
+    if (chown(path, 12345, 12345) < 0) {
+        config_free(c);
+        cr_skip_test("only the machine's root can give files away");
+    }
     cr_assert_eq(config_load_file(c, str_from(path), NULL, &err), STATUS_DENIED);
     cr_assert(strstr(err.text, "belongs to another user"), "%s", err.text);
     cr_assert_str_eq(c->model, "gpt-6-astra");
@@ -170,8 +171,6 @@ Test(files, sec_30_state_folders_are_private_and_ours, .init = make_folder, .fin
     cr_assert_neq(config_make_folder(link, &err), STATUS_OK);
     snprintf(link, sizeof(link), "%s/file/below", folder);
     cr_assert_neq(config_make_folder(link, NULL), STATUS_OK);
-    if (geteuid() == 0) {
-        cr_assert_eq(chown(path, 12345, 12345), 0);
+    if (chown(path, 12345, 12345) == 0) /* only the machine's root can */
         cr_assert_eq(config_make_folder(path, &err), STATUS_DENIED);
-    }
 }

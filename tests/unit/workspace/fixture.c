@@ -155,6 +155,7 @@ void become_nobody(const struct fixture *fixture)
     if (geteuid() != 0)
         return;
     nftw(fixture->base, give_away, 16, FTW_DEPTH | FTW_PHYS);
-    cr_assert_eq(setresgid(65534, 65534, 65534), 0);
+    if (setresgid(65534, 65534, 65534) < 0)
+        cr_skip_test("there is no other user in this user namespace");
     cr_assert_eq(setresuid(65534, 65534, 65534), 0);
 }
