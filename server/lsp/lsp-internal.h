@@ -5,7 +5,7 @@
  *   convert.c     positions and URIs, in and out
  *   quirks.c      what this client really does
  *   command.c     workspace/executeCommand
- *   start.c       starting a turn, for commands and the rich layer
+ *   start.c       starting a turn, for commands and the rich layer; inputs.c: what was given along
  *   undo.c        taking a turn back
  *   threads.c     which thread, and the agent's events on their way to the client
  *   progress.c    $/progress of turns
@@ -278,10 +278,19 @@ void review_all_command(struct lsp_server *server, struct str id,
  */
 void rich_on_event(struct lsp_server *server, const struct agent_event *event);
 void rich_free(struct lsp_server *server);
+/* One thing that was given along with a prompt. */
+struct input_part {
+    struct buf label, text; /* an empty label: nothing to tell of */
+    struct buf path;        /* the file it is about, if it is about one */
+};
+enum status inputs_read(const struct lsp_server *server, const struct json_value *part,
+                        struct input_part *ret_part, struct err *err);
+void inputs_finish(struct input_part *part);
 /* Starts a turn for a command or a rich request and answers the message. */
 struct turn_wish {
     struct str prompt, thread_id, uri;
     const struct json_value *range;
+    const struct json_value *input; /* what was given along, as the rich layer has it; or NULL */
     const char *instruction; /* put before the prompt: "Explain this." … or NULL */
     bool show_transcript;
     bool is_rich; /* the answer's shape: {turn:{id}} */

@@ -351,17 +351,15 @@ static void handle_thread_compact(struct lsp_server *server, const struct jsonrp
 static struct turn_wish read_input(const struct jsonrpc_message *message, struct buf *prompt)
 {
     struct turn_wish wish = {.thread_id = json_get_str(message->params, "threadId"),
+                             .input = json_get(message->params, "input"),
                              .is_rich = true};
-    const struct json_value *part = json_first(json_get(message->params, "input"));
+    const struct json_value *part = json_first(wish.input);
     for (; part; part = json_next(part)) {
         struct str type = json_get_str(part, "type");
         if (str_eq_c(type, "text")) {
             if (prompt->len > 0)
                 buf_append_c(prompt, "\n\n");
             buf_append(prompt, json_get_str(part, "text"));
-        } else if (str_eq_c(type, "file") || str_eq_c(type, "selection")) {
-            wish.uri = json_get_str(part, "uri");
-            wish.range = json_get(part, "range");
         }
     }
     wish.prompt = buf_str(prompt);

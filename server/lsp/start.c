@@ -7,7 +7,7 @@
 struct turn_start {
     struct lsp_server *server;
     struct buf prompt, thread_id, root;
-    struct buf context_label, context_text;
+    VEC(struct input_part) parts;
     bool show_transcript, is_rich, is_steering;
     char turn_id[ID_BYTES];
     bool queued;
@@ -18,21 +18,25 @@ static void start_free(struct turn_start *start)
     buf_finish(&start->prompt);
     buf_finish(&start->thread_id);
     buf_finish(&start->root);
-    buf_finish(&start->context_label);
-    buf_finish(&start->context_text);
+    for (size_t i = 0; i < start->parts.len; i++)
+        inputs_finish(&start->parts.ptr[i]);
+    vec_finish(&start->parts);
     mem_free(start);
 }
 
 static enum status say(struct agent_thread *thread, struct turn_start *start, struct err *err)
 {
-    struct agent_context context = {.label = start->context_label.ptr,
-                                    .text = buf_str(&start->context_text)};
-    struct agent_input input = {.prompt = buf_str(&start->prompt),
-                                .contexts = &context,
-                                .context_count = start->context_label.len > 0};
-    if (start->is_steering)
-        return agent_turn_steer(thread, str_from(start->turn_id), &input, err);
-    return agent_turn_start(thread, &input, start->turn_id, &start->queued, err);
+    VEC(struct agent_context) contexts = {0};
+    for (size_t i = 0; i < start->parts.len; i++)
+        vec_push(&contexts, ((struct agent_context){.label = start->parts.ptr[i].label.ptr,
+                                                    .text = buf_str(&start->parts.ptr[i].text)}));
+    struct agent_input input = {
+        .prompt = buf_str(&start->prompt), .contexts = contexts.ptr, .context_count = contexts.len};
+    enum status status =
+        start->is_steering ? agent_turn_steer(thread, str_from(start->turn_id), &input, err)
+                           : agent_turn_start(thread, &input, start->turn_id, &start->queued, err);
+    vec_finish(&contexts);
+    return status;
 }
 
 static enum status start_turn(struct turn_start *start, struct err *err)
@@ -110,23 +114,54 @@ const struct document *turn_wished_document(struct lsp_server *server, struct st
 static enum status add_context(struct turn_start *start, const struct turn_wish *wish,
                                const struct document *document, struct err *err)
 {
+    struct input_part part = {0};
+    size_t from, to;
+    enum status status = STATUS_OK;
     if (!document)
         return STATUS_OK;
     struct str shown = document->path[0] ? convert_display(start->server, str_from(document->path))
                                          : str_from(document->uri);
     if (!json_is(wish->range, JSON_OBJECT) || !document->text) {
-        buf_append_c(&start->context_label, "editor");
-        buf_append_fmt(&start->context_text, "active file: " STR_FMT, STR_ARG(shown));
-        return STATUS_OK;
+        buf_append_c(&part.label, "editor");
+        buf_append_fmt(&part.text, "active file: " STR_FMT, STR_ARG(shown));
+    } else {
+        status = convert_range(start->server, document->text, wish->range, &from, &to, err);
+        if (status < 0)
+            return status;
+        buf_append_fmt(&part.label, "selection of " STR_FMT ", lines %zu-%zu", STR_ARG(shown),
+                       text_line_of(document->text, from) + 1,
+                       text_line_of(document->text, to) + 1);
+        buf_append(&part.text, str_slice(text_bytes(document->text), from, to));
     }
-    size_t from, to;
-    enum status status = convert_range(start->server, document->text, wish->range, &from, &to, err);
-    if (status < 0)
-        return status;
-    buf_append_fmt(&start->context_label, "selection of " STR_FMT ", lines %zu-%zu", STR_ARG(shown),
-                   text_line_of(document->text, from) + 1, text_line_of(document->text, to) + 1);
-    buf_append(&start->context_text, str_slice(text_bytes(document->text), from, to));
+    vec_push(&start->parts, part);
     return STATUS_OK;
+}
+
+/* What was given along; the first file of it says in which folder the turn is. */
+static enum status add_parts(struct turn_start *start, const struct json_value *input,
+                             struct str *ret_path, struct err *err)
+{
+    const struct json_value *one = json_first(input);
+    for (; one; one = json_next(one)) {
+        struct input_part part;
+        enum status status = inputs_read(start->server, one, &part, err);
+        if (status == STATUS_OK && part.label.len > 0)
+            vec_push(&start->parts, part);
+        else
+            inputs_finish(&part);
+        if (status < 0)
+            return status;
+        if (part.label.len > 0 && part.path.len > 0 && ret_path->len == 0)
+            *ret_path = buf_str(&part.path);
+    }
+    return STATUS_OK;
+}
+
+static void set_root(struct turn_start *start, struct str path)
+{
+    const struct workspace_root *root = convert_root_of(start->server, path);
+    if (root)
+        buf_append_c(&start->root, root->path);
 }
 
 static enum status prepare(struct turn_start *start, const struct turn_wish *wish, struct err *err)
@@ -139,15 +174,19 @@ static enum status prepare(struct turn_start *start, const struct turn_wish *wis
     start->is_rich = wish->is_rich;
     if (str_trim(buf_str(&start->prompt)).len == 0)
         return err_set(err, STATUS_INVALID, "the prompt is empty: write what should be done");
+    struct str path = STR("");
+    enum status status = add_parts(start, wish->input, &path, err);
+    if (status < 0 || path.len > 0) {
+        set_root(start, path);
+        return status;
+    }
     bool needs_none = start->is_steering && wish->uri.len == 0; /* the turn knows where it is */
-    const struct document *document = needs_none ? NULL : turn_wished_document(start->server, wish->uri);
+    const struct document *document =
+        needs_none ? NULL : turn_wished_document(start->server, wish->uri);
     if (wish->uri.len > 0 && !document)
         return err_set(err, STATUS_NOT_FOUND, STR_FMT " is not open in the editor",
                        STR_ARG(wish->uri));
-    const struct workspace_root *root =
-        convert_root_of(start->server, document ? str_from(document->path) : STR(""));
-    if (root)
-        buf_append_c(&start->root, root->path);
+    set_root(start, document ? str_from(document->path) : STR(""));
     return add_context(start, wish, document, err);
 }
 
