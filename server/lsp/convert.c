@@ -113,14 +113,14 @@ void convert_write_uri(const struct lsp_server *server, struct json_writer *w, c
 const struct workspace_root *convert_root_of(const struct lsp_server *server, struct str path)
 {
     const struct workspace *workspace = server->env.workspace;
-    const struct workspace_root *first = NULL;
+    const struct workspace_root *deepest = NULL; /* folders may be open within folders */
     for (size_t i = 0; i < workspace_root_count(workspace); i++) {
         const struct workspace_root *root = workspace_root_at(workspace, i);
-        if (path_is_under(path, str_from(root->path)))
-            return root;
-        first = first ? first : root;
+        if (path_is_under(path, str_from(root->path)) &&
+            (!deepest || strlen(root->path) > strlen(deepest->path)))
+            deepest = root;
     }
-    return first;
+    return deepest ? deepest : workspace_root_at(workspace, 0);
 }
 
 struct str convert_display(const struct lsp_server *server, struct str path)

@@ -493,6 +493,20 @@ static void append_options(const struct player *player, struct buf *json)
     buf_finish(&settings);
 }
 
+enum { FOLDERS_MAX = 8 };
+
+/* The folders that the script names instead of the workspace itself. */
+static size_t open_folders(const struct player *player, const char *roots[FOLDERS_MAX])
+{
+    size_t count = player->script->folders.len;
+    for (size_t i = 0; i < count && i < FOLDERS_MAX; i++) {
+        struct buf path = {0};
+        path_append_join(&path, buf_str(&player->root), str_from(player->script->folders.ptr[i]));
+        roots[i] = buf_take(&path);
+    }
+    return count > 0 ? count : 1;
+}
+
 static struct client *new_client(struct player *player, char *const *argv, char *const *env,
                                  struct err *err)
 {
@@ -502,14 +516,15 @@ static struct client *new_client(struct player *player, char *const *argv, char 
                                                     .on_apply = on_apply,
                                                     .on_traffic = player_on_traffic,
                                                     .on_exit = player_on_exit};
-    const char *roots[] = {player->root.ptr};
+    const char *roots[FOLDERS_MAX] = {player->root.ptr};
+    size_t root_count = open_folders(player, roots);
     struct buf json = {0};
     append_options(player, &json);
     struct client_options options = {.argv = argv,
                                      .env = env,
                                      .cwd = player->root.ptr,
                                      .roots = roots,
-                                     .root_count = 1,
+                                     .root_count = root_count,
                                      .name = player->script->client_name,
                                      .initialization_options = buf_str(&json),
                                      .encodings = player->script->encodings,
@@ -520,6 +535,8 @@ static struct client *new_client(struct player *player, char *const *argv, char 
                                      .quirks = player->script->quirks};
     struct client *client = client_new(player->loop, &options, &handlers, player, err);
     buf_finish(&json);
+    for (size_t i = 0; i < player->script->folders.len; i++)
+        mem_free((char *)roots[i]);
     return client;
 }
 

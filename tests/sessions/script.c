@@ -238,11 +238,15 @@ static void take_client(struct loading *loading, struct str line)
         script->client_name = str_dup_c(str_trim(rest));
     else if (str_eq_c(word, "encodings"))
         script->encodings = str_dup_c(str_trim(rest));
+    else if (str_eq_c(word, "folders"))
+        while (words_take(&rest, &word))
+            vec_push(&script->folders, str_dup_c(word));
     else if (str_eq_c(word, "quirks"))
         take_quirks(loading, rest);
     else if (!str_eq_c(word, "torn") || !str_to_int64(str_trim(rest), &script->torn))
         complain(loading,
-                 "a client is bare, none, rich, offers, untrusted, name, encodings, quirks, torn",
+                 "a client is bare, none, rich, offers, untrusted, name, encodings, folders, "
+                 "quirks, torn",
                  line);
 }
 
@@ -359,6 +363,9 @@ void script_finish(struct script *script)
     for (size_t i = 0; i < script->env.len; i++)
         mem_free(script->env.ptr[i]);
     vec_finish(&script->env);
+    for (size_t i = 0; i < script->folders.len; i++)
+        mem_free(script->folders.ptr[i]);
+    vec_finish(&script->folders);
     for (size_t i = 0; i < script->steps.len; i++)
         mem_free(script->steps.ptr[i].text);
     vec_finish(&script->steps);

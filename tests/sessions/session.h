@@ -33,6 +33,7 @@ struct script {
     VEC(char *) env;
     enum client_kind client;
     char *client_name, *encodings, *offers;
+    VEC(char *) folders; /* of the workspace, to be opened each; none: the workspace itself */
     bool rich, untrusted;
     int64_t torn; /* bare: bytes a write, 0 whole */
     struct client_quirks quirks;
