@@ -479,6 +479,8 @@ static void on_applied(void *user, const struct host_apply_outcome *outcome)
     switch (outcome->result) {
     case HOST_NOT_APPLIED:
         change->is_sent = false;
+        change_check_free(change->check); /* it looks at the plan, which is made anew */
+        change->check = NULL;
         release(call, change);
         on_not_applied(call, change, outcome);
         break;

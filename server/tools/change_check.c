@@ -190,12 +190,36 @@ static void append_result(const struct check *check, const struct diags *after, 
     buf_finish(&late);
 }
 
+/* Where a language server does not keep up, or its editor cannot tell, an edit must not cost 2 s
+ * each time. */
+enum { HALVINGS_MAX = 3 };
+
+static uint64_t patience_ms(const struct tools_call *call)
+{
+    unsigned halvings = call->thread->diags->in_vain;
+    return call->tools->deadlines.edit_diagnostics_ms >>
+           (halvings < HALVINGS_MAX ? halvings : HALVINGS_MAX);
+}
+
+static void learn_patience(struct check *check, const struct diags *after)
+{
+    bool in_vain = false;
+    for (size_t i = 0; i < after->files.len; i++) {
+        const struct diag_file *file = &after->files.ptr[i];
+        const struct diag_file *before = diags_find(&check->before, str_from(file->path));
+        in_vain |= file->age == DIAG_STALE ||
+                   (file->age == DIAG_UNKNOWN && before && diag_file_eq(before, file));
+    }
+    check->call->thread->diags->in_vain = in_vain ? check->call->thread->diags->in_vain + 1 : 0;
+}
+
 static void on_after(void *user, enum status status, const struct diags *after)
 {
     struct check *check = user;
     struct tools_call *call = check->call;
     if (status == STATUS_OK) {
         append_result(check, after, &call->text);
+        learn_patience(check, after);
         keep_unsettled(check, after);
     }
     call_end(call, call->ok);
@@ -230,7 +254,7 @@ void change_check_after(struct tools_call *call, struct change *change)
     recall_unsettled(check);
     struct lookout_wish wish = {.paths = paths.ptr,
                                 .count = paths.len,
-                                .wait_ms = call->tools->deadlines.edit_diagnostics_ms,
+                                .wait_ms = patience_ms(call),
                                 .others_than = &check->before};
     check->lookout = lookout_start(call->tools, &wish, on_after, check);
     vec_finish(&paths);

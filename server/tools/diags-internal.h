@@ -43,6 +43,7 @@ const char *diag_severity_name(unsigned severity);
  */
 struct thread_diags {
     struct diags unsettled;
+    unsigned in_vain; /* waits in a row that brought nothing: each halves the next */
 };
 
 /* -- Waiting --------------------------------------------------------------------------------- */

@@ -156,6 +156,36 @@ Test(editor, an_editor_that_never_answers_holds_up_an_edit_for_no_time)
     fixture_finish(&f);
 }
 
+/* Each wait in vain halves the next; one that was worth it makes it whole again. */
+Test(editor, patience_with_a_slow_language_server_ends)
+{
+    struct fixture f;
+    struct record r = {0};
+    struct tools_deadlines deadlines = tools_deadlines_default;
+    unsigned asked[6];
+    start_with(&f);
+    deadlines.edit_diagnostics_ms = 1600; /* 16 looks, 8, 4, 2 */
+    tools_set_deadlines(f.tools, &deadlines);
+    open_file(&f, "a.c", "0\n");
+    for (int i = 0; i < 6; i++) {
+        char arguments[96];
+        bool keeps_up = i == 4;
+        play(&f, in_ws(&f, "a.c"), "1:1:x", 1, "1:1:x", keeps_up ? 99 : 1);
+        snprintf(arguments, sizeof(arguments), "{'path':'a.c','old_string':'%d','new_string':'%d'}",
+                 i, i + 1);
+        f.host.diagnoses = 0;
+        call(&f, &r, "edit_file", arguments);
+        cr_assert(r.ok, "%s", r.text);
+        asked[i] = f.host.diagnoses;
+    }
+    cr_assert_gt(asked[0], asked[1], "%u %u", asked[0], asked[1]);
+    cr_assert_gt(asked[1], asked[2], "%u %u", asked[1], asked[2]);
+    cr_assert_eq(asked[4], 2, "%u", asked[4]);
+    cr_assert_gt(asked[5], asked[2], "%u %u", asked[5], asked[2]);
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
 /* What an edit broke is told by the next one, when the language server was too slow for the first.
  */
 Test(editor, what_came_too_late_is_told_with_the_next_edit)
