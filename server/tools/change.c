@@ -164,7 +164,11 @@ static void apply_or_propose(struct tools_call *call, struct change *change)
 {
     if (!change_is_proposal(call, change))
         apply(call, change);
-    else if (!change_propose(call, change))
+    else if (change_propose(call, change))
+        return;
+    else if (change->propose_again)
+        change->propose_again(call);
+    else
         start_planning(call, change);
 }
 

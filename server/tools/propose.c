@@ -43,6 +43,28 @@ static void tell_choice(struct tools_call *call, const struct host_proposal *pro
     call_end(call, true);
 }
 
+/* Language servers see the screen, where what waits for review before it is applied is not. */
+static bool is_awaited(struct tools_call *call, const char *path)
+{
+    if (!review_has_proposal(call->thread, str_from(path)))
+        return false;
+    struct propose_state *state = call->state;
+    call_fail(
+        call,
+        "Nothing was changed: edits of %s wait for the user's review, and the language server "
+        "does not see them. Make this change with the edit tool.",
+        strcmp(path, now_key(&state->spot.file).ptr) == 0 ? state->spot.file.path.display : path);
+    return true;
+}
+
+static bool any_is_awaited(struct tools_call *call, const struct host_proposal *proposal)
+{
+    for (size_t i = 0; i < proposal->count; i++)
+        if (is_awaited(call, proposal->changes[i].path))
+            return true;
+    return false;
+}
+
 static void on_proposal(void *user, const struct host_proposal *proposal)
 {
     struct tools_call *call = user;
@@ -55,7 +77,7 @@ static void on_proposal(void *user, const struct host_proposal *proposal)
         call_fail(call, "Nothing was changed: " STR_FMT, STR_ARG(proposal->note));
     } else if (proposal->count == 0) {
         tell_choice(call, proposal);
-    } else {
+    } else if (!any_is_awaited(call, proposal)) {
         change_take_proposal(change, proposal);
         change_run(call);
     }
@@ -92,7 +114,8 @@ void propose_run(struct tools_call *call)
     }
     query.path = now_key(&state->spot.file).ptr;
     query.text = state->spot.file.text;
-    ask(call, &query);
+    if (!is_awaited(call, query.path))
+        ask(call, &query);
 }
 
 /* -- Rows of the table ----------------------------------------------------------------------- */

@@ -681,6 +681,32 @@ Test(editor, titles_are_told_and_nothing_changes)
     end_server(&f, &r);
 }
 
+/* With review before, a rename is a proposal too; on top of one that waits it cannot be. */
+Test(editor, a_rename_waits_for_review_and_not_on_top_of_what_waits)
+{
+    struct fixture f;
+    struct record r = {0};
+    start_server(&f);
+    put(&f, "b.c", "old;\n");
+    f.config->review = REVIEW_BEFORE;
+    change(&f, HOST_UPDATE, "a.c", NULL, "int old;\n", "int new;\n");
+    call(&f, &r, "rename_symbol", rename_it);
+    cr_assert(r.ok, "%s", r.text);
+    assert_has(r.text, "Proposed, not applied yet");
+    assert_has(r.text, "+int new;");
+    cr_assert_str_eq(disk(&f, "a.c"), "int old;\n");
+    call(&f, &r, "rename_symbol", rename_it);
+    cr_assert(!r.ok);
+    assert_has(r.text, "edits of a.c wait for the user's review");
+    cr_assert_eq(f.host.proposes, 1);
+    call(&f, &r, "rename_symbol", "{'path':'b.c','symbol':'old','new_name':'new'}");
+    cr_assert(!r.ok);
+    assert_has(r.text, "a.c wait for the user's review");
+    cr_assert_eq(f.host.proposes, 2);
+    cr_assert_eq(f.host.applies + f.host.asks, 0);
+    end_server(&f, &r);
+}
+
 /* A text the model has not read it does not know by a rename: it may not overwrite it unread. */
 Test(editor, a_rename_is_no_reading)
 {
