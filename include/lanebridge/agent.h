@@ -105,6 +105,9 @@ void agent_thread_warm(struct agent_thread *thread);
 /* From the journal: items, unfinished calls as unknown, a turn cut off marked interrupted.
  * STATUS_NOT_FOUND, STATUS_CONFLICT (leased elsewhere). Already open: the same object. */
 struct agent_thread *agent_thread_resume(struct agent *agent, struct str id, struct err *err);
+/* Also from another editor that has it open: there it can be read from now on, and a turn that runs
+ * there fails at its next step. */
+struct agent_thread *agent_thread_take_over(struct agent *agent, struct str id, struct err *err);
 /* Its last turn was cut off by a crash or a reload, or prompts of that time still wait: these start
  * when somebody wants them. agent_thread_continue goes on from what was saved, then with the prompts;
  * *ret_turn_id is the first of these turns. STATUS_NOT_FOUND when there is nothing to continue. */
@@ -114,6 +117,33 @@ enum status agent_thread_continue(struct agent_thread *thread, char ret_turn_id[
 struct agent_thread *agent_thread_find(struct agent *agent, struct str id);    /* open ones */
 /* The last used open thread of that root, or NULL. */
 struct agent_thread *agent_thread_last(struct agent *agent, struct str root_path);
+
+/* Those of the journal, open or not. A look opens nothing. STATUS_NOT_FOUND. */
+enum status agent_threads_list(struct agent *agent, const struct journal_filter *filter,
+                               journal_thread_fn *fn, void *user, struct err *err);
+enum status agent_thread_look(struct agent *agent, struct str id, journal_thread_fn *fn, void *user,
+                              struct err *err);
+/* The first line of `title`, at most 60 bytes. STATUS_CONFLICT while another editor has it open. */
+enum status agent_thread_rename(struct agent *agent, struct str id, struct str title,
+                                struct err *err);
+enum status agent_thread_archive(struct agent *agent, struct str id, bool archived,
+                                 struct err *err);
+/* Closes it. STATUS_CONFLICT while a turn runs, or another editor has it open. */
+enum status agent_thread_delete(struct agent *agent, struct str id, struct err *err);
+/* What was said and done in it, turn by turn: each turn, then its items as AGENT_ITEM_COMPLETED. */
+struct agent_past_handlers {
+    void (*on_turn)(void *user, const struct journal_turn *turn);
+    agent_event_fn *on_item;
+};
+struct agent_past_page {
+    size_t turn;             /* in: where to begin; out: where the next page does */
+    uint64_t seq;
+    size_t limit;            /* turns; 0: all */
+    bool is_end;             /* out */
+};
+enum status agent_thread_past(struct agent *agent, const char *id, struct agent_past_page *page,
+                              const struct agent_past_handlers *handlers, void *user,
+                              struct err *err);
 const char *agent_thread_id(const struct agent_thread *thread);
 struct str agent_thread_title(const struct agent_thread *thread);
 bool agent_thread_is_busy(const struct agent_thread *thread);

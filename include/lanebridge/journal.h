@@ -177,6 +177,9 @@ struct journal_call {
     uint64_t started_ms, ended_ms;
 };
 typedef bool journal_call_fn(void *user, const struct journal_call *call);
+/* The one, if it was started. */
+enum status journal_call_get(struct journal *journal, const char *thread_id, struct str call_id,
+                             journal_call_fn *fn, void *user, struct err *err);
 /* The newest first; empty ids: of all. */
 enum status journal_call_each(struct journal *journal, struct str thread_id, struct str turn_id,
                               size_t limit, journal_call_fn *fn, void *user, struct err *err);

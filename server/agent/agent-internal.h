@@ -82,6 +82,7 @@ struct agent_thread {
     bool warm_wanted, is_rewarm_wanted; /* when the folder is trusted; after a rotation */
     bool title_wanted;                  /* to be told */
     bool is_cut_off;                    /* its last turn was, and can be continued */
+    bool is_lost;                       /* another editor has taken it over */
     struct {
         int64_t told_tokens; /* of the first told_items, as the endpoint counted; 0: not known */
         size_t told_items;
@@ -239,6 +240,10 @@ void compact_append_text(struct buf *text, int64_t before, int64_t after);
 /* Starts the call that an item asks for (call.c). */
 void call_start(struct agent_turn *turn, const struct responses_item *item);
 void call_free(struct turn_call *call);
+/* What a call of that tool is for people. */
+enum agent_item_type call_item_type(struct str name);
+/* Appends the text people see of a message's content or a reasoning item's summary. */
+void stream_append_text(struct buf *text, const struct json_value *parts);
 
 /* -- Context
  * -------------------------------------------------------------------------------------------------

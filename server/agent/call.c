@@ -7,6 +7,11 @@ static const enum agent_item_type type_of_kind[] = {
     [TOOL_PLAN] = AGENT_PLAN,        [TOOL_OTHER] = AGENT_TOOL_CALL,
 };
 
+enum agent_item_type call_item_type(struct str name)
+{
+    return type_of_kind[tools_kind_of(name)];
+}
+
 void call_free(struct turn_call *call)
 {
     if (!call)
@@ -100,7 +105,7 @@ void call_start(struct agent_turn *turn, const struct responses_item *item)
     call->call_id = str_dup_c(item->call_id);
     call->name = str_dup_c(item->name);
     call->is_custom = str_eq_c(item->type, "custom_tool_call");
-    call->type = type_of_kind[tools_kind_of(item->name)];
+    call->type = call_item_type(item->name);
     tools_append_title(&call->title, item->name, item->arguments);
     vec_push(&turn->calls, call);
     turn->calls_running++;

@@ -146,11 +146,21 @@ static void settle_turns(struct agent_thread *thread)
     vec_finish(&unended.cut_off);
 }
 
-struct agent_thread *agent_thread_resume(struct agent *agent, struct str id, struct err *err)
+/* False: another editor has taken it over, and what is open here is of no use. */
+static bool is_still_ours(const struct agent_thread *thread)
+{
+    return agent_thread_is_busy(thread) ||
+           journal_lease_is_ours(thread->agent->env.journal, thread->id);
+}
+
+static struct agent_thread *resume_thread(struct agent *agent, struct str id, bool by_force,
+                                          struct err *err)
 {
     struct agent_thread *open = agent_thread_find(agent, id);
-    if (open)
+    if (open && is_still_ours(open))
         return open;
+    if (open)
+        agent_thread_close(open);
     struct journal *journal = agent->env.journal;
     struct resume resume = {0};
     enum status status = STATUS_NOT_FOUND;
@@ -162,7 +172,7 @@ struct agent_thread *agent_thread_resume(struct agent *agent, struct str id, str
         return NULL;
     char id_text[ID_BYTES] = "";
     memcpy(id_text, id.ptr, id.len);
-    if (journal_lease_take(journal, id_text, false, err) < 0)
+    if (journal_lease_take(journal, id_text, by_force, err) < 0)
         return NULL;
     resume.thread = thread_new(agent, id, str_from(resume.root));
     journal_thread_get(journal, id, on_stored_thread, &resume, NULL);
@@ -174,4 +184,14 @@ struct agent_thread *agent_thread_resume(struct agent *agent, struct str id, str
     thread_load_tools(resume.thread);
     journal_commit(journal);
     return resume.thread;
+}
+
+struct agent_thread *agent_thread_resume(struct agent *agent, struct str id, struct err *err)
+{
+    return resume_thread(agent, id, false, err);
+}
+
+struct agent_thread *agent_thread_take_over(struct agent *agent, struct str id, struct err *err)
+{
+    return resume_thread(agent, id, true, err);
 }

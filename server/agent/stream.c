@@ -99,7 +99,7 @@ static void on_delta(void *user, enum responses_delta_kind kind, size_t output_i
 }
 
 /* The text people see of a message ("content") or a reasoning item ("summary"). */
-static void append_item_text(struct buf *text, const struct json_value *parts)
+void stream_append_text(struct buf *text, const struct json_value *parts)
 {
     for (const struct json_value *part = json_first(parts); part; part = json_next(part)) {
         if (text->len > 0)
@@ -119,7 +119,7 @@ static void complete_shown(struct agent_turn *turn, const struct responses_item 
     if (type == AGENT_COMPACTION)
         compact_append_text(&item->text, 0, 0);
     else
-        append_item_text(&item->text,
+        stream_append_text(&item->text,
                          json_get(done->value, type == AGENT_MESSAGE ? "content" : "summary"));
     item->done = true;
     struct agent_event event = event_for(turn, item, AGENT_ITEM_COMPLETED);

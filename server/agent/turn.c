@@ -226,6 +226,11 @@ static void ask(struct agent_turn *turn)
         fail(turn, why);
         return;
     }
+    if (thread->is_lost) {
+        fail(turn, "another editor has taken this thread over and goes on with it there. Here it "
+                   "can be read, or go on as a fork.");
+        return;
+    }
     set_state(turn, TURN_ASKING);
     turn->timing.steps++;
     turn->asked_ms = loop_now_ms(agent->env.loop);

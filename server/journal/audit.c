@@ -120,13 +120,11 @@ static enum status end_each(struct journal *journal, enum statement_id id, sqlit
     return status;
 }
 
-enum status journal_call_each(struct journal *journal, struct str thread_id, struct str turn_id,
-                              size_t limit, journal_call_fn *fn, void *user, struct err *err)
+/* Gives every row to fn, until it has enough. */
+static enum status read_calls(struct journal *journal, enum statement_id id,
+                              sqlite3_stmt *statement, journal_call_fn *fn, void *user,
+                              struct err *err)
 {
-    sqlite3_stmt *statement = begin_each(journal, SQL_CALL_EACH, thread_id, turn_id, err);
-    if (!statement)
-        return STATUS_IO;
-    bind_int(statement, 3, limit);
     int code;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
         struct journal_call call = {
@@ -146,7 +144,24 @@ enum status journal_call_each(struct journal *journal, struct str thread_id, str
         if (!fn(user, &call))
             break;
     }
-    return end_each(journal, SQL_CALL_EACH, statement, code, err);
+    return end_each(journal, id, statement, code, err);
+}
+
+enum status journal_call_get(struct journal *journal, const char *thread_id, struct str call_id,
+                             journal_call_fn *fn, void *user, struct err *err)
+{
+    sqlite3_stmt *statement = begin_each(journal, SQL_CALL_GET, str_from(thread_id), call_id, err);
+    return statement ? read_calls(journal, SQL_CALL_GET, statement, fn, user, err) : STATUS_IO;
+}
+
+enum status journal_call_each(struct journal *journal, struct str thread_id, struct str turn_id,
+                              size_t limit, journal_call_fn *fn, void *user, struct err *err)
+{
+    sqlite3_stmt *statement = begin_each(journal, SQL_CALL_EACH, thread_id, turn_id, err);
+    if (!statement)
+        return STATUS_IO;
+    bind_int(statement, 3, limit);
+    return read_calls(journal, SQL_CALL_EACH, statement, fn, user, err);
 }
 
 enum status journal_sent_each(struct journal *journal, struct str thread_id, struct str turn_id,

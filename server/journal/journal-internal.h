@@ -55,6 +55,7 @@ enum statement_id {
     SQL_CALL_FINISH,
     SQL_CALL_FIND,
     SQL_CALL_SANDBOX,
+    SQL_CALL_GET,
     SQL_CALL_EACH,
     SQL_SENT_INSERT,
     SQL_SENT_TOKENS,

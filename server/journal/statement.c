@@ -13,6 +13,9 @@
     "AND (?4 OR archived = 0) AND (?3 = '' OR instr(lower(title), lower(?3)) OR EXISTS "           \
     "(SELECT 1 FROM turn WHERE turn.thread = thread.num AND instr(lower(prompt), lower(?3)))) "    \
     "ORDER BY updated_ms DESC, num DESC"
+#define CALL_ROWS                                                                                  \
+    "SELECT thread.id, turn, call_id, name, arguments, decision, sandbox, output, ok, "            \
+    "started_ms, ended_ms FROM call JOIN thread ON thread.num = call.thread "
 /* A row may be written only while its thread's lease is ours, whatever we believe. A new one has no
  * thread otherwise, which its table refuses. (INSERT … SELECT would do as well, but takes a
  * statement journal of 64 KiB each time.) */
@@ -103,11 +106,9 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_CALL_SANDBOX] = "UPDATE call SET sandbox = ?4 WHERE thread = ?1 AND call_id = ?3 "
                          "AND EXISTS (SELECT 1" IF_LEASED ")",
     /* The newest first; a call and its turn may be as many as there are of the thread. */
-    [SQL_CALL_EACH] =
-        "SELECT thread.id, turn, call_id, name, arguments, decision, sandbox, output, ok, "
-        "started_ms, ended_ms FROM call JOIN thread ON thread.num = call.thread "
-        "WHERE (?1 = '' OR thread.id = ?1) AND (?2 = '' OR turn = ?2) "
-        "ORDER BY started_ms DESC, call.rowid DESC LIMIT ?3",
+    [SQL_CALL_GET] = CALL_ROWS "WHERE thread.id = ?1 AND call_id = ?2",
+    [SQL_CALL_EACH] = CALL_ROWS "WHERE (?1 = '' OR thread.id = ?1) AND (?2 = '' OR turn = ?2) "
+                                "ORDER BY started_ms DESC, call.rowid DESC LIMIT ?3",
     [SQL_SENT_INSERT] =
         "INSERT INTO sent (thread, turn, kind, host, first_seq, last_seq, items, bytes, "
         "tools_bytes, continued, sent_ms, input_tokens, cached_tokens, output_tokens) "

@@ -9,6 +9,8 @@
  *   undo.c        taking a turn back
  *   threads.c     which thread, and the agent's events on their way to the client
  *   progress.c    $/progress of turns
+ *   catalog.c     the threads of the journal
+ *   markdown.c    what happens in one, as Markdown
  *   transcript.c  the thread as a file
  *   trust.c       the question before the first turn in a folder
  *   host.c        host.h for the tools: save, show, drop
@@ -174,6 +176,26 @@ void progress_free(struct lsp_server *server);
 /* A token that came with a command: begin and end at once, before its answer. */
 void progress_answer_token(struct lsp_server *server, const struct json_value *params);
 
+/* -- markdown.c
+ * ----------------------------------------------------------------------------------------- */
+struct markdown {
+    struct buf text;
+    struct buf item_id; /* the message whose deltas are being written, and how much of it is */
+    size_t item_bytes;
+};
+void markdown_add_title(struct markdown *markdown, struct str title);
+void markdown_add_item(struct markdown *markdown, const struct agent_event *event);
+void markdown_finish(struct markdown *markdown);
+
+/* -- catalog.c
+ * ------------------------------------------------------------------------------------------ */
+extern const struct lsp_method catalog_requests[];
+/* The Thread of docs/schema/v1. */
+void catalog_write_thread(const struct lsp_server *server, struct json_writer *w,
+                          const struct journal_thread *thread);
+enum status catalog_write_by_id(struct lsp_server *server, struct agent *agent,
+                                struct json_writer *w, struct str id, struct err *err);
+
 /* -- transcript.c
  * --------------------------------------------------------------------------------------- */
 void transcript_on_event(struct lsp_server *server, const struct agent_event *event);
@@ -186,6 +208,8 @@ void transcript_take_prompt(struct lsp_server *server, const char *thread_id, st
 void transcript_on_closed(struct lsp_server *server, struct str path);
 /* The thread whose transcript this path is; "" if none. */
 struct str transcript_thread_of(const struct lsp_server *server, struct str path);
+/* The thread is gone, and with it what was written of it. */
+void transcript_forget(struct lsp_server *server, struct str thread_id);
 void transcripts_free(struct lsp_server *server);
 
 /* -- trust.c
@@ -277,6 +301,8 @@ void review_all_command(struct lsp_server *server, struct str id,
  * --------------------------------------------------------------------------------------------------
  */
 void rich_on_event(struct lsp_server *server, const struct agent_event *event);
+/* The Item of docs/schema/v1. */
+void rich_write_item(struct json_writer *w, const struct agent_event *event);
 void rich_free(struct lsp_server *server);
 /* One thing that was given along with a prompt. */
 struct input_part {

@@ -155,9 +155,8 @@ static void write_turn_end(struct json_writer *w, const struct agent_event *even
         json_write_field_str(w, "error", event->text);
 }
 
-static void write_item(struct json_writer *w, const struct agent_event *event)
+void rich_write_item(struct json_writer *w, const struct agent_event *event)
 {
-    json_write_key(w, "item");
     json_write_begin_object(w);
     json_write_field_c(w, "id", event->item_id);
     json_write_field_c(w, "type", agent_item_type_name(event->item_type));
@@ -177,6 +176,12 @@ static void write_item(struct json_writer *w, const struct agent_event *event)
             json_write_field_str(w, "diff", event->diff);
     }
     json_write_end_object(w);
+}
+
+static void write_item(struct json_writer *w, const struct agent_event *event)
+{
+    json_write_key(w, "item");
+    rich_write_item(w, event);
 }
 
 static void write_notice(struct json_writer *w, const struct agent_event *event)
@@ -285,20 +290,29 @@ static void fail(struct lsp_server *server, const struct jsonrpc_message *messag
     jsonrpc_respond_error(server->peer, message->id, code, "%s", err->text);
 }
 
+/* turn_id: what was started along with it, or "". */
 static void respond_thread(struct lsp_server *server, const struct jsonrpc_message *message,
-                           const struct agent_thread *thread)
+                           const struct agent_thread *thread, const char *turn_id)
 {
     struct buf result = {0};
+    struct err err = {0};
     struct json_writer w;
     json_writer_init(&w, &result);
     json_write_begin_object(&w);
     json_write_key(&w, "thread");
-    json_write_begin_object(&w);
-    json_write_field_c(&w, "id", agent_thread_id(thread));
-    json_write_field_str(&w, "title", agent_thread_title(thread));
+    enum status status =
+        catalog_write_by_id(server, server->agent, &w, str_from(agent_thread_id(thread)), &err);
+    if (turn_id[0]) {
+        json_write_key(&w, "turn");
+        json_write_begin_object(&w);
+        json_write_field_c(&w, "id", turn_id);
+        json_write_end_object(&w);
+    }
     json_write_end_object(&w);
-    json_write_end_object(&w);
-    jsonrpc_respond(server->peer, message->id, buf_str(&result));
+    if (status == STATUS_OK)
+        jsonrpc_respond(server->peer, message->id, buf_str(&result));
+    else
+        fail(server, message, &err);
     buf_finish(&result);
 }
 
@@ -317,7 +331,7 @@ static void handle_thread_start(struct lsp_server *server, const struct jsonrpc_
     struct agent_thread *thread =
         agent ? threads_start(server, agent, root ? str_from(root->path) : STR(""), &err) : NULL;
     if (thread)
-        respond_thread(server, message, thread);
+        respond_thread(server, message, thread, "");
     else
         fail(server, message, &err);
     buf_finish(&folder);
@@ -326,11 +340,29 @@ static void handle_thread_start(struct lsp_server *server, const struct jsonrpc_
 static void handle_thread_resume(struct lsp_server *server, const struct jsonrpc_message *message)
 {
     struct err err = {0};
+    char turn_id[ID_BYTES] = "";
+    bool queued;
     struct agent *agent = server_agent(server, &err);
     struct agent_thread *thread =
         agent ? agent_thread_resume(agent, json_get_str(message->params, "threadId"), &err) : NULL;
+    bool goes_on = json_get_bool(message->params, "continue", false);
+    if (thread && goes_on && agent_thread_continue(thread, turn_id, &queued, &err) < 0)
+        thread = NULL;
     if (thread)
-        respond_thread(server, message, thread);
+        respond_thread(server, message, thread, turn_id);
+    else
+        fail(server, message, &err);
+}
+
+static void handle_thread_take_over(struct lsp_server *server,
+                                    const struct jsonrpc_message *message)
+{
+    struct err err = {0};
+    struct str id = json_get_str(message->params, "threadId");
+    struct agent *agent = server_agent(server, &err);
+    struct agent_thread *thread = agent ? agent_thread_take_over(agent, id, &err) : NULL;
+    if (thread)
+        respond_thread(server, message, thread, "");
     else
         fail(server, message, &err);
 }
@@ -428,6 +460,7 @@ static void handle_status(struct lsp_server *server, const struct jsonrpc_messag
 const struct lsp_method rich_requests[] = {
     {"lanebridge/thread/start", handle_thread_start},
     {"lanebridge/thread/resume", handle_thread_resume},
+    {"lanebridge/thread/takeOver", handle_thread_take_over},
     {"lanebridge/thread/compact", handle_thread_compact},
     {"lanebridge/turn/start", handle_turn_start},
     {"lanebridge/turn/steer", handle_turn_steer},

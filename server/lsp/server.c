@@ -3,9 +3,9 @@
 /* -- Dispatch
  * -------------------------------------------------------------------------------------------- */
 
-static const struct lsp_method *const requests[] = {lifecycle_requests, command_requests,
-                                                    rich_requests,      review_requests,
-                                                    inline_requests,    prompts_requests};
+static const struct lsp_method *const requests[] = {
+    lifecycle_requests, command_requests, rich_requests,   review_requests,
+    inline_requests,    prompts_requests, catalog_requests};
 static const struct lsp_method *const notifications[] = {
     lifecycle_notifications, sync_notifications, progress_notifications, inline_notifications};
 

@@ -17,6 +17,8 @@ struct agent_thread *threads_pick(struct lsp_server *server, struct agent *agent
     if (thread_id.len > 0)
         return agent_thread_resume(agent, thread_id, err);
     struct agent_thread *last = agent_thread_last(agent, root_path);
+    if (last) /* unless another editor has it by now */
+        last = agent_thread_resume(agent, str_from(agent_thread_id(last)), NULL);
     return last ? last : threads_start(server, agent, root_path, err);
 }
 

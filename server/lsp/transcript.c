@@ -23,16 +23,14 @@ struct transcript {
     struct lsp_server *server;
     char thread_id[ID_BYTES];
     char *path;
-    struct buf log; /* all that belongs above the prompt heading */
-    size_t written; /* of the log, on disk */
-    size_t shown;   /* of the log, in the editor's buffer */
-    size_t sent;    /* bytes of the insertion under way or to be verified, 0: none */
+    struct markdown log; /* all that belongs above the prompt heading */
+    size_t written;      /* of the log, on disk */
+    size_t shown;        /* of the log, in the editor's buffer */
+    size_t sent;         /* bytes of the insertion under way or to be verified, 0: none */
     bool in_flight, is_open, is_at_rest; /* at rest: no turn adds to it */
     unsigned retries, refusals;
     uint64_t answered_ms, sent_revision; /* of the insertion to be verified */
     uint64_t disk_ms;                    /* when it was written to disk last */
-    struct buf item_id;                  /* the message whose deltas are being written */
-    size_t item_bytes;
     struct loop_timer *timer;
 };
 
@@ -103,7 +101,7 @@ static void write_to_disk_with(struct transcript *transcript, struct str prompt)
         loop_now_ms(transcript->server->env.loop);
     read_whole(transcript->path, &old);
     struct str below = str_skip(buf_str(&old), heading_offset(buf_str(&old)));
-    buf_append(&text, buf_str(&transcript->log));
+    buf_append(&text, buf_str(&transcript->log.text));
     if (below.len > 0)
         buf_append(&text, below);
     else
@@ -116,7 +114,7 @@ static void write_to_disk_with(struct transcript *transcript, struct str prompt)
     if (fd >= 0)
         close(fd);
     if (good && rename(temporary.ptr, transcript->path) == 0)
-        transcript->written = transcript->log.len;
+        transcript->written = transcript->log.text.len;
     else
         log_line(LOG_WARN, "transcript not written path=%s errno=%d", transcript->path, errno);
     buf_finish(&text);
@@ -198,7 +196,7 @@ static void send_edit(struct transcript *transcript, const struct document *docu
 static bool verify_sent(struct transcript *transcript, const struct document *document,
                         struct str above)
 {
-    struct str piece = str_slice(buf_str(&transcript->log), transcript->shown,
+    struct str piece = str_slice(buf_str(&transcript->log.text), transcript->shown,
                                  transcript->shown + transcript->sent);
     bool landed = str_ends_with(above, piece);
     uint64_t waited = loop_now_ms(transcript->server->env.loop) - transcript->answered_ms;
@@ -215,7 +213,7 @@ static bool verify_sent(struct transcript *transcript, const struct document *do
 /* How much of the log a buffer has that was just opened. */
 static size_t shown_in(const struct transcript *transcript, struct str above)
 {
-    bool is_ours = str_starts_with(buf_str(&transcript->log), above);
+    bool is_ours = str_starts_with(buf_str(&transcript->log.text), above);
     return is_ours ? above.len : transcript->written;
 }
 
@@ -234,7 +232,7 @@ static void show_in_buffer(struct transcript *transcript, const struct document 
         flush_later(transcript);
         return;
     }
-    struct str rest = str_skip(buf_str(&transcript->log), transcript->shown);
+    struct str rest = str_skip(buf_str(&transcript->log.text), transcript->shown);
     if (rest.len == 0)
         return;
     transcript->sent = rest.len;
@@ -264,7 +262,7 @@ static void on_flush(void *user)
         return;
     }
     transcript->is_open = false;
-    if (transcript->written < transcript->log.len)
+    if (transcript->written < transcript->log.text.len)
         write_when_due(transcript);
 }
 
@@ -278,14 +276,13 @@ static void begin_log(struct transcript *transcript)
     read_whole(transcript->path, &old);
     size_t heading = heading_offset(buf_str(&old));
     if (heading < old.len) {
-        buf_append(&transcript->log, str_slice(buf_str(&old), 0, heading));
+        buf_append(&transcript->log.text, str_slice(buf_str(&old), 0, heading));
         transcript->written = heading;
     } else {
         struct agent_thread *thread =
             agent_thread_find(transcript->server->agent, str_from(transcript->thread_id));
         struct str title = thread ? agent_thread_title(thread) : STR("");
-        buf_append_fmt(&transcript->log, "# " STR_FMT "\n\n",
-                       STR_ARG(title.len > 0 ? title : STR("New thread")));
+        markdown_add_title(&transcript->log, title);
     }
     buf_finish(&old);
 }
@@ -321,17 +318,35 @@ void transcript_on_closed(struct lsp_server *server, struct str path)
     }
 }
 
+void transcript_forget(struct lsp_server *server, struct str thread_id)
+{
+    struct buf path = {0};
+    for (size_t i = server->transcripts.len; i-- > 0;) {
+        struct transcript *transcript = server->transcripts.ptr[i];
+        if (!str_eq_c(thread_id, transcript->thread_id))
+            continue;
+        vec_remove(&server->transcripts, i);
+        loop_timer_free(transcript->timer);
+        markdown_finish(&transcript->log);
+        mem_free(transcript->path);
+        mem_free(transcript);
+    }
+    buf_append_fmt(&path, "%s/threads/thread-" STR_FMT ".md", server->env.state_folder,
+                   STR_ARG(thread_id));
+    unlink(path.ptr);
+    buf_finish(&path);
+}
+
 void transcripts_free(struct lsp_server *server)
 {
     for (size_t i = 0; i < server->transcripts.len; i++) {
         struct transcript *transcript = server->transcripts.ptr[i];
         bool is_open =
             document_find_path(server->env.documents, str_from(transcript->path)) != NULL;
-        if (!is_open && transcript->written < transcript->log.len)
+        if (!is_open && transcript->written < transcript->log.text.len)
             write_to_disk(transcript);
         loop_timer_free(transcript->timer);
-        buf_finish(&transcript->log);
-        buf_finish(&transcript->item_id);
+        markdown_finish(&transcript->log);
         mem_free(transcript->path);
         mem_free(transcript);
     }
@@ -402,97 +417,8 @@ void transcript_take_prompt(struct lsp_server *server, const char *thread_id, st
     send_edit(transcript, document, start, start + written.len, STR(""), ignore_answer);
 }
 
-/* -- What happens, as Markdown
+/* -- What happens
  * ----------------------------------------------------------------------------------- */
-
-static void write_message(struct transcript *transcript, const struct agent_event *event)
-{
-    bool is_new = !str_eq_c(buf_str(&transcript->item_id), event->item_id);
-    if (is_new) {
-        buf_clear(&transcript->item_id);
-        buf_append_c(&transcript->item_id, event->item_id);
-        transcript->item_bytes = 0;
-    }
-    if (event->type == AGENT_ITEM_DELTA) {
-        buf_append(&transcript->log, event->text);
-        transcript->item_bytes += event->text.len;
-    } else if (event->type == AGENT_ITEM_COMPLETED) { /* what the deltas did not bring */
-        buf_append(&transcript->log, str_skip(event->text, transcript->item_bytes));
-        buf_append_c(&transcript->log, "\n\n");
-        buf_clear(&transcript->item_id);
-    }
-}
-
-static void write_tool(struct transcript *transcript, const struct agent_event *event)
-{
-    struct buf *log = &transcript->log;
-    struct str title = event->title;
-    buf_append_fmt(log, "- `" STR_FMT "` %s, %llu ms\n", STR_ARG(title),
-                   event->ok ? "ok" : "**failed**", (unsigned long long)event->ran_ms);
-    if (event->diff.len > 0)
-        buf_append_fmt(log, "\n```diff\n" STR_FMT "```\n", STR_ARG(event->diff));
-    buf_append_byte(log, '\n');
-}
-
-/* One line a step: what a model writes must not be more than that. */
-static void write_step(struct buf *log, const struct json_value *step)
-{
-    struct str status = json_get_str(step, "status"), text = json_get_str(step, "step");
-    size_t end = str_find_byte(text, '\n', 0);
-    bool is_next = str_eq_c(status, "in_progress");
-    buf_append_fmt(log, "- [%c] %s", str_eq_c(status, "completed") ? 'x' : ' ',
-                   is_next ? "**" : "");
-    buf_append(log, end == STR_NONE ? text : str_slice(text, 0, end));
-    buf_append_c(log, is_next ? "**\n" : "\n");
-}
-
-static void write_plan(struct transcript *transcript, const struct agent_event *event)
-{
-    struct buf *log = &transcript->log;
-    struct json_value *plan = NULL;
-    if (!event->ok || json_parse(event->output, &plan, NULL) < 0) {
-        write_tool(transcript, event);
-        return;
-    }
-    struct str explanation = json_get_str(plan, "explanation");
-    buf_append_fmt(log, "**Plan:** " STR_FMT "\n\n",
-                   STR_ARG(explanation.len > 0 ? explanation : event->text));
-    const struct json_value *step = json_first(json_get(plan, "plan"));
-    for (; step; step = json_next(step))
-        write_step(log, step);
-    buf_append_byte(log, '\n');
-    json_free(plan);
-}
-
-static void write_item(struct transcript *transcript, const struct agent_event *event)
-{
-    switch (event->item_type) {
-    case AGENT_USER_MESSAGE:
-        buf_append_fmt(&transcript->log, "## You\n\n" STR_FMT "\n\n## Lanebridge\n\n",
-                       STR_ARG(event->text));
-        break;
-    case AGENT_MESSAGE:
-        write_message(transcript, event);
-        break;
-    case AGENT_ERROR:
-        buf_append_fmt(&transcript->log, "> **Error:** " STR_FMT "\n\n", STR_ARG(event->text));
-        break;
-    case AGENT_COMPACTION:
-        if (event->type == AGENT_ITEM_COMPLETED && event->text.len > 0)
-            buf_append_fmt(&transcript->log, "*" STR_FMT "*\n\n", STR_ARG(event->text));
-        break;
-    case AGENT_REASONING:
-        break;
-    case AGENT_PLAN:
-        if (event->type == AGENT_ITEM_COMPLETED)
-            write_plan(transcript, event);
-        break;
-    default:
-        if (event->type == AGENT_ITEM_COMPLETED)
-            write_tool(transcript, event);
-        break;
-    }
-}
 
 void transcript_on_event(struct lsp_server *server, const struct agent_event *event)
 {
@@ -501,9 +427,9 @@ void transcript_on_event(struct lsp_server *server, const struct agent_event *ev
         return;
     struct transcript *transcript = transcript_open(server, event->thread_id);
     if (is_item)
-        write_item(transcript, event);
+        markdown_add_item(&transcript->log, event);
     else if (event->status == TURN_INTERRUPTED)
-        buf_append_c(&transcript->log, "*Interrupted.*\n\n");
+        buf_append_c(&transcript->log.text, "*Interrupted.*\n\n");
     transcript->is_at_rest = !is_item;
     flush_later(transcript);
 }

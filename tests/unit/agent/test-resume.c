@@ -176,6 +176,69 @@ Test(resume, leased_elsewhere)
     desk_finish(&d);
 }
 
+/* A child that takes the thread over at its first byte, and ends at its second. */
+static pid_t start_other(struct desk *d, const char *id, int *ret_to, int *ret_from)
+{
+    int to[2], from[2];
+    cr_assert_eq(pipe(to), 0);
+    cr_assert_eq(pipe(from), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        char byte = 0;
+        close(to[1]);
+        if (read(to[0], &byte, 1) != 1)
+            _exit(1);
+        struct journal *journal = journal_open(str_from(d->w.state), time_wall_ms, NULL);
+        bool good = journal && journal_lease_take(journal, id, true, NULL) == STATUS_OK;
+        if (write(from[1], good ? "y" : "n", 1) != 1 || read(to[0], &byte, 1) < 0)
+            _exit(1);
+        _exit(0);
+    }
+    close(to[0]);
+    close(from[1]);
+    *ret_to = to[1];
+    *ret_from = from[0];
+    return child;
+}
+
+/* Another process takes it over in the middle of a turn, and this one takes it back. */
+Test(resume, taken_over_and_back)
+{
+    static const char *const steps[] = {"call c1 read_file {'path':'n.txt'}\nwait\ndone",
+                                        "say never\ndone", "say back\ndone", NULL};
+    struct desk d;
+    struct err err = {0};
+    char id[ID_BYTES], answer = 0;
+    int to, from;
+    bool queued;
+    char turn_id[ID_BYTES];
+    desk_init(&d);
+    snprintf(id, sizeof(id), "%s", agent_thread_id(d.thread));
+    model_script(&d.w.model, steps);
+    pid_t child = start_other(&d, id, &to, &from);
+    desk_prompt(&d, "go", NULL);
+    desk_waiting(&d);
+    cr_assert_eq(write(to, "t", 1), 1);
+    cr_assert_eq(read(from, &answer, 1), 1);
+    cr_assert_eq(answer, 'y');
+    model_go(&d.w.model);
+    desk_idle(&d);
+    cr_assert_eq(d.last_end.status, TURN_FAILED);
+    assert_has(d.log.ptr, "another editor has taken this thread over");
+    cr_assert_null(agent_thread_resume(d.w.agent, str_from(id), &err));
+    assert_has(err.text, "open in another editor");
+    d.thread = agent_thread_take_over(d.w.agent, str_from(id), &err);
+    cr_assert_not_null(d.thread, "%s", err.text);
+    cr_assert(agent_thread_can_continue(d.thread), "nobody could say that its turn had ended");
+    cr_assert_eq(agent_thread_continue(d.thread, turn_id, &queued, &err), STATUS_OK);
+    desk_idle(&d);
+    cr_assert_eq(d.last_end.status, TURN_COMPLETED);
+    close(to);
+    close(from);
+    cr_assert_eq(waitpid(child, NULL, 0), child);
+    desk_finish(&d);
+}
+
 Test(resume, the_last_used_thread_of_a_root)
 {
     struct desk d;
