@@ -31,6 +31,7 @@ struct review_file {
     struct review_whole whole;
     bool is_dirty;              /* something may have been typed since `now` */
     bool is_restored;           /* of an earlier process, and not looked at yet */
+    bool is_reloaded; /* a command changed it on disk: what comes next is the editor's, reading it */
     unsigned saving;            /* changes that come are the formatters' */
     struct workspace_stat seen; /* of the file on the disk, when `now` was read there */
 };

@@ -222,13 +222,25 @@ static void say_restored(struct reviews *reviews, const struct review_file *file
                       count, count == 1 ? "change" : "changes", file->display);
 }
 
+/* While a command runs, a text that is as on the disk may have come from there. */
+static bool is_by_command(const struct reviews *reviews, const struct review_file *file)
+{
+    const struct tools *tools = reviews->tools;
+    const struct document *document =
+        document_find_path(tools->env.documents, str_from(file->path));
+    return tools->session_count > 0 &&
+           (!document || !workspace_is_unsaved(tools->env.workspace, document));
+}
+
 static void sync_lines(struct reviews *reviews, struct review_file *file, const struct text *now)
 {
     struct edit_settlement settled = {0};
     size_t taken = 0;
     unsigned last_id = file->lines.last_id;
     review_mark_news(reviews, file);
-    edit_review_fold(&file->lines, now, file->saving ? EDIT_BY_EDITOR : EDIT_BY_PERSON,
+    bool is_editor = file->saving > 0 || file->is_reloaded || is_by_command(reviews, file);
+    file->is_reloaded = false;
+    edit_review_fold(&file->lines, now, is_editor ? EDIT_BY_EDITOR : EDIT_BY_PERSON,
                      file->lines.hunks.len ? file->lines.hunks.ptr[0].owner : 0, &settled);
     tell_undone(reviews, file, &settled);
     for (size_t i = 0; i < settled.list.len; i++)

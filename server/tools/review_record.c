@@ -191,6 +191,21 @@ void review_record(struct tools *tools, const char *thread_id, const char *turn_
     record_change(&record);
 }
 
+void review_record_command(struct tools *tools, const char *thread_id, const char *turn_id,
+                           const struct review_change *change)
+{
+    const struct document *document = document_find_path(tools->env.documents, change->path);
+    struct review_file *file = review_find(tools->reviews, "", change->path);
+    bool is_shown =
+        !document || (document->text && change->after && text_eq(document->text, change->after));
+    bool is_known = file && file->whole.kind == TOOLS_HUNK_LINES && change->after &&
+                    text_eq(file->lines.now, change->after);
+    if (is_shown && !is_known)
+        review_record(tools, thread_id, turn_id, change);
+    else if (file && !is_known)
+        file->is_reloaded = true;
+}
+
 void review_propose(struct tools *tools, const char *thread_id, const char *turn_id,
                     const struct review_change *change)
 {

@@ -299,6 +299,9 @@ struct review_change {
 };
 void review_record(struct tools *tools, const char *thread_id, const char *turn_id,
                    const struct review_change *change);
+/* The same of what a command did to a file, which the editor may not show yet. */
+void review_record_command(struct tools *tools, const char *thread_id, const char *turn_id,
+                           const struct review_change *change);
 /* Review "before": the change is a proposal, which this thread sees as if it were made. */
 void review_propose(struct tools *tools, const char *thread_id, const char *turn_id,
                     const struct review_change *change);

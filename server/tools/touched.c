@@ -156,6 +156,23 @@ static void record(struct tools_thread *thread, const char *turn_id,
                              is_undoable && now ? &after : NULL, NULL);
 }
 
+/* What a command did is the model's, and waits for the person like its edits. */
+static void record_review(struct tools_thread *thread, const char *turn_id,
+                          const struct touched_file *file, const struct text *now)
+{
+    struct review_change change = {
+        .kind = !file->text ? EDIT_CREATE
+                : now       ? EDIT_UPDATE
+                            : EDIT_DELETE,
+        .path = str_from(file->path.absolute),
+        .display = str_from(file->path.display),
+        .before = file->text,
+        .after = now,
+    };
+    if (file->text || now)
+        review_record_command(thread->tools, thread->id, turn_id, &change);
+}
+
 static void tell_of_typing(const struct tools *tools, const struct touched_file *file,
                            struct buf *notes)
 {
@@ -204,6 +221,8 @@ static void compare_file(struct touched *touched, struct tools_thread *thread,
         tell_of_typing(thread->tools, file, notes);
     if (whose != WHOSE_EDITOR)
         record(thread, turn_id, file, now, whose == WHOSE_COMMAND && is_text);
+    if (whose == WHOSE_COMMAND && is_text)
+        record_review(thread, turn_id, file, now);
     if (whose == WHOSE_COMMAND && bases_get(&thread->bases, str_from(file->path.absolute)))
         buf_append_fmt(changed, "%s%s", changed->len ? ", " : "", file->path.display);
     take_now(file, thread->tools, now, &stat);
