@@ -93,6 +93,10 @@ static int write_scene(void *user)
     if (status == STATUS_OK)
         status = workspace_write_all(run->fixture->workspace, ops, scene->count, &err);
     *run->said = (struct said){status, err};
+    for (size_t i = 0; i < OPS_MAX; i++) {
+        workspace_path_finish(&paths[i]);
+        workspace_path_finish(&tos[i]);
+    }
     return 0;
 }
 
