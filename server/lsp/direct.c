@@ -1,6 +1,6 @@
 /* What the client cannot do, for files that are not open there: written on the disk, all of them or
  * none, and only where the file still holds the text the plan was made from. */
-#include "lsp-internal.h"
+#include "apply-internal.h"
 
 struct direct_file {
     struct workspace_path path, to;
@@ -77,5 +77,92 @@ enum status direct_write(struct lsp_server *server, const struct planned *const 
         file_finish(&files[i]);
     mem_free(files);
     mem_free(ops);
+    return status;
+}
+
+/* -- Whose hands ----------------------------------------------------------------------------- */
+
+static size_t own_plans(const struct apply_job *job, const struct planned **ret_plans)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < job->count; i++)
+        if (job->files[i].is_own)
+            ret_plans[count++] = &job->files[i].plan;
+    return count;
+}
+
+/* The client has taken its part: ours is done too, whole or not at all. False: it could not be,
+ * the note says why. */
+bool apply_write_own(struct apply_job *job, enum host_apply_result *ret_result)
+{
+    struct err err = {0};
+    const struct planned **plans = mem_alloc_array(job->count, sizeof *plans);
+    size_t count = own_plans(job, plans);
+    enum status status = count ? direct_write(job->server, plans, count, &err) : STATUS_OK;
+    mem_free(plans);
+    for (size_t i = 0; status == STATUS_OK && i < job->count; i++)
+        job->files[i].landed = job->files[i].landed || job->files[i].is_own;
+    if (status == STATUS_OK)
+        return true;
+    if (count < job->count)
+        *ret_result = HOST_PARTIAL;
+    else
+        *ret_result = status == STATUS_CONFLICT ? HOST_NOT_APPLIED : HOST_FAILED;
+    buf_append_fmt(&job->note, "%s%s", job->note.len > 0 ? "; " : "", err.text);
+    return false;
+}
+
+static bool needs_own_hands(const struct lsp_client *client, const struct planned *plan)
+{
+    if (!client->apply_edit)
+        return true;
+    switch (plan->kind) {
+    case HOST_CREATE:
+        return !client->create_files || !client->document_changes;
+    case HOST_DELETE:
+        return !client->delete_files || !client->document_changes;
+    case HOST_MOVE:
+        return !client->rename_files || !client->document_changes;
+    case HOST_UPDATE:
+        return false;
+    }
+    return false;
+}
+
+/* A command has changed the file, and the editor shows the text of before. If that is the text that
+ * is wanted, or there is no file for the editor to change, the disk gets it; else the editor goes
+ * from what it shows to what is wanted in one step. */
+static bool catch_up(const struct apply_job *job, struct apply_file *file)
+{
+    const struct document *document =
+        document_find_path(job->server->env.documents, str_from(file->plan.path));
+    if (!document || !document->is_behind || !document->text)
+        return false;
+    if (file->plan.kind == HOST_CREATE ||
+        (file->plan.kind == HOST_UPDATE && text_eq(file->plan.after, document->text)))
+        return true;
+    if (file->plan.kind == HOST_UPDATE) {
+        apply_clear_states(file);
+        vec_push(&file->states, text_ref(document->text));
+        text_unref(file->plan.before);
+        file->plan.before = text_ref(document->text);
+        file->was_behind = true;
+    }
+    return false;
+}
+
+/* What goes to the client is put into `rest`; the other files are ours. */
+enum status apply_share_out(struct apply_job *job, struct planned *rest, size_t *ret_count,
+                            struct err *err)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < job->count; i++) {
+        struct apply_file *file = &job->files[i];
+        file->is_own = catch_up(job, file) || needs_own_hands(&job->server->client, &file->plan);
+        if (file->is_own)
+            status = direct_check(job->server, &file->plan, err);
+        else
+            rest[(*ret_count)++] = file->plan;
+    }
     return status;
 }
