@@ -75,6 +75,19 @@ size_t policy_offer_rules(const struct policy *policy, const struct policy_comma
 enum status policy_accept_rule(struct policy *policy, const struct policy_command *command,
                         const struct policy_rule *rule);
 void policy_end_turn(struct policy *policy, const char *turn_id);   /* drops its rules of scope turn */
+/* -- Tools of MCP servers, which run outside the sandbox: ask, unless a rule of the user covers it ---------- */
+struct policy_tool {
+    struct str server, name;
+    struct str root;          /* of the thread; empty: no folder, and no rules */
+    const char *turn_id;
+};
+void policy_check_tool(struct policy *policy, const struct policy_tool *tool,
+                       struct policy_verdict *ret_verdict);
+size_t policy_offer_tool_rules(const struct policy *policy, const struct policy_tool *tool,
+                               struct policy_rule *ret_rules, size_t max);
+enum status policy_accept_tool_rule(struct policy *policy, const struct policy_tool *tool,
+                                    const struct policy_rule *rule);
+
 /* Rules in force: those accepted here and those remembered (STATE/rules.json, 0600, of all windows). The
  * index changes with every delete, the id does not; a remembered rule is forgotten for good. */
 size_t policy_rule_count(struct policy *policy);

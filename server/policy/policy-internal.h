@@ -19,6 +19,7 @@ struct rule {
     enum policy_scope scope;
     bool exact; /* the whole text, else the first words */
     bool network, escalate;
+    bool tool; /* no command: a tool of an MCP server, "server/name" */
     char turn_id[ID_BYTES]; /* SCOPE_TURN: whose */
     char *root; /* holds for commands run in it; NULL: everywhere (settings) */
     char *text; /* exact: the command; else its words, one blank between */
@@ -103,6 +104,11 @@ const struct workspace_root *root_of_folder(const struct policy *policy, struct 
 
 /* Who it is, by all that it allows: "rule_" and a hash. */
 void rule_id(const struct rule *rule, char ret_id[ID_BYTES]);
+/* What the user may choose besides once, at most max; what would be cut when shown is not offered. */
+size_t rule_offer_scopes(const struct rule *rule, struct policy_rule *ret_rules, size_t max);
+/* From now on it counts; takes its texts. Not OK: it could not be remembered. */
+enum status rule_accept(struct policy *policy, struct rule *made, enum policy_scope scope,
+                        const char *turn_id);
 
 /* -- rulefile.c -- */
 /* Other windows and `lanebridge rules` change the file too: reads it again if it is another one. */

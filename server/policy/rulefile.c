@@ -47,6 +47,7 @@ static void add_rule(struct policy *policy, const struct json_value *value)
         .exact = json_get_bool(value, "exact", true),
         .network = json_get_bool(value, "network", false),
         .escalate = json_get_bool(value, "outside", false),
+        .tool = json_get_bool(value, "mcp", false),
         .root = str_dup_c(root),
         .text = str_dup_c(text),
     };
@@ -115,6 +116,7 @@ static void write_rules(const struct policy *policy, struct buf *out)
         json_write_field_bool(&w, "exact", rule->exact);
         json_write_field_bool(&w, "network", rule->network);
         json_write_field_bool(&w, "outside", rule->escalate);
+        json_write_field_bool(&w, "mcp", rule->tool);
         json_write_end_object(&w);
     }
     json_write_end_array(&w);

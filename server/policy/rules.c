@@ -36,8 +36,9 @@ void rule_id(const struct rule *rule, char ret_id[ID_BYTES])
 {
     struct buf all = {0};
     char hex[SHA256_HEX_BYTES];
-    buf_append_fmt(&all, "%d|%d%d%d|%s|%s|%s", rule->scope, rule->exact, rule->network,
-                   rule->escalate, rule->turn_id, rule->root ? rule->root : "", rule->text);
+    buf_append_fmt(&all, "%d|%d%d%d%s|%s|%s|%s", rule->scope, rule->exact, rule->network,
+                   rule->escalate, rule->tool ? "t" : "", rule->turn_id,
+                   rule->root ? rule->root : "", rule->text);
     hash_sha256_hex(buf_str(&all), hex);
     snprintf(ret_id, ID_BYTES, "rule_%.12s", hex);
     buf_finish(&all);
@@ -83,7 +84,8 @@ static bool part_begins_with(const struct shell_part *part, struct str wanted)
 /* As far as it is not about the words. */
 static bool rule_reaches(const struct rule *rule, const struct policy_command *command)
 {
-    if ((command->network && !rule->network) || (command->escalate && !rule->escalate))
+    if (rule->tool || (command->network && !rule->network) ||
+        (command->escalate && !rule->escalate))
         return false;
     if (rule->scope == SCOPE_TURN &&
         (!command->turn_id || strcmp(command->turn_id, rule->turn_id) != 0))
@@ -117,6 +119,8 @@ static bool setting_covers(const char *setting, bool network, const struct polic
     bool outside, named;
     struct str text = without_prefix(str_trim(str_from(setting)), "outside:", &outside);
     text = without_prefix(text, "network:", &named);
+    if (str_starts_with(text, STR("mcp:")))
+        return false; /* of a tool: toolrules.c */
     struct rule rule = {
         .scope = SCOPE_SESSION,
         .network = network || named || outside,
@@ -266,19 +270,18 @@ static bool make_rule(const struct policy *policy, const struct policy_command *
 
 static void describe(const struct rule *rule, const char *span, struct policy_rule *ret_rule)
 {
+    const char *what = rule->tool ? " the MCP tool" : rule->exact ? " exactly" : "";
     const char *how = rule->escalate  ? " outside the sandbox"
                       : rule->network ? " with network"
                                       : "";
     struct buf shown = {0}; /* what is seen is what is stored: no character that hides another */
     utf8_append_visible(&shown, str_from(rule->text));
-    snprintf(ret_rule->text, sizeof(ret_rule->text), "will allow%s: `%s%s`%s in %s, %s",
-             rule->exact ? " exactly" : "", shown.ptr, rule->exact ? "" : " …", how, rule->root,
-             span);
+    snprintf(ret_rule->text, sizeof(ret_rule->text), "will allow%s: `%s%s`%s in %s, %s", what,
+             shown.ptr, rule->exact ? "" : " …", how, rule->root, span);
     buf_finish(&shown);
 }
 
-size_t policy_offer_rules(const struct policy *policy, const struct policy_command *command,
-                          struct policy_rule *ret_rules, size_t max)
+size_t rule_offer_scopes(const struct rule *rule, struct policy_rule *ret_rules, size_t max)
 {
     static const struct {
         enum policy_scope scope;
@@ -288,20 +291,27 @@ size_t policy_offer_rules(const struct policy *policy, const struct policy_comma
         {SCOPE_SESSION, "session", "this session"},
         {SCOPE_WORKSPACE, "workspace", "always"},
     };
-    struct rule rule;
-    size_t count = 0;
     enum { SHOWN_BYTES = 300 }; /* what would be cut when shown is not offered */
+    bool fits = strlen(rule->text) + strlen(rule->root) < SHOWN_BYTES;
+    size_t count = 0;
+    for (size_t i = 0; i < array_count(spans) && count < max && fits; i++) {
+        snprintf(ret_rules[count].id, ID_BYTES, "%s", spans[i].id);
+        ret_rules[count].scope = spans[i].scope;
+        describe(rule, spans[i].span, &ret_rules[count]);
+        count++;
+    }
+    return count;
+}
+
+size_t policy_offer_rules(const struct policy *policy, const struct policy_command *command,
+                          struct policy_rule *ret_rules, size_t max)
+{
+    struct rule rule;
     struct policy_verdict verdict;
     policy_check_command((struct policy *)policy, command, &verdict);
     if (verdict.answer != POLICY_ASK || verdict.outside_rules || !make_rule(policy, command, &rule))
         return 0;
-    bool fits = strlen(rule.text) + strlen(rule.root) < SHOWN_BYTES;
-    for (size_t i = 0; i < array_count(spans) && count < max && fits; i++) {
-        snprintf(ret_rules[count].id, ID_BYTES, "%s", spans[i].id);
-        ret_rules[count].scope = spans[i].scope;
-        describe(&rule, spans[i].span, &ret_rules[count]);
-        count++;
-    }
+    size_t count = rule_offer_scopes(&rule, ret_rules, max);
     rule_finish(&rule);
     return count;
 }
@@ -317,24 +327,30 @@ static size_t find_id(const struct policy *policy, const char *id)
     return STR_NONE;
 }
 
+enum status rule_accept(struct policy *policy, struct rule *made, enum policy_scope scope,
+                        const char *turn_id)
+{
+    char id[ID_BYTES];
+    made->scope = scope;
+    if (scope == SCOPE_TURN && turn_id)
+        snprintf(made->turn_id, sizeof(made->turn_id), "%s", turn_id);
+    rule_id(made, id);
+    if (find_id(policy, id) != STR_NONE)
+        rule_finish(made);
+    else if (scope == SCOPE_WORKSPACE)
+        return rulefile_add(policy, made, NULL);
+    else
+        vec_push(&policy->rules, *made);
+    return STATUS_OK;
+}
+
 enum status policy_accept_rule(struct policy *policy, const struct policy_command *command,
                                const struct policy_rule *rule)
 {
     struct rule made;
-    char id[ID_BYTES];
     if (rule->scope == SCOPE_ONCE || !make_rule(policy, command, &made))
         return STATUS_OK;
-    made.scope = rule->scope;
-    if (made.scope == SCOPE_TURN && command->turn_id)
-        snprintf(made.turn_id, sizeof(made.turn_id), "%s", command->turn_id);
-    rule_id(&made, id);
-    if (find_id(policy, id) != STR_NONE)
-        rule_finish(&made);
-    else if (made.scope == SCOPE_WORKSPACE)
-        return rulefile_add(policy, &made, NULL);
-    else
-        vec_push(&policy->rules, made);
-    return STATUS_OK;
+    return rule_accept(policy, &made, rule->scope, command->turn_id);
 }
 
 size_t policy_rule_count(struct policy *policy)
