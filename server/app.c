@@ -19,6 +19,7 @@ struct app {
     struct journal *journal;
     struct memory *memory;
     struct responses *responses;
+    struct mcp_side *mcp; /* NULL: no servers are set */
     struct tools *tools;
     struct agent *agent;
     struct complete *complete;
@@ -26,6 +27,7 @@ struct app {
     struct host host;
     struct err settings_error; /* of the user's file */
     struct buf file_warnings;  /* not told yet */
+    struct buf mcp_checked;    /* mcp.servers as it was when its faults were told */
     bool key_is_secret;
     int exit_code;
 };
@@ -38,6 +40,16 @@ static const enum config_source sources[] = {
     [LSP_SETTINGS_WORKSPACE] = CONFIG_WORKSPACE,
 };
 
+static void check_servers(struct app *app, struct buf *warnings)
+{
+    struct str servers = str_from(app->config->mcp_servers_json);
+    if (str_eq(servers, buf_str(&app->mcp_checked)))
+        return;
+    buf_clear(&app->mcp_checked);
+    buf_append(&app->mcp_checked, servers);
+    mcp_check(servers, warnings);
+}
+
 static void on_settings(void *user, enum lsp_settings_source source,
                         const struct json_value *object, struct buf *warnings)
 {
@@ -46,6 +58,7 @@ static void on_settings(void *user, enum lsp_settings_source source,
     buf_clear(&app->file_warnings);
     if (json_is(object, JSON_OBJECT))
         config_apply(app->config, sources[source], object, warnings);
+    check_servers(app, warnings);
     log_set_level(app->config->log_level);
 }
 
@@ -214,6 +227,9 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
     if (open_connection(app, err) < 0)
         return NULL;
     app->host = *host;
+    if (strcmp(app->config->mcp_servers_json, "{}") != 0)
+        app->mcp = mcp_side_new(app->loop, app->net, app->config, &app->env, app->workspace,
+                                app->policy);
     struct tools_env tools_env = {
         .loop = app->loop,
         .documents = app->documents,
@@ -222,6 +238,7 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
         .journal = app->journal,
         .host = &app->host,
         .cache_folder = app->env.cache_folder,
+        .mcp = app->mcp ? mcp_side_client(app->mcp) : NULL,
     };
     app->tools = tools_new(&tools_env);
     struct buf host_name = {0};
@@ -376,6 +393,8 @@ static void on_status_wanted(void *user, struct buf *json)
     write_connection(app, &w);
     json_write_field_c(&w, "sandbox", tier_name(policy_sandbox_tier(app->policy)));
     json_write_field_bool(&w, "root", geteuid() == 0);
+    json_write_key(&w, "mcp");
+    mcp_side_write(app->mcp, &w);
     json_write_key(&w, "folders");
     json_write_begin_array(&w);
     for (size_t i = 0; i < workspace_root_count(app->workspace); i++)
@@ -458,11 +477,12 @@ static void app_finish(struct app *app)
     responses_free(app->responses);
     memory_free(app->memory);
     wire_free(app->wire);
-    if (app->net)
-        net_free(app->net);
     if (app->journal)
         journal_close(app->journal);
     lsp_server_free(app->server);
+    mcp_side_free(app->mcp); /* here, where nothing else is left to happen on the loop */
+    if (app->net)
+        net_free(app->net);
     policy_free(app->policy);
     workspace_free(app->workspace);
     documents_free(app->documents);
@@ -471,6 +491,7 @@ static void app_finish(struct app *app)
     config_free(app->config);
     config_env_finish(&app->env);
     buf_finish(&app->file_warnings);
+    buf_finish(&app->mcp_checked);
 }
 
 int app_serve_lsp(int read_fd, int write_fd)

@@ -64,6 +64,17 @@ struct mcp_wire *mcp_wire_new(struct net *net, const struct config *config);
 const struct mcp_http *mcp_wire_http(const struct mcp_wire *wire);
 void mcp_wire_free(struct mcp_wire *wire);
 
+/* The client with the servers of the settings. Borrows all; workspace and policy may be NULL. */
+struct mcp_side;
+struct mcp_side *mcp_side_new(struct loop *loop, struct net *net, const struct config *config,
+                              const struct config_env *env, const struct workspace *workspace,
+                              struct policy *policy);
+struct mcp *mcp_side_client(const struct mcp_side *side);
+/* Runs the loop for a moment, so that servers learn that it is over. NULL is fine. */
+void mcp_side_free(struct mcp_side *side);
+/* What there is, as in docs/schema/v1/status.json; side NULL: nothing yet. */
+void mcp_side_write(const struct mcp_side *side, struct json_writer *w);
+
 /* -- Deadlines
  * ------------------------------------------------------------------------ */
 

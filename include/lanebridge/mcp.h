@@ -82,9 +82,15 @@ bool mcp_stop(struct mcp *mcp, void (*on_stopped)(void *user), void *user);
 void mcp_check(struct str servers, struct buf *warnings);
 
 /* Starts the servers that do not run. False: there is nothing to wait for. True: on_ready comes once,
- * when each has its tools or has failed, or after deadlines.wait. */
+ * when each has its tools or has failed, or after deadlines.wait. A server is waited for once: when it
+ * failed, or took too long, what comes of it later is for others. */
 bool mcp_prepare(struct mcp *mcp, void (*on_ready)(void *user), void *user);
 void mcp_prepare_drop(struct mcp *mcp, void *user);    /* on_ready with this user does not come */
+/* Appends the names of those that are waited for, separated by ", ". */
+void mcp_append_awaited(const struct mcp *mcp, struct buf *names);
+/* Appends a sentence a line about each server that failed to start, or takes too long, since this was
+ * asked last. */
+void mcp_append_news(struct mcp *mcp, struct buf *text);
 /* Every server has been tried, and none is being started for the first time. */
 bool mcp_is_settled(const struct mcp *mcp);
 

@@ -12,6 +12,7 @@
 #include <lanebridge/host.h>
 #include <lanebridge/journal.h>
 #include <lanebridge/loop.h>
+#include <lanebridge/mcp.h>
 #include <lanebridge/policy.h>
 #include <lanebridge/workspace.h>
 
@@ -25,6 +26,7 @@ struct tools_env {
     struct journal *journal;
     const struct host *host;
     const char *cache_folder;    /* private caches of commands live below it */
+    struct mcp *mcp;             /* servers of more tools; NULL: none */
 };
 struct tools *tools_new(const struct tools_env *env);
 void tools_free(struct tools *tools);    /* threads first; waits for work that is executing */
@@ -40,7 +42,16 @@ struct tools_deadlines {
 extern const struct tools_deadlines tools_deadlines_default;
 void tools_set_deadlines(struct tools *tools, const struct tools_deadlines *deadlines);
 
-/* Appends the tools array of a request: byte-stable for the same choice. */
+/* Tools from elsewhere (MCP servers): starts what does not run yet. True: some are waited for, `notice`
+ * says so to people, and on_ready comes once, later. */
+bool tools_prepare(struct tools *tools, void (*on_ready)(void *user), void *user, struct buf *notice);
+void tools_prepare_drop(struct tools *tools, void *user);   /* on_ready does not come */
+/* Appends, once, what people should know of those that are not there. */
+void tools_append_missing(struct tools *tools, struct buf *notice);
+/* The list would not be a longer one if it was waited for. */
+bool tools_are_settled(const struct tools *tools);
+
+/* Appends the tools array of a request: byte-stable for the same choice and the same servers. */
 enum tools_edit_style { TOOLS_EDIT_PATCH, TOOLS_EDIT_REPLACE };
 void tools_append_schema(const struct tools *tools, enum tools_edit_style style, struct buf *json);
 

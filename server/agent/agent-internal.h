@@ -15,7 +15,6 @@ enum { PREAMBLE_COUNT = 2 }; /* items every history begins with */
 struct agent {
     struct agent_env env;
     char *model, *effort, *host;
-    struct buf tools_json;              /* what a new thread begins with */
     VEC(struct agent_thread *) threads; /* open ones, last used at the end */
     struct loop_timer *lease_timer;
 };
@@ -94,8 +93,9 @@ struct agent_thread {
 struct agent_thread *thread_new(struct agent *agent, struct str id, struct str root);
 /* The first items of the history: what the model is and where it works. Once, at the first need. */
 void thread_need_preamble(struct agent_thread *thread);
-/* The tools it began with; those of today where that is not known. */
+/* The tools it began with, where that is known; and those of today where it is not (prepare.c). */
 void thread_load_tools(struct agent_thread *thread);
+void thread_need_tools(struct agent_thread *thread);
 /* Something ended or was queued: looks, on the next loop turn, at what is to be done. */
 void thread_kick(struct agent_thread *thread);
 /* Journals and keeps one item; kind as in journal_item_append. */
@@ -116,6 +116,7 @@ void thread_drop_undo(struct agent_thread *thread);
 
 enum turn_state {
     TURN_QUEUED,     /* waits for the one before it */
+    TURN_PREPARING,  /* waits for tools that come from elsewhere */
     TURN_COMPACTING, /* what the model is sent is made shorter first; nothing else runs */
     TURN_ASKING,     /* a response runs; its calls may run already */
     TURN_TOOLING,    /* the response has ended, calls still run */
@@ -182,6 +183,10 @@ struct agent_turn *turn_new(struct agent_thread *thread, const struct agent_inpu
 struct agent_turn *turn_restore(struct agent_thread *thread, const struct journal_turn *stored);
 void turn_free(struct agent_turn *turn);
 void turn_begin(struct agent_turn *turn);
+/* prepare.c: true: it has to wait, and turn_on_prepared follows. */
+bool turn_prepare(struct agent_turn *turn);
+void turn_on_prepared(struct agent_turn *turn);
+void turn_tell_missing_tools(struct agent_turn *turn);
 void turn_interrupt(struct agent_turn *turn);
 /* One that never began: told as interrupted. */
 void turn_discard(struct agent_turn *turn);

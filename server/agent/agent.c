@@ -40,7 +40,6 @@ struct agent *agent_new(const struct agent_env *env)
     agent->model = mem_dup_c(env->model);
     agent->effort = mem_dup_c(env->effort ? env->effort : "");
     agent->host = mem_dup_c(env->host ? env->host : "");
-    tools_append_schema(env->tools, env->edit_style, &agent->tools_json);
     tools_review_watch(env->tools, agent_on_review, agent);
     agent->lease_timer = loop_timer_new(env->loop, on_lease_timer, agent);
     loop_timer_start(agent->lease_timer, LEASE_RENEW_MS, LEASE_RENEW_MS);
@@ -57,7 +56,6 @@ void agent_free(struct agent *agent)
         agent_thread_close(vec_last(&agent->threads));
     vec_finish(&agent->threads);
     loop_timer_free(agent->lease_timer);
-    buf_finish(&agent->tools_json);
     mem_free(agent->model);
     mem_free(agent->effort);
     mem_free(agent->host);

@@ -56,6 +56,7 @@ static void warm_up(struct agent_thread *thread)
     struct agent *agent = thread->agent;
     thread->warm_wanted = thread->is_rewarm_wanted = false;
     thread_need_preamble(thread);
+    thread_need_tools(thread);
     struct responses_request request = {.model = str_from(agent->model),
                                         .effort = str_from(agent->effort),
                                         .tools = buf_str(&thread->tools_json),
@@ -66,10 +67,11 @@ static void warm_up(struct agent_thread *thread)
     thread->warming = responses_create(thread->chain, &request, &warm_handlers, thread, NULL);
 }
 
+/* A list of tools that is not complete yet would be another one with the first prompt. */
 static bool wants_warm_up(const struct agent_thread *thread)
 {
-    return thread->warm_wanted ||
-           (thread->is_rewarm_wanted && responses_chain_is_left_behind(thread->chain));
+    bool is_left = thread->is_rewarm_wanted && responses_chain_is_left_behind(thread->chain);
+    return (thread->warm_wanted || is_left) && tools_are_settled(thread->agent->env.tools);
 }
 
 static void tell_title(struct agent_thread *thread)
@@ -151,33 +153,11 @@ struct agent_thread *thread_new(struct agent *agent, struct str id, struct str r
     return thread;
 }
 
-/* Another version of the program may take other arguments, a model of another kind edits otherwise:
- * then the list is today's. */
-void thread_load_tools(struct agent_thread *thread)
-{
-    static const char *const makers[] = {
-        [TOOLS_EDIT_PATCH] = LANEBRIDGE_VERSION "+patch",
-        [TOOLS_EDIT_REPLACE] = LANEBRIDGE_VERSION "+replace",
-    };
-    struct agent *agent = thread->agent;
-    struct str made_by = str_from(makers[agent->env.edit_style]);
-    struct err err = {0};
-    if (thread->tools_json.len > 0 ||
-        journal_thread_get_tools(agent->env.journal, thread->id, made_by, &thread->tools_json,
-                                 NULL) == STATUS_OK)
-        return;
-    buf_append(&thread->tools_json, buf_str(&agent->tools_json));
-    if (journal_thread_set_tools(agent->env.journal, thread->id, made_by,
-                                 buf_str(&thread->tools_json), &err) < 0)
-        log_line(LOG_WARN, "journal tools not kept thread=%s why=\"%s\"", thread->id, err.text);
-}
-
 void thread_need_preamble(struct agent_thread *thread)
 {
     struct buf text = {0}, json = {0};
     if (thread->history.items.len > 0)
         return;
-    thread_load_tools(thread);
     history_format_message(&json, "developer", context_instructions());
     thread_append(thread, "", "context", buf_str(&json));
     buf_clear(&json);
@@ -256,6 +236,7 @@ void agent_thread_close(struct agent_thread *thread)
     leave_list(thread);
     audit_free(thread);
     thread_drop_undo(thread);
+    tools_prepare_drop(thread->agent->env.tools, thread);
     tools_thread_free(thread->tools);
     responses_chain_free(thread->chain);
     if (thread->turn && !thread->turn->announced_end)
@@ -371,8 +352,8 @@ enum status agent_turn_steer(struct agent_thread *thread, struct str turn_id,
                              const struct agent_input *input, struct err *err)
 {
     struct agent_turn *turn = thread->turn;
-    bool runs = turn && (turn->state == TURN_COMPACTING || turn->state == TURN_ASKING ||
-                         turn->state == TURN_TOOLING);
+    bool runs = turn && (turn->state == TURN_PREPARING || turn->state == TURN_COMPACTING ||
+                         turn->state == TURN_ASKING || turn->state == TURN_TOOLING);
     if (str_trim(input->prompt).len == 0)
         return err_set(err, STATUS_INVALID, "the message is empty: write what should be done");
     if (!runs || (turn_id.len > 0 && !str_eq_c(turn_id, turn->id)))

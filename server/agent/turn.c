@@ -18,7 +18,9 @@ static const char continued_note[] =
  * ------------------------------------------------------------------------------------------ */
 
 static const unsigned moves[] = {
-    [TURN_QUEUED] =
+    [TURN_QUEUED] = 1u << TURN_PREPARING | 1u << TURN_COMPACTING | 1u << TURN_ASKING |
+                    1u << TURN_SETTLING | 1u << TURN_ENDED,
+    [TURN_PREPARING] =
         1u << TURN_COMPACTING | 1u << TURN_ASKING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
     [TURN_COMPACTING] = 1u << TURN_ASKING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
     [TURN_ASKING] =
@@ -313,6 +315,19 @@ static void say_prompt(struct agent_turn *turn)
     agent_emit(turn->thread->agent, &said);
 }
 
+static void start_asking(struct agent_turn *turn)
+{
+    enum turn_state before = turn->state;
+    turn_tell_missing_tools(turn);
+    thread_need_tools(turn->thread);
+    if (turn->state != before) /* who was told of it has stopped it */
+        turn_advance(turn);
+    else if (turn->is_compaction)
+        compact(turn, COMPACT_WANTED);
+    else
+        go_on(turn);
+}
+
 void turn_begin(struct agent_turn *turn)
 {
     struct agent_thread *thread = turn->thread;
@@ -328,12 +343,22 @@ void turn_begin(struct agent_turn *turn)
     responses_chain_set_in_turn(thread->chain, true);
     keep_prompt(turn);
     say_prompt(turn);
+    bool waits = turn->state == TURN_QUEUED && turn_prepare(turn);
     if (turn->state != TURN_QUEUED) /* who was told of it has stopped it */
         turn_advance(turn);
-    else if (turn->is_compaction)
-        compact(turn, COMPACT_WANTED);
+    else if (waits)
+        set_state(turn, TURN_PREPARING);
     else
-        go_on(turn);
+        start_asking(turn);
+}
+
+void turn_on_prepared(struct agent_turn *turn)
+{
+    turn_append_steers(turn); /* said meanwhile */
+    if (turn->state == TURN_PREPARING)
+        start_asking(turn);
+    else
+        turn_advance(turn);
 }
 
 /* -- Going on

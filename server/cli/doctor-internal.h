@@ -71,6 +71,7 @@ struct doctor {
     struct policy *policy;
     struct memory *memory;
     struct replay_child *replay;
+    bool mcp_is_ready;
 
     struct buf key;
     struct net_way way; /* the first connection's, which the lines of the way are about */
@@ -116,6 +117,7 @@ void doctor_check_config(struct doctor *doctor, struct doctor_line *line);
 void doctor_check_state(struct doctor *doctor, struct doctor_line *line);
 void doctor_check_journal(struct doctor *doctor, struct doctor_line *line);
 void doctor_check_sandbox(struct doctor *doctor, struct doctor_line *line);
+void doctor_check_mcp(struct doctor *doctor, struct doctor_line *line);
 void doctor_check_endpoint(struct doctor *doctor, struct doctor_line *line);
 void doctor_check_key(struct doctor *doctor, struct doctor_line *line);
 void doctor_check_proxy(struct doctor *doctor, struct doctor_line *line);

@@ -19,6 +19,7 @@ const struct doctor_check doctor_checks[] = {
     {"state", NULL, doctor_check_state},
     {"journal", "state", doctor_check_journal},
     {"sandbox", "config", doctor_check_sandbox},
+    {"mcp", "config", doctor_check_mcp},
     {"endpoint", "config", doctor_check_endpoint},
     {"key", "endpoint", doctor_check_key},
     {"proxy", "endpoint", doctor_check_proxy},

@@ -3,7 +3,7 @@
 
 #include "mcp-internal.h"
 
-struct mcp_call *call_find(struct server *server, int64_t id)
+struct mcp_call *invocation_find(struct server *server, int64_t id)
 {
     for (size_t i = 0; i < server->calls.len && id > 0; i++)
         if (server->calls.ptr[i]->id == id)
@@ -26,7 +26,7 @@ static void free_call(struct mcp_call *call)
     mem_free(call);
 }
 
-void call_end(struct mcp_call *call, bool ok, struct str text)
+void invocation_end(struct mcp_call *call, bool ok, struct str text)
 {
     struct mcp_call_handlers handlers = call->handlers;
     void *user = call->user;
@@ -37,7 +37,7 @@ void call_end(struct mcp_call *call, bool ok, struct str text)
 
 /* -- Sending --------------------------------------------------------------------------------- */
 
-void call_send(struct mcp_call *call)
+void invocation_send(struct mcp_call *call)
 {
     struct server *server = call->server;
     struct buf json = {0};
@@ -51,11 +51,11 @@ void call_send(struct mcp_call *call)
     buf_finish(&json);
 }
 
-void calls_send(struct server *server)
+void invocations_send(struct server *server)
 {
     for (size_t i = 0; i < server->calls.len; i++)
         if (server->calls.ptr[i]->id == 0)
-            call_send(server->calls.ptr[i]);
+            invocation_send(server->calls.ptr[i]);
 }
 
 /* -- Failing --------------------------------------------------------------------------------- */
@@ -71,12 +71,12 @@ static void fail_one(struct mcp_call *call, const char *why)
     else
         buf_append_fmt(&text, "The tool was not called: the MCP server %s does not run: %s",
                        call->server->definition.name, why);
-    call_end(call, false, buf_str(&text));
+    invocation_end(call, false, buf_str(&text));
     buf_finish(&text);
 }
 
 /* Whoever is told may start or cancel others: looks anew each time. */
-void calls_fail(struct server *server, bool all, const char *why)
+void invocations_fail(struct server *server, bool all, const char *why)
 {
     char *copy = mem_dup_c(why);
     for (size_t i = 0; i < server->calls.len;) {
@@ -125,7 +125,7 @@ static void on_timer(void *user)
                        call->server->definition.name,
                        (unsigned long long)(call_ms(call) + 999) / 1000);
     }
-    call_end(call, false, buf_str(&text));
+    invocation_end(call, false, buf_str(&text));
     buf_finish(&text);
 }
 
@@ -161,7 +161,7 @@ struct mcp_call *mcp_call_start(struct mcp *mcp, struct str name, struct str arg
     vec_push(&call->server->calls, call);
     loop_timer_start(call->timer, call_ms(call), 0);
     if (call->server->state == MCP_READY)
-        call_send(call);
+        invocation_send(call);
     else if (call->server->state == MCP_OFF || call->server->state == MCP_FAILED)
         server_start(call->server);
     return call;

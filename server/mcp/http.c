@@ -22,7 +22,7 @@ struct exchange {
 
 struct http_link {
     struct link link; /* first */
-    struct strings headers;
+    struct texts headers;
     VEC(struct exchange *) exchanges;
     struct buf session, version;
     struct loop_timer *listen_timer;
@@ -161,14 +161,14 @@ static void on_end(void *user, const struct mcp_http_end *end)
 
 /* -- What goes ------------------------------------------------------------------------------- */
 
-static void push_header(struct strings *headers, const char *name, struct str value)
+static void push_header(struct texts *headers, const char *name, struct str value)
 {
     struct buf line = {0};
     buf_append_fmt(&line, "%s: " STR_FMT, name, STR_ARG(value));
     vec_push(headers, buf_take(&line));
 }
 
-static void make_headers(struct http_link *link, bool is_stream, struct strings *headers)
+static void make_headers(struct http_link *link, bool is_stream, struct texts *headers)
 {
     const struct server *server = link->link.server;
     for (size_t i = 0; i < server->definition.headers.len; i++)
@@ -193,7 +193,7 @@ static struct exchange *open_exchange(struct http_link *link, const char *method
 {
     static const struct mcp_http_handlers handlers = {on_head, on_message, on_end};
     struct exchange *exchange = mem_new(struct exchange);
-    struct strings headers = {0};
+    struct texts headers = {0};
     exchange->link = link;
     exchange->is_stream = strcmp(method, "GET") == 0;
     exchange->is_delete = strcmp(method, "DELETE") == 0;
@@ -209,7 +209,7 @@ static struct exchange *open_exchange(struct http_link *link, const char *method
     exchange->http = http_of(link)->open(http_of(link)->user, &request, &handlers, exchange, err);
     for (size_t i = 0; i < headers.len; i++)
         explicit_bzero(headers.ptr[i], strlen(headers.ptr[i]));
-    strings_finish(&headers);
+    texts_finish(&headers);
     if (!exchange->http) {
         mem_free(exchange);
         return NULL;
@@ -225,7 +225,7 @@ static void make_room(struct http_link *link)
 {
     for (size_t i = 0; link->exchanges.len >= EXCHANGES_COUNT && i < link->exchanges.len; i++) {
         struct exchange *exchange = link->exchanges.ptr[i];
-        if (!exchange->is_stream && !call_find(link->link.server, exchange->id))
+        if (!exchange->is_stream && !invocation_find(link->link.server, exchange->id))
             drop(exchange);
     }
 }

@@ -18,22 +18,22 @@
 
 /* -- settings.c ------------------------------------------------------------------------------ */
 
-struct strings {
+struct texts {
     char **ptr;
     size_t len, cap;
 };
-void strings_finish(struct strings *strings);
+void texts_finish(struct texts *strings);
 
 struct definition {
     char *name;
-    struct strings argv;                   /* a program … */
-    struct strings env, pass_env;          /* "NAME=value", names */
-    char *cwd;                             /* NULL: the home folder */
-    char *url;                             /* … or a URL */
-    struct strings headers, token_command; /* "name: value" */
-    char *token_env;                       /* NULL: none */
-    struct strings only;                   /* tools; none: all */
-    uint64_t start_ms, call_ms;            /* 0: the usual */
+    struct texts argv;                   /* a program … */
+    struct texts env, pass_env;          /* "NAME=value", names */
+    char *cwd;                           /* NULL: the home folder */
+    char *url;                           /* … or a URL */
+    struct texts headers, token_command; /* "name: value" */
+    char *token_env;                     /* NULL: none */
+    struct texts only;                   /* tools; none: all */
+    uint64_t start_ms, call_ms;          /* 0: the usual */
     bool is_off;
 };
 void definition_finish(struct definition *definition);
@@ -135,7 +135,9 @@ struct server {
     int64_t asked_id;         /* initialize or tools/list under way, or 0 */
     struct buf version;       /* agreed on */
     bool has_tools, was_ready;
-    bool list_again; /* it changed while it was read */
+    bool list_again;  /* it changed while it was read */
+    bool was_awaited; /* in vain: not again */
+    bool is_news;     /* that it failed, or takes too long */
     struct tool_list tools, listing;
     unsigned pages;
     VEC(struct mcp_call *) calls;
@@ -211,11 +213,11 @@ struct mcp_call {
     int64_t id;         /* 0: not sent */
     bool was_resent;
 };
-struct mcp_call *call_find(struct server *server, int64_t id);
-void call_send(struct mcp_call *call);
-void call_end(struct mcp_call *call, bool ok, struct str text); /* frees it; last */
-void calls_send(struct server *server);
+struct mcp_call *invocation_find(struct server *server, int64_t id);
+void invocation_send(struct mcp_call *call);
+void invocation_end(struct mcp_call *call, bool ok, struct str text); /* frees it; last */
+void invocations_send(struct server *server);
 /* Those that were sent, or all. */
-void calls_fail(struct server *server, bool all, const char *why);
+void invocations_fail(struct server *server, bool all, const char *why);
 
 #endif

@@ -19,7 +19,7 @@ const struct mcp_deadlines mcp_deadlines_default = {
 static bool is_awaited(const struct server *server)
 {
     bool is_starting = server->state == MCP_STARTING || server->state == MCP_LISTING;
-    return is_starting && !server->has_tools;
+    return is_starting && !server->has_tools && !server->was_awaited;
 }
 
 static bool is_anyone_awaited(const struct mcp *mcp)
@@ -54,7 +54,39 @@ static void tell_waiters(struct mcp *mcp)
 
 static void on_wait_timer(void *user)
 {
-    tell_waiters(user);
+    struct mcp *mcp = user;
+    for (size_t i = 0; i < mcp->servers.len; i++)
+        if (is_awaited(mcp->servers.ptr[i]))
+            mcp->servers.ptr[i]->was_awaited = mcp->servers.ptr[i]->is_news = true;
+    tell_waiters(mcp);
+}
+
+void mcp_append_awaited(const struct mcp *mcp, struct buf *names)
+{
+    const char *comma = "";
+    for (size_t i = 0; i < mcp->servers.len; i++)
+        if (is_awaited(mcp->servers.ptr[i])) {
+            buf_append_fmt(names, "%s%s", comma, mcp->servers.ptr[i]->definition.name);
+            comma = ", ";
+        }
+}
+
+void mcp_append_news(struct mcp *mcp, struct buf *text)
+{
+    for (size_t i = 0; i < mcp->servers.len; i++) {
+        struct server *server = mcp->servers.ptr[i];
+        if (!server->is_news)
+            continue;
+        server->is_news = false;
+        if (server->state == MCP_FAILED)
+            buf_append_fmt(text, "The MCP server %s cannot be used: %s\n", server->definition.name,
+                           server->detail.ptr);
+        else if (!server->has_tools)
+            buf_append_fmt(text,
+                           "The MCP server %s is still starting: its tools come with the next "
+                           "thread.\n",
+                           server->definition.name);
+    }
 }
 
 void mcp_on_changed(struct mcp *mcp)

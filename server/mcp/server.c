@@ -79,13 +79,15 @@ void server_fail(struct server *server, bool hopeless, const char *format, ...)
     server->token_run = NULL;
     server->failed_ms = loop_now_ms(server->mcp->env.loop);
     server->failures++;
+    server->was_awaited = true;
+    server->is_news = true;
     bool is_over = hopeless || !server->was_ready || server->failures > LIMIT_MCP_RESTARTS_COUNT;
     server_set_state(server, is_over ? MCP_FAILED : MCP_WAITING);
     if (is_over)
         loop_timer_stop(server->timer);
     else
         loop_timer_start(server->timer, backoff_ms(server), 0);
-    calls_fail(server, is_over, server->detail.ptr);
+    invocations_fail(server, is_over, server->detail.ptr);
     mcp_on_changed(server->mcp);
 }
 
@@ -169,11 +171,12 @@ void server_on_ready(struct server *server)
     *list = server->listing;
     server->listing = (struct tool_list){0};
     server->has_tools = server->was_ready = true;
+    server->is_news = false;
     loop_timer_stop(server->timer);
     if (server->state != MCP_READY)
         server_set_state(server, MCP_READY);
     mcp_make_index(server->mcp);
-    calls_send(server);
+    invocations_send(server);
     if (server->list_again)
         session_list_again(server);
     mcp_on_changed(server->mcp);

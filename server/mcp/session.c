@@ -187,7 +187,7 @@ static void on_listed(struct server *server, const struct json_value *result)
 
 static void on_answer(struct server *server, const struct message *message)
 {
-    struct mcp_call *call = call_find(server, message->number);
+    struct mcp_call *call = invocation_find(server, message->number);
     if (message->number == server->asked_id && server->asked_id != 0) {
         server->asked_id = 0;
         (server->state == MCP_STARTING ? on_initialized : on_listed)(server, message->result);
@@ -195,7 +195,7 @@ static void on_answer(struct server *server, const struct message *message)
         struct buf text = {0};
         bool ok = result_append(message->result, &text);
         server->failures = 0; /* it works */
-        call_end(call, ok, buf_str(&text));
+        invocation_end(call, ok, buf_str(&text));
         buf_finish(&text);
     }
 }
@@ -214,7 +214,7 @@ static void on_handshake_refused(struct server *server, struct str text)
 
 static void on_error(struct server *server, const struct message *message)
 {
-    struct mcp_call *call = call_find(server, message->number);
+    struct mcp_call *call = invocation_find(server, message->number);
     if (message->number == server->asked_id && server->asked_id != 0) {
         server->asked_id = 0;
         on_handshake_refused(server, message->text);
@@ -223,7 +223,7 @@ static void on_error(struct server *server, const struct message *message)
         buf_append_fmt(&text, "The MCP server %s refused the call: " STR_FMT " (code %lld)",
                        server->definition.name, STR_ARG(message->text), (long long)message->code);
         server->failures = 0;
-        call_end(call, false, buf_str(&text));
+        invocation_end(call, false, buf_str(&text));
         buf_finish(&text);
     }
 }
@@ -303,7 +303,7 @@ void session_tell_roots(struct server *server)
 
 static void on_progress(struct server *server, const struct json_value *params)
 {
-    struct mcp_call *call = call_find(server, json_get_int(params, "progressToken", -1));
+    struct mcp_call *call = invocation_find(server, json_get_int(params, "progressToken", -1));
     struct str text = json_get_str(params, "message");
     if (!call || !call->handlers.on_progress)
         return;
@@ -386,7 +386,7 @@ bool session_on_message(struct server *server, struct str text)
 
 void session_on_failed(struct server *server, int64_t id, const char *text)
 {
-    struct mcp_call *call = call_find(server, id);
+    struct mcp_call *call = invocation_find(server, id);
     if (id != 0 && id == server->asked_id && server->state == MCP_READY) {
         server->asked_id = 0;
         on_handshake_refused(server, str_from(text));
@@ -398,7 +398,7 @@ void session_on_failed(struct server *server, int64_t id, const char *text)
                        "The MCP server %s gave no answer: %s. Whether the tool took effect is not "
                        "known.",
                        server->definition.name, text);
-        call_end(call, false, buf_str(&said));
+        invocation_end(call, false, buf_str(&said));
         buf_finish(&said);
     }
 }
@@ -406,7 +406,7 @@ void session_on_failed(struct server *server, int64_t id, const char *text)
 /* The call was refused for it, so it did not run: with a new session it is sent once more. */
 void session_on_expired(struct server *server, int64_t id)
 {
-    struct mcp_call *call = call_find(server, id);
+    struct mcp_call *call = invocation_find(server, id);
     if (server->state != MCP_READY) {
         server_fail(server, false, "it ended its session while it was being begun");
         return;
@@ -415,7 +415,7 @@ void session_on_expired(struct server *server, int64_t id)
         call->was_resent = true;
         call->id = 0;
     }
-    calls_fail(server, false, "its session ended");
+    invocations_fail(server, false, "its session ended");
     server->restarts++;
     server_start(server);
 }
@@ -426,7 +426,7 @@ void session_on_oversize(struct server *server)
     snprintf(why, sizeof(why), "it sent a message of over %zu MiB, which was not read",
              LIMIT_MCP_MESSAGE_BYTES / MIB);
     if (server->state == MCP_READY)
-        calls_fail(server, false, why);
+        invocations_fail(server, false, why);
     else
         server_fail(server, true, "%s", why);
 }

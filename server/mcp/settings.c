@@ -35,7 +35,7 @@ static const struct json_field fields[] = {
     FIELD("callSeconds", JSON_FIELD_INT, call_seconds),
 };
 
-void strings_finish(struct strings *strings)
+void texts_finish(struct texts *strings)
 {
     for (size_t i = 0; i < strings->len; i++)
         mem_free(strings->ptr[i]);
@@ -44,13 +44,13 @@ void strings_finish(struct strings *strings)
 
 void definition_finish(struct definition *definition)
 {
-    struct strings *const lists[] = {&definition->argv,     &definition->env,
-                                     &definition->pass_env, &definition->headers,
-                                     &definition->only,     &definition->token_command};
+    struct texts *const lists[] = {&definition->argv,     &definition->env,
+                                   &definition->pass_env, &definition->headers,
+                                   &definition->only,     &definition->token_command};
     char *const texts[] = {definition->name, definition->cwd, definition->url,
                            definition->token_env};
     for (size_t i = 0; i < array_count(lists); i++)
-        strings_finish(lists[i]);
+        texts_finish(lists[i]);
     for (size_t i = 0; i < array_count(texts); i++)
         mem_free(texts[i]);
     *definition = (struct definition){0};
@@ -66,7 +66,7 @@ static bool is_plain(struct str text)
     return true;
 }
 
-static enum status take_list(const struct json_value *list, const char *key, struct strings *out,
+static enum status take_list(const struct json_value *list, const char *key, struct texts *out,
                              struct err *err)
 {
     for (const struct json_value *one = json_first(list); one; one = json_next(one)) {
@@ -87,7 +87,7 @@ static bool is_variable_name(struct str name)
     return name.len > 0;
 }
 
-static enum status take_env(const struct json_value *env, struct strings *out, struct err *err)
+static enum status take_env(const struct json_value *env, struct texts *out, struct err *err)
 {
     for (const struct json_value *one = json_first(env); one; one = json_next(one)) {
         struct buf pair = {0};
@@ -115,7 +115,7 @@ static bool is_header_name(struct str name)
     return name.len > 0;
 }
 
-static enum status take_headers(const struct json_value *headers, struct strings *out,
+static enum status take_headers(const struct json_value *headers, struct texts *out,
                                 struct err *err)
 {
     for (const struct json_value *one = json_first(headers); one; one = json_next(one)) {

@@ -3,6 +3,7 @@
  * list. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mcp-internal.h"
 
@@ -24,21 +25,21 @@ static const char *const passed[] = {
     "LC_MESSAGES", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR",
 };
 
-static void push_pair(struct strings *env, const char *name, const char *value)
+static void push_pair(struct texts *env, const char *name, const char *value)
 {
     struct buf pair = {0};
     buf_append_fmt(&pair, "%s=%s", name, value);
     vec_push(env, buf_take(&pair));
 }
 
-static void push_variable(struct strings *env, const struct mcp_env *ours, const char *name)
+static void push_variable(struct texts *env, const struct mcp_env *ours, const char *name)
 {
     const char *value = ours->get(name);
     if (value)
         push_pair(env, name, value);
 }
 
-static void make_environment(const struct server *server, struct strings *env)
+static void make_environment(const struct server *server, struct texts *env)
 {
     const struct definition *definition = &server->definition;
     push_pair(env, "HOME", server->mcp->home);
@@ -52,7 +53,7 @@ static void make_environment(const struct server *server, struct strings *env)
 }
 
 /* The last of two pairs of one name counts: what the setting says, not what we have. */
-static void drop_overridden(struct strings *env)
+static void drop_overridden(struct texts *env)
 {
     for (size_t i = 0; i < env->len; i++) {
         size_t name_len = strcspn(env->ptr[i], "=") + 1;
@@ -179,14 +180,22 @@ static const struct link_ops stdio_ops = {.send = stdio_send,
                                           .urge = stdio_urge,
                                           .free = stdio_free};
 
+/* An account need not have a home. */
+static const char *where(const struct server *server)
+{
+    if (server->definition.cwd)
+        return server->definition.cwd;
+    return access(server->mcp->home, X_OK) == 0 ? server->mcp->home : "/";
+}
+
 struct link *link_stdio_open(struct server *server, struct err *err)
 {
     static const struct loop_process_handlers handlers = {on_stdout, on_stderr, on_exit};
     static const struct lines_handlers out_handlers = {on_line, on_oversize};
     static const struct lines_handlers err_handlers = {on_error_line, on_error_oversize};
-    struct strings env = {0};
+    struct texts env = {0};
     struct stdio_link *link = mem_new(struct stdio_link);
-    struct strings *argv = &server->definition.argv;
+    struct texts *argv = &server->definition.argv;
     make_environment(server, &env);
     drop_overridden(&env);
     vec_push(&env, (char *)NULL);
@@ -194,13 +203,13 @@ struct link *link_stdio_open(struct server *server, struct err *err)
     struct loop_process_options options = {
         .argv = argv->ptr,
         .env = env.ptr,
-        .cwd = server->definition.cwd ? server->definition.cwd : server->mcp->home,
+        .cwd = where(server),
         .pipe_stdin = true,
     };
     link->link = (struct link){&stdio_ops, server};
     link->process = loop_process_new(server->mcp->env.loop, &options, &handlers, link, err);
     (void)vec_pop(argv);
-    strings_finish(&env);
+    texts_finish(&env);
     if (!link->process) {
         mem_free(link);
         return NULL;

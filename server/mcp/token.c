@@ -66,7 +66,7 @@ struct token_run *token_run_start(struct server *server, token_fn *done, void *u
     static const struct loop_process_handlers handlers = {.on_stdout = on_stdout,
                                                           .on_exit = on_exit};
     struct token_run *run = mem_new(struct token_run);
-    struct strings *argv = &server->definition.token_command;
+    struct texts *argv = &server->definition.token_command;
     *run = (struct token_run){.server = server, .done = done, .user = user};
     vec_push(argv, (char *)NULL);
     struct loop_process_options options = {

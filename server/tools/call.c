@@ -329,12 +329,15 @@ static enum status read_arguments(struct tools_call *call, struct err *err)
             arguments = STR("{}");
         enum status status = json_parse(arguments, &call->json, err);
         if (status < 0) {
-            err_prefix(err, "%s: the arguments are not a JSON object", tool->name);
+            err_prefix(err, "%s: the arguments are not a JSON object", call->name);
             return status;
         }
-        status = json_read_strict(call->json, tool->fields, tool->field_count, call->state, err);
+        status = tool->takes_anything
+                     ? json_read(call->json, NULL, 0, call->state, err)
+                     : json_read_strict(call->json, tool->fields, tool->field_count, call->state,
+                                        err);
         if (status < 0) {
-            err_prefix(err, "%s", tool->name);
+            err_prefix(err, "%s", call->name);
             return status;
         }
     }

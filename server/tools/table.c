@@ -22,7 +22,7 @@ const struct tool *table_find(struct str name)
         if (str_eq_c(name, table[i]->name))
             return table[i];
     }
-    return NULL;
+    return mcp_is_name(name) ? &tool_mcp : NULL;
 }
 
 enum tools_kind tools_kind_of(struct str name)
@@ -108,6 +108,7 @@ void tools_append_schema(const struct tools *tools, enum tools_edit_style style,
             write_custom(&w, table[i]);
         json_write_end_object(&w);
     }
+    mcp_append_schemas(tools, &w);
     json_write_end_array(&w);
 }
 
@@ -144,6 +145,10 @@ void tools_append_title(struct buf *buf, struct str name, struct str arguments)
 {
     const struct tool *tool = table_find(name);
     struct buf detail = {0};
+    if (tool == &tool_mcp) {
+        mcp_append_title(buf, name, arguments);
+        return;
+    }
     output_append_line(buf, name, TITLE_BYTES);
     if (tool && !tool->parameters)
         append_patch_paths(&detail, arguments);

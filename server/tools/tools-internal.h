@@ -20,6 +20,7 @@ struct tool {
     enum tool_need need;
     bool is_exclusive;     /* runs alone; a tool may lower or raise it in `classify` */
     bool needs_sandbox;    /* the sandbox's self-test comes before classify */
+    bool takes_anything;   /* any JSON object: somebody else knows its fields */
     const char *title_key; /* the argument that names the call for people */
     const char *description;
     const char *parameters; /* JSON schema, strict; NULL: a custom tool with the patch grammar */
@@ -44,6 +45,12 @@ const struct tool *table_at(size_t index); /* NULL behind the last */
 /* Whether the editor can do what the tool is made of. */
 bool table_is_possible(const struct tools *tools, const struct tool *tool);
 void table_append_names(struct buf *buf);
+
+/* mcp.c: the one row for all tools of MCP servers, which is not in the table. */
+extern const struct tool tool_mcp;
+bool mcp_is_name(struct str name);
+void mcp_append_schemas(const struct tools *tools, struct json_writer *w);
+void mcp_append_title(struct buf *buf, struct str name, struct str arguments);
 
 /* -- Tools and their threads ----------------------------------------------------------------- */
 

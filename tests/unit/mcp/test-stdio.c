@@ -177,7 +177,15 @@ Test(stdio, a_silent_one_is_waited_for_only_so_long)
     cr_assert(stage_prepare(&s));
     cr_assert_eq(stage_status(&s, 0).state, MCP_STARTING);
     cr_assert_eq(stage_status(&s, 1).state, MCP_READY);
-    cr_assert(!mcp_is_settled(s.mcp));
+    cr_assert(mcp_is_settled(s.mcp), "waiting once more would bring nothing");
+    cr_assert(!stage_prepare(&s));
+    struct buf news = {0};
+    mcp_append_news(s.mcp, &news);
+    cr_assert_str_eq(news.ptr, "The MCP server s is still starting: its tools come with the next "
+                               "thread.\n");
+    mcp_append_news(s.mcp, &news);
+    cr_assert_eq(strlen(strchr(news.ptr, '\n')), 1, "it is told once");
+    buf_finish(&news);
     stage_finish(&s);
 }
 
@@ -200,8 +208,14 @@ Test(stdio, what_failed_is_tried_again_with_the_next_prompt)
     struct stage s;
     one(&s, "init=exit starts=%F/starts", "");
     stage_prepare(&s);
-    stage_prepare(&s);
+    cr_assert_eq(stage_count_lines(&s, "starts", ""), 1);
+    cr_assert(!stage_prepare(&s), "nobody waits for it a second time");
+    stage_wait_state(&s, 0, MCP_FAILED);
     cr_assert_eq(stage_count_lines(&s, "starts", ""), 2);
+    struct buf news = {0};
+    mcp_append_news(s.mcp, &news);
+    assert_has(news.ptr, "The MCP server s cannot be used: it ended with exit code 3");
+    buf_finish(&news);
     stage_finish(&s);
     one(&s, "init=exit starts=%F/starts", "");
     s.deadlines.again = 100000;
