@@ -130,6 +130,10 @@ enum status agent_thread_archive(struct agent *agent, struct str id, bool archiv
                                  struct err *err);
 /* Closes it. STATUS_CONFLICT while a turn runs, or another editor has it open. */
 enum status agent_thread_delete(struct agent *agent, struct str id, struct err *err);
+/* A new thread with what that one had up to the end of the turn; empty: all that have ended. Also of
+ * one that another editor has open. STATUS_NOT_FOUND, STATUS_CONFLICT (the turn still runs). */
+struct agent_thread *agent_thread_fork(struct agent *agent, struct str id, struct str turn_id,
+                                       struct err *err);
 /* What was said and done in it, turn by turn: each turn, then its items as AGENT_ITEM_COMPLETED. */
 struct agent_past_handlers {
     void (*on_turn)(void *user, const struct journal_turn *turn);

@@ -58,6 +58,11 @@ enum status journal_thread_set_mode(struct journal *journal, const char *id, str
                                     struct err *err);
 enum status journal_thread_set_archived(struct journal *journal, const char *id, bool archived,
                                         struct err *err);
+/* A new thread, leased to us, with what that one had up to the end of the turn (empty: all turns that
+ * have ended). Its calls are known as made; what they did to files can be undone in that one alone.
+ * STATUS_NOT_FOUND, STATUS_CONFLICT (the turn still runs). */
+enum status journal_thread_fork(struct journal *journal, const char *thread_id, struct str turn_id,
+                                char ret_id[ID_BYTES], struct err *err);
 enum status journal_thread_delete(struct journal *journal, const char *id, struct err *err);
 /* The tools a thread began with, as JSON: it keeps them. made_by is the version of the program, since
  * another one may take other arguments. Getting: STATUS_NOT_FOUND when there are none, or made by

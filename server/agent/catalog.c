@@ -64,3 +64,13 @@ enum status agent_thread_delete(struct agent *agent, struct str id, struct err *
         agent_thread_close(thread);
     return journal_thread_delete(agent->env.journal, own, err);
 }
+
+struct agent_thread *agent_thread_fork(struct agent *agent, struct str id, struct str turn_id,
+                                       struct err *err)
+{
+    char own[ID_BYTES], forked[ID_BYTES];
+    if (copy_id(id, own, err) < 0 ||
+        journal_thread_fork(agent->env.journal, own, turn_id, forked, err) < 0)
+        return NULL;
+    return agent_thread_resume(agent, str_from(forked), err);
+}

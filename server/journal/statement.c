@@ -31,6 +31,19 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_THREAD_GET] = "SELECT " THREAD_COLUMNS " FROM thread WHERE id = ?1",
     [SQL_THREAD_LIST] = THREAD_LIST("root = ?2 AND "),
     [SQL_THREAD_LIST_ALL] = THREAD_LIST(""),
+    [SQL_FORK_THREAD] = "INSERT INTO thread (id, root, title, model, effort, mode, toolset, "
+                        "created_ms, updated_ms, lease, lease_ms) SELECT ?2, root, title, model, "
+                        "effort, mode, toolset, ?3, ?3, ?4, ?3 FROM thread WHERE id = ?1",
+    [SQL_FORK_TURN] = "INSERT INTO turn (id, thread, status, usage, error, started_ms, ended_ms, "
+                      "prompt) SELECT ?3, ?1, status, usage, error, started_ms, ended_ms, prompt "
+                      "FROM turn WHERE id = ?2",
+    [SQL_FORK_CALLS] =
+        "INSERT INTO call (thread, call_id, turn, name, arguments, decision, output, "
+        "ok, started_ms, ended_ms, sandbox) SELECT ?1, call_id, ?3, name, "
+        "arguments, decision, output, ok, started_ms, ended_ms, sandbox FROM call "
+        "WHERE thread = (SELECT thread FROM turn WHERE id = ?2) AND turn = ?2",
+    [SQL_FORK_ITEM] = "INSERT INTO item (thread, turn, kind, json) SELECT ?1, ?3, kind, json "
+                      "FROM item WHERE seq = ?2",
     [SQL_THREAD_TITLE] = "UPDATE thread SET title = ?2 WHERE id = ?1",
     [SQL_THREAD_MODEL] = "UPDATE thread SET model = ?2 WHERE id = ?1",
     [SQL_THREAD_EFFORT] = "UPDATE thread SET effort = ?2 WHERE id = ?1",

@@ -367,6 +367,20 @@ static void handle_thread_take_over(struct lsp_server *server,
         fail(server, message, &err);
 }
 
+static void handle_thread_fork(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    struct err err = {0};
+    struct agent *agent = server_agent(server, &err);
+    struct agent_thread *thread =
+        agent ? agent_thread_fork(agent, json_get_str(message->params, "threadId"),
+                                  json_get_str(message->params, "turnId"), &err)
+              : NULL;
+    if (thread)
+        respond_thread(server, message, thread, "");
+    else
+        fail(server, message, &err);
+}
+
 static void handle_thread_compact(struct lsp_server *server, const struct jsonrpc_message *message)
 {
     struct err err = {0};
@@ -460,6 +474,7 @@ static void handle_status(struct lsp_server *server, const struct jsonrpc_messag
 const struct lsp_method rich_requests[] = {
     {"lanebridge/thread/start", handle_thread_start},
     {"lanebridge/thread/resume", handle_thread_resume},
+    {"lanebridge/thread/fork", handle_thread_fork},
     {"lanebridge/thread/takeOver", handle_thread_take_over},
     {"lanebridge/thread/compact", handle_thread_compact},
     {"lanebridge/turn/start", handle_turn_start},
