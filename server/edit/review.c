@@ -271,13 +271,14 @@ static void settle_group(struct fold *fold, const struct group *group,
 
 /* -- Folding ----------------------------------------------------------------------------------- */
 
-static void fold_lines(struct edit_review *review, const struct text *to, enum edit_author author,
-                       unsigned owner, struct edit_settlement *settled)
+/* Takes the diff between them. */
+static void fold_lines(struct edit_review *review, const struct text *to, struct diff *diff,
+                       enum edit_author author, unsigned owner, struct edit_settlement *settled)
 {
-    struct fold fold = {.review = review, .to = to, .author = author, .owner = owner};
+    struct fold fold = {
+        .review = review, .to = to, .diff = *diff, .author = author, .owner = owner};
     struct group group;
 
-    text_diff(review->now, to, &fold.diff);
     while (next_group(&fold, &group))
         settle_group(&fold, &group, settled);
     keep_base(&fold, (struct range){fold.base_done, review_line_count(review->base)});
@@ -294,14 +295,43 @@ static void fold_lines(struct edit_review *review, const struct text *to, enum e
         review_begin_anew(review);
 }
 
+/* Lines between a hunk and what a diff may show in its stead, where the same lines repeat. */
+enum { NEAR_LINES = 100 };
+
+static bool is_near(const struct edit_review *review, const struct diff *diff)
+{
+    for (size_t i = 0, k = 0; i < review->hunks.len && k < diff->count;) {
+        struct range hunk = hunk_range(&review->hunks.ptr[i]);
+        struct range change = change_range(&diff->hunks[k]);
+
+        if (change.end + NEAR_LINES < hunk.start)
+            k++;
+        else if (hunk.end + NEAR_LINES < change.start)
+            i++;
+        else
+            return true;
+    }
+    return false;
+}
+
 void edit_review_fold(struct edit_review *review, const struct text *now, enum edit_author author,
                       unsigned owner, struct edit_settlement *ret_settled)
 {
+    struct diff diff;
+
     if (text_eq(review->now, now))
         return;
-    if (author == EDIT_BY_PERSON && review->hunks.len > 0)
+    text_diff(review->now, now, &diff);
+    if (author == EDIT_BY_PERSON && is_near(review, &diff)) {
+        size_t count = review->hunks.len;
+
         review_find_undone(review, now, ret_settled);
-    fold_lines(review, now, author, owner, ret_settled);
+        if (review->hunks.len < count) {
+            diff_finish(&diff);
+            text_diff(review->now, now, &diff);
+        }
+    }
+    fold_lines(review, now, &diff, author, owner, ret_settled);
 }
 
 static void mirror(struct edit_review *review)
@@ -325,11 +355,13 @@ void edit_review_fold_base(struct edit_review *review, const struct text *base,
                            struct edit_settlement *ret_settled)
 {
     size_t first = ret_settled->list.len;
+    struct diff diff;
 
     if (text_eq(review->base, base))
         return;
     mirror(review);
-    fold_lines(review, base, EDIT_BY_PERSON, 0, ret_settled);
+    text_diff(review->now, base, &diff);
+    fold_lines(review, base, &diff, EDIT_BY_PERSON, 0, ret_settled);
     mirror(review);
     for (size_t i = first; i < ret_settled->list.len; i++) {
         struct edit_settled *one = &ret_settled->list.ptr[i];
