@@ -56,6 +56,9 @@ enum status journal_thread_set_effort(struct journal *journal, const char *id, s
                                       struct err *err);
 enum status journal_thread_set_mode(struct journal *journal, const char *id, struct str mode,
                                     struct err *err);
+/* Reasoning of items before seq is not sent any more. The thread is ours. */
+enum status journal_thread_set_foreign(struct journal *journal, const char *id, uint64_t seq,
+                                       struct err *err);
 enum status journal_thread_set_archived(struct journal *journal, const char *id, bool archived,
                                         struct err *err);
 /* A new thread, leased to us, with what that one had up to the end of the turn (empty: all turns that

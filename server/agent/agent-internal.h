@@ -82,6 +82,7 @@ struct agent_thread {
     bool title_wanted;                  /* to be told */
     bool is_cut_off;                    /* its last turn was, and can be continued */
     bool is_lost;                       /* another editor has taken it over */
+    char *model;                        /* it was used with last */
     struct {
         int64_t told_tokens; /* of the first told_items, as the endpoint counted; 0: not known */
         size_t told_items;
@@ -241,6 +242,13 @@ void compact_on_item(struct agent_turn *turn, struct str raw);
 void compact_settle_item(struct agent_turn *turn);
 /* What is said of it. */
 void compact_append_text(struct buf *text, int64_t before, int64_t after);
+
+/* -- foreign.c: reasoning of another model or key */
+bool foreign_is_reasoning(struct str json);
+/* Before a turn asks: is it still the same model? */
+void foreign_check_model(struct agent_turn *turn);
+/* True: that was why it was refused, and asking again may do. */
+bool foreign_on_refusal(struct agent_turn *turn, const struct responses_result *result);
 
 /* Starts the call that an item asks for (call.c). */
 void call_start(struct agent_turn *turn, const struct responses_item *item);

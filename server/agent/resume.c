@@ -14,6 +14,7 @@ struct resume {
     struct map open_calls; /* call_id -> one of the marks */
     VEC(char *) order;     /* their ids, as they came */
     char root[4096];
+    uint64_t foreign_seq;
 };
 
 static void note_item(struct resume *resume, struct str json)
@@ -38,6 +39,8 @@ static void note_item(struct resume *resume, struct str json)
 static bool on_stored_item(void *user, const struct journal_item *item)
 {
     struct resume *resume = user;
+    if (item->seq < resume->foreign_seq && foreign_is_reasoning(item->json))
+        return true;
     history_push(&resume->thread->history, item->json, item->seq);
     note_item(resume, item->json);
     return true;
@@ -77,6 +80,9 @@ static bool on_stored_thread(void *user, const struct journal_thread *stored)
 {
     struct resume *resume = user;
     buf_append(&resume->thread->title, stored->title);
+    mem_free(resume->thread->model);
+    resume->thread->model = str_dup_c(stored->model);
+    resume->foreign_seq = stored->foreign_seq;
     return true;
 }
 

@@ -146,6 +146,7 @@ struct agent_thread *thread_new(struct agent *agent, struct str id, struct str r
     thread->agent = agent;
     memcpy(thread->id, id.ptr, id.len < ID_BYTES ? id.len : ID_BYTES - 1);
     thread->root = str_dup_c(root);
+    thread->model = mem_dup_c(agent->model);
     thread->tools = tools_thread_new(agent->env.tools, thread->id, root);
     thread->chain = responses_chain_new(agent->env.responses, PRIORITY_TURN);
     thread->kick = loop_timer_new(agent->env.loop, on_kick, thread);
@@ -256,6 +257,7 @@ void agent_thread_close(struct agent_thread *thread)
     buf_finish(&thread->title);
     buf_finish(&thread->tools_json);
     mem_free(thread->root);
+    mem_free(thread->model);
     mem_free(thread);
 }
 

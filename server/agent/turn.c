@@ -341,6 +341,7 @@ void turn_begin(struct agent_turn *turn)
                                            : context_title(buf_str(&turn->prompt));
     agent_emit(agent, &started);
     responses_chain_set_in_turn(thread->chain, true);
+    foreign_check_model(turn);
     keep_prompt(turn);
     say_prompt(turn);
     bool waits = turn->state == TURN_QUEUED && turn_prepare(turn);
@@ -440,7 +441,8 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
         compact(turn, COMPACT_NEEDED);
         return;
     }
-    if (result->end == RESPONSE_FAILED) {
+    bool was_foreign = foreign_on_refusal(turn, result);
+    if (result->end == RESPONSE_FAILED && !was_foreign) {
         fail(turn, result->text);
         return;
     }
@@ -458,7 +460,7 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
     }
     if (has_calls)
         turn->breaks = 0;
-    if (has_calls || is_broken || has_more) {
+    if (has_calls || is_broken || has_more || was_foreign) {
         turn->tooling_ms = loop_now_ms(turn->thread->agent->env.loop);
         set_state(turn, TURN_TOOLING);
         turn_advance(turn);

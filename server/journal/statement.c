@@ -50,6 +50,7 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_THREAD_MODE] = "UPDATE thread SET mode = ?2 WHERE id = ?1",
     [SQL_THREAD_ARCHIVED] = "UPDATE thread SET archived = ?2 WHERE id = ?1",
     [SQL_THREAD_BASE] = "UPDATE thread SET base_seq = ?3 WHERE num = ?1 AND lease = ?2",
+    [SQL_THREAD_FOREIGN] = "UPDATE thread SET foreign_seq = ?3 WHERE num = ?1 AND lease = ?2",
     [SQL_THREAD_TOUCH] = "UPDATE thread SET updated_ms = ?3 WHERE num = ?1 AND lease = ?2",
     [SQL_THREAD_TOOLSET] =
         "UPDATE thread SET toolset = (SELECT num FROM toolset WHERE made_by = ?3 "

@@ -91,8 +91,8 @@ enum status journal_thread_set_archived(struct journal *journal, const char *id,
     return statement_run(journal, SQL_THREAD_ARCHIVED, statement, NULL, err);
 }
 
-enum status journal_thread_set_base(struct journal *journal, const char *thread_id, uint64_t seq,
-                                    struct err *err)
+static enum status set_seq(struct journal *journal, enum statement_id id, const char *thread_id,
+                           uint64_t seq, struct err *err)
 {
     uint64_t num;
     int changed = 0;
@@ -101,15 +101,27 @@ enum status journal_thread_set_base(struct journal *journal, const char *thread_
         status = journal_thread_num(journal, thread_id, &num, err);
     if (status != STATUS_OK)
         return status;
-    sqlite3_stmt *statement = statement_take(journal, SQL_THREAD_BASE, err);
+    sqlite3_stmt *statement = statement_take(journal, id, err);
     if (!statement)
         return STATUS_IO;
     bind_int(statement, 1, num);
     bind_c(statement, 2, journal->lease);
     bind_int(statement, 3, seq);
-    status = statement_run(journal, SQL_THREAD_BASE, statement, &changed, err);
+    status = statement_run(journal, id, statement, &changed, err);
     return status == STATUS_OK && changed == 0 ? journal_lease_lost(journal, thread_id, err)
                                                : status;
+}
+
+enum status journal_thread_set_base(struct journal *journal, const char *thread_id, uint64_t seq,
+                                    struct err *err)
+{
+    return set_seq(journal, SQL_THREAD_BASE, thread_id, seq, err);
+}
+
+enum status journal_thread_set_foreign(struct journal *journal, const char *id, uint64_t seq,
+                                       struct err *err)
+{
+    return set_seq(journal, SQL_THREAD_FOREIGN, id, seq, err);
 }
 
 /* -- Deleting -- */

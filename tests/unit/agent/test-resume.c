@@ -239,6 +239,47 @@ Test(resume, taken_over_and_back)
     desk_finish(&d);
 }
 
+static void assert_context(struct desk *d, const char *has, const char *lacks)
+{
+    struct buf sent = {0};
+    model_context(&d->w.model, &sent);
+    assert_has(sent.ptr, has);
+    if (lacks)
+        assert_lacks(sent.ptr, lacks);
+    buf_finish(&sent);
+}
+
+static void reopen(struct desk *d)
+{
+    char id[ID_BYTES];
+    snprintf(id, sizeof(id), "%s", agent_thread_id(d->thread));
+    agent_thread_close(d->thread);
+    d->thread = agent_thread_resume(d->w.agent, str_from(id), NULL);
+    cr_assert_not_null(d->thread);
+}
+
+/* A thread that was used with another model loses what that one reasoned, for good. */
+Test(resume, another_models_reasoning_is_not_sent)
+{
+    static const char *const steps[] = {"think a\nsay one\ndone", "think b\nsay two\ndone",
+                                        "think c\nsay three\ndone", "say four\ndone", NULL};
+    struct desk d;
+    desk_init(&d);
+    model_script(&d.w.model, steps);
+    desk_ask(&d, "1");
+    reopen(&d);
+    desk_ask(&d, "2");
+    assert_context(&d, "\"reasoning\"", NULL);
+    journal_thread_set_model(d.w.journal, agent_thread_id(d.thread), STR("another"), NULL);
+    reopen(&d);
+    desk_ask(&d, "3");
+    assert_context(&d, "\"two\"", "\"reasoning\"");
+    reopen(&d);
+    desk_ask(&d, "4");
+    assert_context(&d, "\"reasoning\"", "\"a\"");
+    desk_finish(&d);
+}
+
 Test(resume, the_last_used_thread_of_a_root)
 {
     struct desk d;
