@@ -29,6 +29,8 @@ size_t text_line_count(const struct text *text);
 size_t text_line_start(const struct text *text, size_t line);       /* line <= count; count gives len */
 struct str text_line(const struct text *text, size_t line);         /* with its ending */
 struct str text_line_content(const struct text *text, size_t line); /* without its ending */
+/* The first `count` lines at once, for who goes through all of them. */
+void text_line_contents(const struct text *text, struct str *ret_lines, size_t count);
 size_t text_line_of(const struct text *text, size_t offset);        /* 0-based */
 
 /* -- Positions (LSP 3.18, "Position") ------------------------------------------------------------- */

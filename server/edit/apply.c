@@ -4,6 +4,7 @@
 
 /* Explaining costs a search for the nearest text, and room in the model's context. */
 enum { EXPLAINED_MAX = 10 };
+enum { ROOM_BYTES = 1024 }; /* for what most patches add, so that the text is copied once */
 
 struct str edit_line_ending(const struct text *text, size_t line)
 {
@@ -249,6 +250,7 @@ enum status edit_apply_chunks(const struct patch_op *op, const struct text *befo
     if (status == STATUS_OK) {
         struct output out = {.before = before, .old_count = file.count};
 
+        buf_reserve(&out.bytes, text_len(before) + ROOM_BYTES);
         buf_append(&out.bytes, str_slice(text_bytes(before), 0, edit_bom_len(before)));
         for (size_t i = 0; i < op->chunks.len; i++)
             write_chunk(&out, &op->chunks.ptr[i], &locations[i]);

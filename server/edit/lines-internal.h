@@ -18,6 +18,7 @@ const char *match_level_name(enum match_level level);
 
 struct edit_lines {
     size_t count;
+    const struct text *text;      /* whose lines they are, or NULL: a list that was given */
     struct str *at[MATCH_LEVELS]; /* made when first asked for */
     char *folded;
 };

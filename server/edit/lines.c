@@ -21,19 +21,22 @@ size_t edit_bom_len(const struct text *text)
 void edit_lines_of_text(struct edit_lines *lines, const struct text *text)
 {
     size_t count = text_line_count(text);
-    size_t bom = edit_bom_len(text);
-    struct str *list;
 
     if (text_line_start(text, count - 1) == text_len(text))
         count--;
-    if (count == 1 && bom == text_len(text))
+    if (count == 1 && edit_bom_len(text) == text_len(text))
         count = 0;
-    list = mem_alloc_array(count, sizeof(*list));
-    for (size_t i = 0; i < count; i++)
-        list[i] = text_line_content(text, i);
-    if (count > 0)
-        list[0] = str_skip(list[0], bom);
-    edit_lines_take(lines, list, count);
+    *lines = (struct edit_lines){.count = count, .text = text};
+}
+
+static struct str *list_of_text(const struct edit_lines *lines)
+{
+    struct str *list = mem_alloc_array(lines->count, sizeof(*list));
+
+    text_line_contents(lines->text, list, lines->count);
+    if (lines->count > 0)
+        list[0] = str_skip(list[0], edit_bom_len(lines->text));
+    return list;
 }
 
 void edit_lines_take(struct edit_lines *lines, struct str *list, size_t count)
@@ -124,6 +127,10 @@ const struct str *edit_lines_at(struct edit_lines *lines, enum match_level level
 
     if (lines->at[level])
         return lines->at[level];
+    if (!lines->at[MATCH_EXACT])
+        lines->at[MATCH_EXACT] = list_of_text(lines);
+    if (level == MATCH_EXACT)
+        return lines->at[level];
     list = mem_alloc_array(lines->count, sizeof(*list));
     for (size_t i = 0; i < lines->count; i++)
         list[i] = level == MATCH_TRAILING ? str_trim_end(lines->at[MATCH_EXACT][i])
@@ -152,20 +159,66 @@ static size_t *borders(const struct str *wanted, size_t count)
     return border;
 }
 
+static bool stands_at(const struct text *text, size_t line, const struct str *wanted, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct str content = text_line_content(text, line + i);
+
+        if (line + i == 0)
+            content = str_skip(content, edit_bom_len(text));
+        if (!str_eq(content, wanted[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Exactly, in the bytes of the text: a list of a million lines costs more than the search. False if
+ * the longest line stands in too many places, as blank ones do. */
+static bool find_in_text(const struct text *text, size_t from, size_t to, struct edit_lines *wanted,
+                         struct line_list *places)
+{
+    enum { LOOKED_AT_MAX = 1000 };
+    const struct str *list = edit_lines_at(wanted, MATCH_EXACT);
+    size_t longest = 0, at = text_line_start(text, from), end = text_line_start(text, to);
+
+    for (size_t i = 1; i < wanted->count; i++)
+        longest = list[i].len > list[longest].len ? i : longest;
+    if (list[longest].len == 0)
+        return false;
+    for (size_t looked_at = 0; looked_at < LOOKED_AT_MAX; looked_at++) {
+        size_t line;
+
+        at = str_find(str_slice(text_bytes(text), 0, end), list[longest], at);
+        if (at == STR_NONE)
+            return true;
+        line = text_line_of(text, at);
+        if (line >= from + longest && line - longest + wanted->count <= to &&
+            stands_at(text, line - longest, list, wanted->count)) {
+            size_t place = line - longest;
+
+            vec_push(places, place);
+        }
+        at = text_line_start(text, line + 1);
+    }
+    return false;
+}
+
 /* Knuth, Morris and Pratt: a patch of blank lines on a file of blank lines must not take for ever.
  */
-void edit_lines_find(struct edit_lines *lines, size_t from, size_t to, struct edit_lines *wanted,
-                     enum match_level level, struct line_list *places)
+static void find_in_list(struct edit_lines *lines, size_t from, size_t to,
+                         struct edit_lines *wanted, enum match_level level,
+                         struct line_list *places)
 {
     const struct str *hay = edit_lines_at(lines, level), *needle = edit_lines_at(wanted, level);
     size_t *border, k = 0;
+    char last;
 
-    if (wanted->count == 0 || to < from || to - from < wanted->count)
-        return;
     border = borders(needle, wanted->count);
+    last = needle[0].len > 0 ? needle[0].ptr[needle[0].len - 1] : '\0';
     for (size_t i = from; i < to; i++) {
         /* Nearly every line of nearly every search. */
-        if (k == 0 && hay[i].len != needle[0].len)
+        if (k == 0 &&
+            (hay[i].len != needle[0].len || (hay[i].len > 0 && hay[i].ptr[hay[i].len - 1] != last)))
             continue;
         while (k > 0 && (k == wanted->count || !str_eq(hay[i], needle[k])))
             k = border[k];
@@ -175,6 +228,21 @@ void edit_lines_find(struct edit_lines *lines, size_t from, size_t to, struct ed
             vec_push(places, i + 1 - k);
     }
     mem_free(border);
+}
+
+void edit_lines_find(struct edit_lines *lines, size_t from, size_t to, struct edit_lines *wanted,
+                     enum match_level level, struct line_list *places)
+{
+    size_t before = places->len;
+
+    if (wanted->count == 0 || to < from || to - from < wanted->count)
+        return;
+    if (level == MATCH_EXACT && lines->text && !lines->at[MATCH_EXACT]) {
+        if (find_in_text(lines->text, from, to, wanted, places))
+            return;
+        places->len = before;
+    }
+    find_in_list(lines, from, to, wanted, level, places);
 }
 
 void edit_append_places(struct buf *errors, const struct line_list *places)

@@ -44,13 +44,13 @@ const char *apply_target(const struct apply_file *file);
 /* merge(plan's before; mine, plan's after). */
 struct text *apply_merge(const struct apply_file *file, const struct text *mine,
                          size_t *ret_conflicts);
-/* The state that a stale edit landed on; 0: none did. */
+/* The state that the edit was put on; 0: the text it was made for, or none. */
 size_t apply_find_landed_on(const struct apply_file *file);
 /* What the person had typed in that state is in the plan's text. */
 bool apply_is_kept(const struct apply_file *file, size_t state);
 size_t apply_count_spans(const struct text *before, const struct text *after);
-/* Some of the plan is in the text. */
-bool apply_has_some(const struct planned *plan, const struct text *now);
+/* New lines of the plan were in the text, at some time. */
+bool apply_came_in_part(const struct apply_file *file);
 
 /* -- direct.c -------------------------------------------------------------------------------- */
 

@@ -233,7 +233,7 @@ static bool is_skipped(const struct apply_job *job, const struct apply_file *fil
     struct text *merged = edit_merge(plan->before, now, plan->after, &conflicts);
     bool skipped = apply_count_spans(now, merged) + conflicts >=
                        apply_count_spans(plan->before, plan->after) &&
-                   !apply_has_some(plan, now);
+                   !apply_came_in_part(file);
     text_unref(merged);
     text_unref(now);
     return skipped;

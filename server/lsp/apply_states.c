@@ -23,37 +23,17 @@ struct text *apply_merge(const struct apply_file *file, const struct text *mine,
                                                                file->plan.after, ret_conflicts);
 }
 
-/* The text now is the edit put on that state. */
-static bool is_landed_on(const struct apply_file *file, size_t state)
-{
-    struct text *stale =
-        plan_apply_stale(file->plan.before, file->plan.after, file->states.ptr[state]);
-    bool landed = stale && text_eq(stale, vec_last(&file->states));
-    text_unref(stale);
-    return landed;
-}
-
-/* The state came from the one before it by a single edit of the plan, put where that was made for:
- * an edit told in pieces goes through such. */
-static bool is_piece(const struct apply_file *file, size_t state)
-{
-    struct text *before = file->states.ptr[state - 1];
-    return plan_is_piece(file->plan.before, file->plan.after, before, file->states.ptr[state]);
-}
-
-/* The last state before the edit came, if it was put on another text than the one it was made for;
- * else 0. Looked for from the end: where the edit replaced what the person had typed, it looks as
- * if it had been put on their text before that. */
+/* It is the first state from which the edits of the plan, one by one or all at once, lead over
+ * every later state to the text now: what the person typed does not lie on that way, not even where
+ * the edit replaced it. */
 size_t apply_find_landed_on(const struct apply_file *file)
 {
     if (!file->plan.before)
         return 0; /* a new file: nobody had typed in it */
-    for (size_t i = file->states.len - 1; i-- > 1;) {
-        if (text_eq(file->states.ptr[i], file->plan.before))
-            return 0;
-        if (is_landed_on(file, i) && !is_piece(file, i))
+    for (size_t i = 0; i + 1 < file->states.len; i++)
+        if (plan_leads(file->plan.before, file->plan.after, &file->states.ptr[i],
+                       file->states.len - i))
             return i;
-    }
     return 0;
 }
 
@@ -76,16 +56,18 @@ size_t apply_count_spans(const struct text *before, const struct text *after)
     return count;
 }
 
-/* New lines of the plan are in the text. */
-bool apply_has_some(const struct planned *plan, const struct text *now)
+bool apply_came_in_part(const struct apply_file *file)
 {
+    const struct planned *plan = &file->plan;
     struct edit_spans spans = {0};
     bool found = false;
     edit_spans_between(plan->before, plan->after, &spans);
     for (size_t i = 0; !found && i < spans.spans.len; i++) {
         struct str with = spans.spans.ptr[i].with;
-        found = with.len > 0 && str_find(text_bytes(now), with, 0) != STR_NONE &&
-                str_find(text_bytes(plan->before), with, 0) == STR_NONE;
+        if (with.len == 0 || str_find(text_bytes(plan->before), with, 0) != STR_NONE)
+            continue;
+        for (size_t k = 1; !found && k < file->states.len; k++)
+            found = str_find(text_bytes(file->states.ptr[k]), with, 0) != STR_NONE;
     }
     edit_spans_finish(&spans);
     return found;

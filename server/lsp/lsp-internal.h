@@ -276,9 +276,10 @@ void plan_append_params(const struct lsp_server *server, const struct planned *f
  * that applies a stale edit; NULL where they do not fit. */
 struct text *plan_apply_stale(const struct text *before, const struct text *after,
                               const struct text *text);
-/* Whether `to` is `from` with a single one of these edits put like that. */
-bool plan_is_piece(const struct text *before, const struct text *after, const struct text *from,
-                   const struct text *to);
+/* Whether these edits, put like that on the first state, one by one or all at once, lead over all of the
+ * states to the last. */
+bool plan_leads(const struct text *before, const struct text *after, struct text *const *states,
+                size_t count);
 
 enum status direct_check(const struct lsp_server *server, const struct planned *plan,
                          struct err *err); /* it can be done so */

@@ -146,29 +146,57 @@ static struct text *put_span(const struct text *before, const struct edit_span *
     return next;
 }
 
+/* The edits [first, end) alone, from the last to the first. */
+static struct text *put_spans(const struct text *before, const struct edit_spans *spans,
+                              size_t first, size_t end, const struct text *text)
+{
+    struct text *result = text_ref(text);
+    for (size_t i = end; result && i > first; i--)
+        result = put_span(before, &spans->spans.ptr[i - 1], text, result);
+    return result;
+}
+
 struct text *plan_apply_stale(const struct text *before, const struct text *after,
                               const struct text *text)
 {
     struct edit_spans spans = {0};
     edit_spans_between(before, after, &spans);
-    struct text *result = text_ref(text);
-    for (size_t i = spans.spans.len; result && i > 0; i--)
-        result = put_span(before, &spans.spans.ptr[i - 1], text, result);
+    struct text *result = put_spans(before, &spans, 0, spans.spans.len, text);
     edit_spans_finish(&spans);
     return result;
 }
 
-bool plan_is_piece(const struct text *before, const struct text *after, const struct text *from,
-                   const struct text *to)
+/* Each state has more of the edits than the one before it: the last ones, or the first ones. */
+static bool leads_in_order(const struct text *before, const struct edit_spans *spans,
+                           struct text *const *states, size_t count, bool from_the_end)
 {
-    struct edit_spans spans = {0};
-    bool found = false;
-    edit_spans_between(before, after, &spans);
-    for (size_t i = 0; !found && i < spans.spans.len; i++) {
-        struct text *piece = put_span(before, &spans.spans.ptr[i], from, text_ref(from));
-        found = piece && text_eq(piece, to);
-        text_unref(piece);
+    size_t put = 0, all = spans->spans.len;
+    for (size_t i = 1; i < count; i++) {
+        bool reached = false;
+        while (!reached && put++ < all) {
+            struct text *next = put_spans(before, spans, from_the_end ? all - put : 0,
+                                          from_the_end ? all : put, states[0]);
+            reached = next && text_eq(next, states[i]);
+            text_unref(next);
+        }
+        if (!reached)
+            return false;
     }
+    return put == all;
+}
+
+bool plan_leads(const struct text *before, const struct text *after, struct text *const *states,
+                size_t count)
+{
+    struct text *stale = plan_apply_stale(before, after, states[0]);
+    bool leads = stale && text_eq(stale, states[count - 1]);
+    text_unref(stale);
+    if (!leads || count == 2)
+        return leads;
+    struct edit_spans spans = {0};
+    edit_spans_between(before, after, &spans);
+    leads = leads_in_order(before, &spans, states, count, true) ||
+            leads_in_order(before, &spans, states, count, false);
     edit_spans_finish(&spans);
-    return found;
+    return leads;
 }

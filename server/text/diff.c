@@ -21,23 +21,67 @@ static struct str side_line(const struct side *side, size_t line)
     return text_line(side->text, side->first + line);
 }
 
-static size_t common_prefix(const struct text *a, const struct text *b, size_t max)
+/* How many bytes are the same, from the front. */
+static size_t same_bytes(const char *a, const char *b, size_t max)
 {
+    enum { BLOCK_BYTES = 4096 };
+    size_t at = 0;
+
+    while (max - at >= BLOCK_BYTES && memcmp(a + at, b + at, BLOCK_BYTES) == 0)
+        at += BLOCK_BYTES;
+    while (at < max && a[at] == b[at])
+        at++;
+    return at;
+}
+
+static size_t same_bytes_at_end(const char *a_end, const char *b_end, size_t max)
+{
+    enum { BLOCK_BYTES = 4096 };
     size_t n = 0;
 
-    while (n < max && str_eq(text_line(a, n), text_line(b, n)))
+    while (max - n >= BLOCK_BYTES &&
+           memcmp(a_end - n - BLOCK_BYTES, b_end - n - BLOCK_BYTES, BLOCK_BYTES) == 0)
+        n += BLOCK_BYTES;
+    while (n < max && a_end[-1 - (ptrdiff_t)n] == b_end[-1 - (ptrdiff_t)n])
         n++;
     return n;
+}
+
+static size_t min(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Whole lines within the first `bytes`: where they end, the next one starts or the text ends. */
+static size_t lines_within(const struct text *text, size_t bytes)
+{
+    const struct line_starts *lines = &text_flat(text)->lines;
+
+    if (bytes == text->len)
+        return text_diff_line_count(text);
+    return lines_lower_bound(lines, bytes + 1) - 1;
+}
+
+static size_t common_prefix(const struct text *a, const struct text *b, size_t max)
+{
+    size_t bytes = same_bytes(text_bytes(a).ptr, text_bytes(b).ptr, min(text_len(a), text_len(b)));
+
+    return min(max, min(lines_within(a, bytes), lines_within(b, bytes)));
+}
+
+/* Lines that start within the last `bytes`. */
+static size_t lines_within_end(const struct text *text, size_t count, size_t bytes)
+{
+    return count - min(count, lines_lower_bound(&text_flat(text)->lines, text->len - bytes));
 }
 
 static size_t common_suffix(const struct text *a, size_t a_count, const struct text *b,
                             size_t b_count, size_t max)
 {
-    size_t n = 0;
+    const char *a_end = text_bytes(a).ptr + text_len(a), *b_end = text_bytes(b).ptr + text_len(b);
+    size_t bytes = same_bytes_at_end(a_end, b_end, min(text_len(a), text_len(b)));
 
-    while (n < max && str_eq(text_line(a, a_count - n - 1), text_line(b, b_count - n - 1)))
-        n++;
-    return n;
+    return min(max, min(lines_within_end(a, a_count, bytes), lines_within_end(b, b_count, bytes)));
 }
 
 static void side_init(struct side *side, const struct text *text, size_t first, size_t count)

@@ -15,14 +15,38 @@ static bool is_ascii(struct str bytes)
     return (seen & 0x8080808080808080u) == 0;
 }
 
+/* 64 bytes at once, in a form that compilers make vectors of. */
+enum { BLOCK_BYTES = 64 };
+
+static size_t count_in_block(const char *p, char byte)
+{
+    unsigned char count = 0;
+
+    for (int i = 0; i < BLOCK_BYTES; i++)
+        count = (unsigned char)(count + (p[i] == byte));
+    return count;
+}
+
+size_t count_byte(struct str bytes, char byte)
+{
+    size_t count = 0, at = 0;
+
+    for (; at + BLOCK_BYTES <= bytes.len; at += BLOCK_BYTES)
+        count += count_in_block(bytes.ptr + at, byte);
+    for (; at < bytes.len; at++)
+        count += (size_t)(bytes.ptr[at] == byte);
+    return count;
+}
+
 static size_t count_endings(struct str bytes)
 {
-    size_t count = 0;
+    size_t count = count_byte(bytes, '\n');
+    const char *cr = bytes.ptr, *end = bytes.ptr + bytes.len;
 
-    for (size_t i = 0; i < bytes.len; i++)
-        count += (size_t)(bytes.ptr[i] == '\n') + (size_t)(bytes.ptr[i] == '\r');
-    for (size_t i = 1; i < bytes.len; i++)
-        count -= (size_t)(bytes.ptr[i - 1] == '\r' && bytes.ptr[i] == '\n');
+    while (cr < end && (cr = memchr(cr, '\r', (size_t)(end - cr))) != NULL) {
+        cr++;
+        count += (size_t)(cr == end || *cr != '\n');
+    }
     return count;
 }
 
@@ -97,6 +121,14 @@ static size_t find_ending(struct str bytes, size_t count)
 {
     size_t at = 0;
 
+    while (at + BLOCK_BYTES <= bytes.len && count > 0) {
+        size_t here = count_in_block(bytes.ptr + at, '\n');
+
+        if (here >= count || count_in_block(bytes.ptr + at, '\r') > 0)
+            break;
+        count -= here;
+        at += BLOCK_BYTES;
+    }
     while (at < bytes.len && count > 0) {
         bool is_crlf = bytes.ptr[at] == '\r' && at + 1 < bytes.len && bytes.ptr[at + 1] == '\n';
 

@@ -41,6 +41,7 @@ struct node {
     struct node *child[2]; /* of others, never NULL */
 };
 struct measure measure_bytes(struct str bytes); /* measure.c */
+size_t count_byte(struct str bytes, char byte);
 struct node *tree_new(struct slab *slab);
 struct node *tree_ref(struct node *node);
 void tree_unref(struct node *node);

@@ -13,7 +13,7 @@ enum { GUARD_MS = 20000 };
 
 /* Everything answers at once here; what comes late must not come too late on a busy machine. */
 static const struct apply_waits waits = {.settle_ms = 15, .typed_ms = 3, .refused_ms = 5};
-static const struct apply_waits long_waits = {.settle_ms = 500, .typed_ms = 5, .refused_ms = 10};
+static const struct apply_waits long_waits = {.settle_ms = 5000, .typed_ms = 5, .refused_ms = 10};
 
 static uint64_t now_ms(void)
 {
