@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "diags-internal.h"
+#include "spot-internal.h"
 
 struct diagnostics_state {
     const struct json_value *paths;
@@ -151,6 +152,8 @@ static void tell(struct tools_call *call, const struct diags *diags)
         qsort(rows.ptr, rows.len, sizeof(*rows.ptr), by_weight);
     append_rows(call, rows.ptr, rows.len);
     append_unchecked(call, diags);
+    for (size_t i = 0; i < state->files.len; i++)
+        spot_note_awaited(call, &state->files.ptr[i]);
     if (late.len > 0)
         buf_append_fmt(&call->text,
                        "Stale: the language server has not looked at the newest version of " STR_FMT

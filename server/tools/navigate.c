@@ -110,6 +110,7 @@ static void on_located(void *user, enum status status, struct str note,
         append_nothing(call, state);
     if (more > 0)
         buf_append_fmt(&call->text, "[%zu more are not shown]\n", more);
+    spot_note_awaited(call, &state->spot.file);
     buf_append_fmt(&call->summary, "%zu %s", told + more,
                    state->kind == HOST_SYMBOLS ? "symbols" : "places");
     call_end(call, true);
@@ -147,6 +148,7 @@ static void run_permitted(struct tools_call *call, const struct host_ask_answer 
         (void)now_look(call->tools, &state->spot.file);
         query.path = state->path.len > 0 ? now_key(&state->spot.file).ptr : NULL;
     } else if (spot_find(call->tools, &state->spot, &err) < 0) {
+        spot_note_awaited(call, &state->spot.file);
         call_fail_err(call, &err);
         return;
     } else {

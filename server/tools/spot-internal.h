@@ -17,6 +17,8 @@ enum status spot_read(const struct tools *tools, struct spot *spot, struct err *
 enum status spot_find(const struct tools *tools, struct spot *spot, struct err *err);
 /* "src/a.c:12:5" */
 void spot_append(const struct spot *spot, struct buf *out);
+/* Says that what language servers see of the file is without the edits that wait for review. */
+void spot_note_awaited(struct tools_call *call, const struct now_file *file);
 void spot_finish(struct spot *spot);
 
 #define SPOT_FIELDS(type)                                                                          \

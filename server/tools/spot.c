@@ -112,6 +112,15 @@ void spot_append(const struct spot *spot, struct buf *out)
     buf_append_fmt(out, "%s:%u:%u", spot->file.path.display, at.line + 1, at.character + 1);
 }
 
+void spot_note_awaited(struct tools_call *call, const struct now_file *file)
+{
+    if (file->path.display && review_has_proposal(call->thread, now_key(file)))
+        buf_append_fmt(&call->text,
+                       "[Your edits of %s wait for the user's review: this is about the text "
+                       "without them.]\n",
+                       file->path.display);
+}
+
 void spot_finish(struct spot *spot)
 {
     now_finish(&spot->file);

@@ -704,6 +704,25 @@ Test(editor, a_rename_waits_for_review_and_not_on_top_of_what_waits)
     assert_has(r.text, "a.c wait for the user's review");
     cr_assert_eq(f.host.proposes, 2);
     cr_assert_eq(f.host.applies + f.host.asks, 0);
+    /* What language servers say is about the screen, and that is told. */
+    f.host.locate = locate;
+    f.host.diagnose = diagnose;
+    host_offer(&f.host);
+    place_count = 0;
+    place_status = STATUS_OK;
+    play(&f, "", "", 1, "", 1);
+    static const char *const asked[][2] = {
+        {"definition", "{'path':'a.c','symbol':'old'}"},
+        {"definition", "{'path':'a.c','symbol':'new'}"},
+        {"symbols", "{'path':'a.c'}"},
+        {"diagnostics", "{'paths':['a.c']}"},
+    };
+    for (size_t i = 0; i < array_count(asked); i++) {
+        call(&f, &r, asked[i][0], asked[i][1]);
+        assert_has(r.text, "[Your edits of a.c wait for the user's review: this is about the text");
+    }
+    call(&f, &r, "definition", "{'path':'b.c','symbol':'old'}");
+    assert_lacks(r.text, "wait for");
     end_server(&f, &r);
 }
 
