@@ -1,4 +1,6 @@
 #include "app.h"
+#include "report.h"
+#include "sweep.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@ struct app {
     struct net *net;
     struct wire *wire;
     struct journal *journal;
+    struct sweep *sweep;
     struct memory *memory;
     struct responses *responses;
     struct mcp_side *mcp; /* NULL: no servers are set */
@@ -59,7 +62,27 @@ static void on_settings(void *user, enum lsp_settings_source source,
     if (json_is(object, JSON_OBJECT))
         config_apply(app->config, sources[source], object, warnings);
     check_servers(app, warnings);
+    policy_hooks_check(app->policy, warnings);
     log_set_level(app->config->log_level);
+}
+
+/* Nothing was sent where there is no journal yet, and none is made for the question. */
+static enum status on_inquiry(void *user, enum lsp_inquiry what, struct str id, struct buf *json,
+                              struct err *err)
+{
+    struct app *app = user;
+    switch (what) {
+    case LSP_RULES_LIST:
+        report_rules_json(app->policy, id, json);
+        return STATUS_OK;
+    case LSP_RULES_DELETE:
+        return policy_rule_delete_id(app->policy, id, err);
+    case LSP_LOG_SENT:
+        if (app->journal)
+            return report_sent_json(app->journal, id, json, err);
+        break;
+    }
+    return err_set(err, STATUS_NOT_FOUND, "nothing was sent yet");
 }
 
 static void on_status(void *user, const struct responses_status *status)
@@ -208,6 +231,8 @@ static enum status open_connection(struct app *app, struct err *err)
     };
     if (!app->journal)
         app->journal = journal_open(str_from(app->env.state_folder), time_wall_ms, err);
+    if (app->journal && !app->sweep)
+        app->sweep = sweep_new(app->loop, app->journal, app->config, app->env.state_folder);
     if (app->journal && !app->net)
         app->net = net_new(app->loop, &options, err);
     if (!app->journal || !app->net)
@@ -381,6 +406,31 @@ static void write_connection(struct app *app, struct json_writer *w)
     json_write_end_object(w);
 }
 
+/* What people should know of the folders: nothing can be done where there is none. */
+static void write_notice(const struct app *app, struct json_writer *w)
+{
+    size_t count = workspace_root_count(app->workspace);
+    if (count == 0)
+        json_write_field_c(
+            w, "notice",
+            "No folder is open: only the documents open in the editor can be read and "
+            "edited, and no command runs. Open the folder of a project to work in it.");
+    for (size_t i = 0; i < count; i++) {
+        const struct workspace_root *root = workspace_root_at(app->workspace, i);
+        if (root->confirmed)
+            continue;
+        struct buf text = {0};
+        buf_append_fmt(
+            &text,
+            "%s is not used yet, because it is your home folder, the whole disk, or holds "
+            "Lanebridge's own files. The first prompt asks about it.",
+            root->path);
+        json_write_field_str(w, "notice", buf_str(&text));
+        buf_finish(&text);
+        return;
+    }
+}
+
 static void on_status_wanted(void *user, struct buf *json)
 {
     struct app *app = user;
@@ -400,6 +450,7 @@ static void on_status_wanted(void *user, struct buf *json)
     for (size_t i = 0; i < workspace_root_count(app->workspace); i++)
         json_write_c(&w, workspace_root_at(app->workspace, i)->path);
     json_write_end_array(&w);
+    write_notice(app, &w);
     json_write_end_object(&w);
 }
 
@@ -448,6 +499,7 @@ static enum status app_init(struct app *app, int read_fd, int write_fd, struct e
     app->documents = documents_new();
     app->workspace =
         workspace_new(app->loop, str_from(app->env.state_folder), str_from(app->env.home));
+    workspace_add_own(app->workspace, path_folder(str_from(app->env.config_file)));
     app->policy = policy_new(app->config, app->workspace, &app->env);
     struct lsp_env env = {
         .loop = app->loop,
@@ -463,6 +515,7 @@ static enum status app_init(struct app *app, int read_fd, int write_fd, struct e
         .prompt = on_prompt,
         .prompts = on_prompts,
         .status = on_status_wanted,
+        .inquire = on_inquiry,
         .on_exit = on_exit_code,
     };
     app->server = lsp_server_new(&env, read_fd, write_fd, err);
@@ -477,6 +530,7 @@ static void app_finish(struct app *app)
     responses_free(app->responses);
     memory_free(app->memory);
     wire_free(app->wire);
+    sweep_free(app->sweep);
     if (app->journal)
         journal_close(app->journal);
     lsp_server_free(app->server);

@@ -45,6 +45,13 @@ static const struct {
      "  doctor [--json]                  looks at settings, key, network, endpoint and sandbox,\n"
      "                                   and says what to do about what is wrong\n"
      "      exit codes: 0 nothing fails, 1 something fails, 2 usage\n"},
+    {"log", cli_log,
+     "  log [--json] [--limit N] [TURN | THREAD]\n"
+     "                                   what ran, who let it, in which sandbox (default: the latest)\n"
+     "  log --sent [--json] [TURN]       what each request of a turn sent: files, lines, bytes\n"},
+    {"rules", cli_rules,
+     "  rules [list] [--json]            the approvals that are remembered\n"
+     "  rules delete ID                  forgets one, in all windows\n"},
     {"trace", cli_trace,
      "  trace [--json] [TURN | THREAD]   where the time of a turn went (default: the latest)\n"},
 };

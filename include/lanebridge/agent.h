@@ -52,6 +52,7 @@ struct agent_event {
     struct str output;        /* tool's output (completed), command's output (delta: text) */
     struct str diff;
     bool ok;                  /* of a tool */
+    bool is_lasting;          /* NOTICE: belongs in the transcript */
     uint64_t ran_ms, waited_ms;
     int exit_code;
     enum agent_turn_status status;

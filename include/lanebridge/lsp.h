@@ -19,6 +19,7 @@
 
 enum lsp_settings_source { LSP_SETTINGS_INIT, LSP_SETTINGS_WORKSPACE };
 enum lsp_code_actions { LSP_ACTIONS_ON, LSP_ACTIONS_SELECTION, LSP_ACTIONS_OFF };
+enum lsp_inquiry { LSP_RULES_LIST, LSP_RULES_DELETE, LSP_LOG_SENT };
 /* What the program gives the server; functions, because lsp may not know config, net or tools. */
 struct lsp_env {
     struct loop *loop;
@@ -41,6 +42,9 @@ struct lsp_env {
     /* Optional. The person's own prompts: one by name (false: there is none), and all of them. */
     bool (*prompt)(void *user, struct str name, struct buf *text);
     void (*prompts)(void *user, void (*tell)(void *to, struct str name, struct str text), void *to);
+    /* Optional. What people may look up or forget, with the result as JSON; id: of a rule, of a turn. */
+    enum status (*inquire)(void *user, enum lsp_inquiry what, struct str id, struct buf *json,
+                           struct err *err);
     /* The truth for `lanebridge.status` and status/get, as a JSON object. */
     void (*status)(void *user, struct buf *json);
     /* The server has ended: exit code by the spec (0 after shutdown, else 1). */

@@ -99,6 +99,24 @@ enum status policy_rule_delete_id(struct policy *policy, struct str id, struct e
 /* Identity of what was approved: hex of everything that was shown. */
 void policy_fingerprint(struct str shown, char ret_hex[SHA256_HEX_BYTES]);
 
+/* -- Hooks: the user's own commands around calls and at the end of turns (setting hooks) ---------------------- */
+enum policy_hook_event { HOOK_BEFORE_TOOL, HOOK_AFTER_TOOL, HOOK_TURN_END };
+const char *policy_hook_event_name(enum policy_hook_event event);   /* "beforeTool" … */
+struct policy_hook {
+    enum policy_hook_event event;
+    char *name, *command;      /* as bash gets it */
+    char **tools;              /* names it is for */
+    size_t tool_count;
+    bool is_for_all, sandbox, to_model;
+    uint64_t timeout_ms;
+};
+/* Says what is wrong with the setting, one sentence a line. */
+void policy_hooks_check(struct policy *policy, struct buf *warnings);
+/* The next one for this event and tool, from *place (0 at first) on; NULL: no more. Borrowed until the loop
+ * goes on. */
+const struct policy_hook *policy_hook_find(struct policy *policy, enum policy_hook_event event,
+                                           struct str tool, size_t *place);
+
 /* -- Sandbox --------------------------------------------------------------------------------------------------- */
 /* LANDLOCK is the weaker one: protected names can be written and nothing is shown of the screen, so what
  * may write asks. */

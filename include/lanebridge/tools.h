@@ -88,6 +88,7 @@ struct tools_handlers {
     void (*on_waiting)(void *user, struct str why);                           /* e.g. for an approval */
     void (*on_progress)(void *user, struct str text);                         /* command output */
     void (*on_done)(void *user, const struct tools_output *output);
+    void (*on_note)(void *user, struct str text);    /* optional: what a hook of the user did */
 };
 struct tools_call;
 /* Never NULL. on_done comes later, never before this returned. `request` is copied. The journal knows
@@ -97,6 +98,13 @@ struct tools_call *tools_call_start(struct tools_thread *thread, const struct to
                                     const struct tools_handlers *handlers, void *user);
 /* on_done still comes, with "cancelled by the user" or the real output if it was too late. */
 void tools_call_cancel(struct tools_call *call);
+/* The user's hooks for the end of a turn are run, if there are any; nothing waits for them. fn may come
+ * several times: `note` for people, or at last `for_model`, what the model is to read with the next turn. No
+ * callback once the thread is freed. status: "completed", "interrupted", "failed". */
+typedef void tools_turn_hooks_fn(void *user, struct str note, struct str for_model);
+void tools_turn_ended(struct tools_thread *thread, const char *turn_id, const char *status,
+                      tools_turn_hooks_fn *fn, void *user);
+
 /* -- Undo and redo: what a turn did to files ----------------------------------------------------------- */
 
 /* Each change of the turn is taken out of the texts as they are now, the last one first, by a merge in

@@ -33,6 +33,12 @@ enum status workspace_add_root(struct workspace *workspace, struct str path, str
                                struct err *err);
 void workspace_remove_root(struct workspace *workspace, struct str path);
 size_t workspace_root_count(const struct workspace *workspace);
+/* The root that is this folder, by any of its names; NULL if none is. */
+const struct workspace_root *workspace_root_find(const struct workspace *workspace, struct str path);
+/* The person said yes to a folder as large as that ("/", $HOME, what holds our own files). */
+void workspace_confirm_root(struct workspace *workspace, struct str path);
+/* Another place of ours (the settings' folder): a root that holds it waits to be confirmed. */
+void workspace_add_own(struct workspace *workspace, struct str path);
 struct workspace_root *workspace_root_at(const struct workspace *workspace, size_t index);
 
 /* -- Paths ------------------------------------------------------------------------------------------- */

@@ -89,6 +89,8 @@ struct agent_thread {
         int64_t floor_tokens; /* what the last compaction left */
     } context;
     struct audit audit;
+    struct buf hook_text; /* what the user's hooks have for the model, until the next prompt */
+    char ended_turn[ID_BYTES];
 };
 
 struct agent_thread *thread_new(struct agent *agent, struct str id, struct str root);

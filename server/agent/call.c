@@ -59,6 +59,15 @@ static void on_waiting(void *user, struct str why)
     agent_emit(call->turn->thread->agent, &event);
 }
 
+static void on_note(void *user, struct str text)
+{
+    struct turn_call *call = user;
+    struct agent_event event = event_for(call, AGENT_NOTICE);
+    event.text = text;
+    event.is_lasting = true;
+    agent_emit(call->turn->thread->agent, &event);
+}
+
 static void on_progress(void *user, struct str text)
 {
     struct turn_call *call = user;
@@ -96,6 +105,7 @@ static void on_done(void *user, const struct tools_output *output)
 static const struct tools_handlers handlers = {.on_started = on_started,
                                                .on_waiting = on_waiting,
                                                .on_progress = on_progress,
+                                               .on_note = on_note,
                                                .on_done = on_done};
 
 void call_start(struct agent_turn *turn, const struct responses_item *item)

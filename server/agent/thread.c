@@ -254,6 +254,7 @@ void agent_thread_close(struct agent_thread *thread)
     loop_timer_free(thread->kick);
     journal_lease_drop(journal, thread->id, NULL);
     history_finish(&thread->history);
+    buf_finish(&thread->hook_text);
     buf_finish(&thread->title);
     buf_finish(&thread->tools_json);
     mem_free(thread->root);

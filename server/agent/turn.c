@@ -2,6 +2,7 @@
 #include "agent-internal.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { BREAKS_MAX = 5 }; /* broken responses in a row without a call: the endpoint is not well */
 
@@ -178,13 +179,32 @@ static void cancel_calls(struct agent_turn *turn)
             tools_call_cancel(turn->calls.ptr[i]->call);
 }
 
+static void on_hooks(void *user, struct str note, struct str for_model)
+{
+    struct agent_thread *thread = user;
+    buf_append(&thread->hook_text, for_model);
+    if (note.len == 0)
+        return;
+    struct agent_event event = {.type = AGENT_NOTICE,
+                                .thread_id = thread->id,
+                                .turn_id = thread->ended_turn,
+                                .item_id = "",
+                                .text = note,
+                                .is_lasting = true,
+                                .ok = true};
+    agent_emit(thread->agent, &event);
+}
+
 static void end(struct agent_turn *turn, enum agent_turn_status outcome)
 {
+    struct agent_thread *thread = turn->thread;
     set_state(turn, TURN_ENDED);
     responses_chain_set_in_turn(turn->thread->chain, false);
     policy_end_turn(turn->thread->agent->env.policy, turn->id);
     announce_end(turn, outcome);
-    thread_kick(turn->thread);
+    memcpy(thread->ended_turn, turn->id, ID_BYTES);
+    tools_turn_ended(thread->tools, turn->id, agent_turn_status_name(outcome), on_hooks, thread);
+    thread_kick(thread);
 }
 
 static void fail(struct agent_turn *turn, const char *why)
@@ -285,12 +305,24 @@ void turn_on_compacted(struct agent_turn *turn, const char *failure)
     }
 }
 
+static void append_hook_text(struct agent_thread *thread, const char *turn_id)
+{
+    struct buf note = {0};
+    if (thread->hook_text.len == 0)
+        return;
+    history_format_message(&note, "user", buf_str(&thread->hook_text));
+    thread_append(thread, turn_id, "context", buf_str(&note));
+    buf_finish(&note);
+    buf_clear(&thread->hook_text);
+}
+
 /* What was queued becomes an item, both at once: a crash finds it in one place. */
 static void keep_prompt(struct agent_turn *turn)
 {
     struct journal *journal = turn->thread->agent->env.journal;
     struct buf note = {0};
     thread_need_preamble(turn->thread);
+    append_hook_text(turn->thread, turn->id);
     thread_tell_review(turn->thread, turn->id);
     journal_join(journal);
     journal_turn_begin(journal, turn->id, NULL);

@@ -257,7 +257,8 @@ void utf8_append_visible(struct buf *buf, struct str s)
     while (s.len) {
         uint32_t code;
         size_t len = utf8_decode(s, &code);
-        if (is_shapeless(code))
+        bool ends_line = code == '\r' && s.len > 1 && s.ptr[1] == '\n';
+        if (is_shapeless(code) && !ends_line)
             buf_append_fmt(buf, "⟨U+%04X⟩", (unsigned)code);
         else
             utf8_append(buf, code);

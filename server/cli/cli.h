@@ -18,6 +18,8 @@ int cli_run(int argc, char **argv);
 int cli_endpoint(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_trace(int argc, char **argv);
+int cli_log(int argc, char **argv);
+int cli_rules(int argc, char **argv);
 
 /* -- Options: one table a command
  * -------------------------------------------------------------------- */

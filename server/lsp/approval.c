@@ -179,6 +179,36 @@ static void append_message(const struct host_ask *ask, struct buf *params)
     buf_finish(&text);
 }
 
+/* What decides is what is seen: no character hides another, in names, commands, diffs and rules. */
+static char *visible(const char *text)
+{
+    struct buf shown = {0};
+    buf_append_c(&shown, "");
+    utf8_append_visible(&shown, str_from(text));
+    return buf_take(&shown);
+}
+
+static void append_question(const struct question *question, const struct host_ask *ask,
+                            struct buf *params)
+{
+    char *title = visible(ask->title), *show = visible(ask->show), *reason = visible(ask->reason);
+    struct host_ask_rule rules[RULES_MAX];
+    struct host_ask shown = *ask;
+    for (size_t i = 0; i < question->rule_count; i++) {
+        rules[i] = ask->rules[i];
+        rules[i].text = question->rule_texts[i];
+    }
+    shown.title = title;
+    shown.show = show;
+    shown.reason = reason;
+    shown.rules = rules;
+    shown.rule_count = question->rule_count;
+    (question->is_rich ? append_rich : append_message)(&shown, params);
+    mem_free(title);
+    mem_free(show);
+    mem_free(reason);
+}
+
 void approval_ask(void *host, const struct host_ask *ask, host_ask_fn *answer_fn, void *user)
 {
     struct lsp_server *server = host;
@@ -190,14 +220,11 @@ void approval_ask(void *host, const struct host_ask *ask, host_ask_fn *answer_fn
     question->is_rich = server->client.rich_approvals;
     for (size_t i = 0; i < ask->rule_count && i < RULES_MAX; i++) {
         question->rule_ids[i] = mem_dup_c(ask->rules[i].id);
-        question->rule_texts[i] = mem_dup_c(ask->rules[i].text);
+        question->rule_texts[i] = visible(ask->rules[i].text);
         question->rule_count++;
     }
     vec_push(&server->questions, question);
-    if (question->is_rich)
-        append_rich(ask, &params);
-    else
-        append_message(ask, &params);
+    append_question(question, ask, &params);
     const char *method =
         question->is_rich ? "lanebridge/approval/request" : "window/showMessageRequest";
     question->request =

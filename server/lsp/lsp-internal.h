@@ -18,6 +18,7 @@
  *   apply.c       sending it, and judging what came of it
  *   direct.c      writing what the client cannot
  *   approval.c    questions
+ *   audit.c       what people may look up and take back
  *   inquiry.c     what the model asks the person
  *   ask_editor.c  what the editor's own language servers know and propose
  *   incoming.c    a WorkspaceEdit as a change set
@@ -97,6 +98,7 @@ extern const struct lsp_method lifecycle_requests[], lifecycle_notifications[];
 extern const struct lsp_method sync_notifications[];
 extern const struct lsp_method command_requests[];
 extern const struct lsp_method progress_notifications[];
+extern const struct lsp_method audit_requests[];
 extern const struct lsp_method rich_requests[];
 extern const struct lsp_method review_requests[];
 extern const struct lsp_method inline_requests[], inline_notifications[];

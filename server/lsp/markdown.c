@@ -21,11 +21,15 @@ static void add_message(struct markdown *markdown, const struct agent_event *eve
 
 static void add_tool(struct buf *text, const struct agent_event *event)
 {
-    struct str title = event->title;
-    buf_append_fmt(text, "- `" STR_FMT "` %s, %llu ms\n", STR_ARG(title),
-                   event->ok ? "ok" : "**failed**", (unsigned long long)event->ran_ms);
-    if (event->diff.len > 0)
-        buf_append_fmt(text, "\n```diff\n" STR_FMT "```\n", STR_ARG(event->diff));
+    buf_append_c(text, "- `");
+    utf8_append_visible(text, event->title);
+    buf_append_fmt(text, "` %s, %llu ms\n", event->ok ? "ok" : "**failed**",
+                   (unsigned long long)event->ran_ms);
+    if (event->diff.len > 0) {
+        buf_append_c(text, "\n```diff\n");
+        utf8_append_visible(text, event->diff);
+        buf_append_c(text, "```\n");
+    }
     buf_append_byte(text, '\n');
 }
 

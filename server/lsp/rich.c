@@ -155,6 +155,15 @@ static void write_turn_end(struct json_writer *w, const struct agent_event *even
         json_write_field_str(w, "error", event->text);
 }
 
+/* For people, who judge by it. */
+static void write_visible(struct json_writer *w, const char *key, struct str text)
+{
+    struct buf shown = {0};
+    utf8_append_visible(&shown, text);
+    json_write_field_str(w, key, buf_str(&shown));
+    buf_finish(&shown);
+}
+
 void rich_write_item(struct json_writer *w, const struct agent_event *event)
 {
     json_write_begin_object(w);
@@ -164,7 +173,7 @@ void rich_write_item(struct json_writer *w, const struct agent_event *event)
         json_write_field_str(w, "text", event->text);
     if (event->name.len > 0) {
         json_write_field_str(w, "tool", event->name);
-        json_write_field_str(w, "title", event->title);
+        write_visible(w, "title", event->title);
     }
     if (event->type == AGENT_ITEM_COMPLETED && event->name.len > 0) {
         json_write_field_bool(w, "ok", event->ok);
@@ -173,7 +182,7 @@ void rich_write_item(struct json_writer *w, const struct agent_event *event)
         json_write_field_int(w, "waitedMs", (int64_t)event->waited_ms);
         json_write_field_int(w, "exitCode", event->exit_code);
         if (event->diff.len > 0)
-            json_write_field_str(w, "diff", event->diff);
+            write_visible(w, "diff", event->diff);
     }
     json_write_end_object(w);
 }

@@ -423,11 +423,14 @@ void transcript_take_prompt(struct lsp_server *server, const char *thread_id, st
 void transcript_on_event(struct lsp_server *server, const struct agent_event *event)
 {
     bool is_item = event->type == AGENT_ITEM_COMPLETED || event->type == AGENT_ITEM_DELTA;
-    if (!event->thread_id[0] || (!is_item && event->type != AGENT_TURN_COMPLETED))
+    bool is_told = event->type == AGENT_TURN_COMPLETED || event->is_lasting;
+    if (!event->thread_id[0] || (!is_item && !is_told))
         return;
     struct transcript *transcript = transcript_open(server, event->thread_id);
     if (is_item)
         markdown_add_item(&transcript->log, event);
+    else if (event->is_lasting)
+        buf_append_fmt(&transcript->log.text, "*" STR_FMT "*\n\n", STR_ARG(event->text));
     else if (event->status == TURN_INTERRUPTED)
         buf_append_c(&transcript->log.text, "*Interrupted.*\n\n");
     transcript->is_at_rest = !is_item;

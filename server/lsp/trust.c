@@ -1,6 +1,12 @@
 /* One question per folder, before the first turn in it; remembered at user level. */
 #include "lsp-internal.h"
 
+static const char too_large[] =
+    "It is your home folder, the whole disk, or holds Lanebridge's own settings: everything in it "
+    "could "
+    "be read, sent to the model and changed, keys and letters too. Better open the folder of your "
+    "project instead. Remembered for this folder.";
+
 struct trust_question {
     struct lsp_server *server;
     struct buf root, title;
@@ -11,6 +17,9 @@ struct trust_question {
 
 bool trust_is_given(const struct lsp_server *server, struct str root_path)
 {
+    const struct workspace_root *root = workspace_root_find(server->env.workspace, root_path);
+    if (root && !root->confirmed) /* the editor vouches for projects, not for a whole home */
+        return false;
     return server->trusted || root_path.len == 0 ||
            workspace_trust_get(server->env.workspace, root_path) == TRUST_YES;
 }
@@ -49,6 +58,8 @@ static void on_answer(void *user, const struct host_ask_answer *answer)
     if (yes && workspace_trust_set(question->server->env.workspace, buf_str(&question->root),
                                    TRUST_YES, &err) < 0)
         log_line(LOG_WARN, "trust not remembered why=\"%s\"", err.text);
+    if (yes)
+        workspace_confirm_root(question->server->env.workspace, buf_str(&question->root));
     void (*go)(void *user, bool yes) = question->go;
     void *go_user = question->user;
     question_free(question);
@@ -65,7 +76,10 @@ void trust_need(struct lsp_server *server, struct str root_path, void (*go)(void
     vec_push(&server->trusts, question);
     question->user = user;
     buf_append(&question->root, root_path);
-    buf_append_c(&question->title, "Do you trust the files in this folder?");
+    const struct workspace_root *root = workspace_root_find(server->env.workspace, root_path);
+    bool is_large = root && !root->confirmed;
+    buf_append_c(&question->title, is_large ? "Let Lanebridge work in all of this folder?"
+                                            : "Do you trust the files in this folder?");
     struct host_ask ask = {
         .kind = HOST_ASK_TRUST,
         .thread_id = "",
@@ -73,9 +87,11 @@ void trust_need(struct lsp_server *server, struct str root_path, void (*go)(void
         .item_id = "",
         .title = question->title.ptr,
         .show = question->root.ptr,
-        .reason = "Lanebridge will read files here, send parts of them to the model, and run "
-                  "commands in a "
-                  "sandbox. Remembered for this folder.",
+        .reason = is_large
+                      ? too_large
+                      : "Lanebridge will read files here, send parts of them to the model, and run "
+                        "commands in a "
+                        "sandbox. Remembered for this folder.",
     };
     approval_ask(server, &ask, on_answer, question);
 }

@@ -44,6 +44,8 @@ struct policy {
         int64_t changed_ns;
     } rulefile;
     VEC(char *) secrets;
+    VEC(struct policy_hook) hooks;
+    char *hooks_json; /* the setting they were read from; NULL: not yet */
 };
 
 struct policy_strings {
@@ -109,6 +111,9 @@ size_t rule_offer_scopes(const struct rule *rule, struct policy_rule *ret_rules,
 /* From now on it counts; takes its texts. Not OK: it could not be remembered. */
 enum status rule_accept(struct policy *policy, struct rule *made, enum policy_scope scope,
                         const char *turn_id);
+
+/* -- hooks.c -- */
+void hooks_finish(struct policy *policy);
 
 /* -- rulefile.c -- */
 /* Other windows and `lanebridge rules` change the file too: reads it again if it is another one. */

@@ -23,6 +23,7 @@ void policy_free(struct policy *policy)
     if (!policy)
         return;
     rules_finish(policy);
+    hooks_finish(policy);
     for (size_t i = 0; i < policy->secrets.len; i++) {
         explicit_bzero(policy->secrets.ptr[i], strlen(policy->secrets.ptr[i]));
         mem_free(policy->secrets.ptr[i]);

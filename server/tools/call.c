@@ -2,6 +2,7 @@
  * as started, run, recorded as done, told. Whatever goes wrong on the way is its one output. */
 #include <assert.h>
 
+#include "hook-internal.h"
 #include "saving-internal.h"
 
 /* -- States ---------------------------------------------------------------------------------- */
@@ -53,6 +54,7 @@ void call_unref(struct tools_call *call)
     buf_finish(&call->summary);
     buf_finish(&call->diff);
     buf_finish(&call->decision);
+    buf_finish(&call->hook_text);
     mem_free(call->id);
     mem_free(call->name);
     mem_free(call->turn_id);
@@ -103,6 +105,17 @@ static void tell_progress(struct tools_call *call, struct str text)
 {
     if (call->handlers.on_progress)
         call->handlers.on_progress(call->user, text);
+}
+
+static void tell_note(struct tools_call *call, struct str text)
+{
+    if (call->handlers.on_note)
+        call->handlers.on_note(call->user, text);
+}
+
+void call_note(struct tools_call *call, struct str text)
+{
+    tell_later(call, text, tell_note);
 }
 
 void call_progress(struct tools_call *call, struct str text)
@@ -212,25 +225,40 @@ static void record_end(struct tools_call *call)
     (void)journal_call_record(journal, thread_id, &record, NULL);
 }
 
-void call_end(struct tools_call *call, bool ok)
+void call_end_now(struct tools_call *call)
 {
-    if (call->life == LIFE_ENDED)
-        return;
-    stop_asking(call);
-    saving_free(call);
     bool was_scheduled = call->life != LIFE_NEW;
     set_life(call, LIFE_ENDED);
-    job_forget(call->job);
-    call->job = NULL;
-    call->ok = ok;
+    if (call->hook_text.len > 0) {
+        buf_append_c(&call->text, call->text.len > 0 ? "\n" : "");
+        buf_append(&call->text, buf_str(&call->hook_text));
+    }
     if (!call->ends_untouched) {
         make_presentable(call);
         record_end(call);
     }
     tell_later(call, (struct str){0}, tell_done);
-    free_state(call);
     if (was_scheduled)
         leave_schedule(call);
+}
+
+void call_end(struct tools_call *call, bool ok)
+{
+    if (call->life == LIFE_ENDED || call->is_ending)
+        return;
+    stop_asking(call);
+    saving_free(call);
+    if (call->life == LIFE_ASKING)
+        set_life(call, LIFE_RUNNING);
+    job_forget(call->job);
+    call->job = NULL;
+    hooks_stop(call->hooks);
+    call->hooks = NULL;
+    call->ok = ok;
+    call->is_ending = true;
+    free_state(call);
+    if (call->ends_untouched || !call_hooks_after(call))
+        call_end_now(call);
 }
 
 void call_fail(struct tools_call *call, const char *format, ...)
@@ -261,8 +289,10 @@ void call_drop(struct tools_call *call)
 {
     if (call->life != LIFE_ENDED) {
         const struct host *host = call->tools->env.host;
-        if (call->life == LIFE_RUNNING && call->tool->cancel)
+        if (call->life == LIFE_RUNNING && call->tool->cancel && !call->is_ending)
             (void)call->tool->cancel(call);
+        hooks_stop(call->hooks);
+        call->hooks = NULL;
         stop_asking(call);
         saving_free(call);
         host->ops->drop(host->host, call);
@@ -355,7 +385,8 @@ static void enter_queue(struct tools_call *call)
 {
     set_life(call, LIFE_QUEUED);
     schedule_push(&call->thread->schedule, call);
-    if (!call->tool->needs_sandbox || sandbox_is_known(call->tools))
+    bool needs_sandbox = call->tool->needs_sandbox || call_has_hooks(call);
+    if (!needs_sandbox || sandbox_is_known(call->tools))
         call_classify(call);
     schedule_pump(&call->thread->schedule);
 }
@@ -394,7 +425,7 @@ static void on_run(void *user)
 {
     struct tools_call *call = user;
     if (call->thread && call->life == LIFE_RUNNING)
-        call->tool->run(call);
+        call_hooks_before(call);
     call_unref(call);
 }
 
@@ -536,7 +567,13 @@ void tools_call_cancel(struct tools_call *call)
         return;
     call->is_cancelled = true;
     if (call->life == LIFE_NEW)
-        return; /* begin() will see it */
+        return;            /* begin() will see it */
+    if (call->is_ending) { /* done but for its hooks */
+        hooks_stop(call->hooks);
+        call->hooks = NULL;
+        call_end_now(call);
+        return;
+    }
     if (call->life == LIFE_RUNNING && call->tool->cancel && !call->tool->cancel(call))
         return;
     struct buf partial = {0};

@@ -99,6 +99,7 @@ void bases_remove(struct bases *bases, struct str absolute);
 void bases_finish(struct bases *bases);
 
 struct session;
+struct hook_run;
 struct thread_diags;
 struct tools_thread {
     struct tools *tools;
@@ -106,6 +107,7 @@ struct tools_thread {
     char *root_path;
     VEC(struct tools_call *) calls;
     VEC(struct session *) sessions;
+    VEC(struct hook_run *) hook_runs;
     struct schedule schedule;
     struct bases bases;
     struct buf plan;
@@ -152,6 +154,9 @@ struct tools_call {
     const char *sandbox; /* a command's, for the audit log; NULL: none of its business */
     struct saving *saving; /* the person is asked to save, or NULL */
     size_t explain_at;     /* in text: what came of that */
+    struct hook_run *hooks; /* that run for it now */
+    struct buf hook_text;   /* what they have for the model */
+    bool is_ending;         /* all but its hooks is over */
     bool ends_untouched; /* an output of an earlier process: given back as it was */
 
     uint64_t created_ms, granted_ms, asked_ms, asking_ms;
@@ -186,6 +191,14 @@ void call_progress(struct tools_call *call, struct str text); /* last thing its 
 /* The person is being asked something with this call as `user`; and has answered. */
 void call_wait_for_person(struct tools_call *call, struct str why);
 void call_go_on(struct tools_call *call);
+/* A line that people find in the transcript. */
+void call_note(struct tools_call *call, struct str text);
+/* call_hook.c: runs the tool, when the user's hooks let it. */
+void call_hooks_before(struct tools_call *call);
+/* True: hooks run; call_end_now follows. */
+bool call_hooks_after(struct tools_call *call);
+bool call_has_hooks(struct tools_call *call);
+void call_end_now(struct tools_call *call);
 /* Asks the person; fn gets ACCEPT alone. Anything else ends the call with what was said. */
 void call_ask(struct tools_call *call, const struct host_ask *ask, call_answer_fn *fn);
 /* The same, but fn gets every answer. */

@@ -2,6 +2,7 @@
 #include <assert.h>
 
 #include "diags-internal.h"
+#include "hook-internal.h"
 #include "review-internal.h"
 #include "screen-internal.h"
 #include "touched-internal.h"
@@ -75,6 +76,9 @@ void tools_thread_free(struct tools_thread *thread)
     for (size_t i = 0; i < thread->calls.len; i++)
         call_drop(thread->calls.ptr[i]);
     vec_finish(&thread->calls);
+    while (thread->hook_runs.len > 0)
+        hooks_stop(vec_last(&thread->hook_runs));
+    vec_finish(&thread->hook_runs);
     while (thread->sessions.len > 0)
         session_free(vec_last(&thread->sessions));
     vec_finish(&thread->sessions);

@@ -39,6 +39,9 @@ void workspace_free(struct workspace *workspace)
     for (size_t i = 0; i < workspace->removed.len; i++)
         root_free(workspace->removed.ptr[i]);
     vec_finish(&workspace->roots);
+    for (size_t i = 0; i < workspace->own.len; i++)
+        mem_free(workspace->own.ptr[i]);
+    vec_finish(&workspace->own);
     vec_finish(&workspace->removed);
     vec_finish(&workspace->jobs);
     mem_free(workspace->state_folder);
@@ -79,13 +82,26 @@ static char *choose_name(const struct workspace *workspace, struct str wish, str
     return buf_take(&name);
 }
 
+void workspace_add_own(struct workspace *workspace, struct str path)
+{
+    vec_push(&workspace->own, str_dup_c(path));
+}
+
+static bool holds_own(const struct workspace *workspace, struct str path)
+{
+    for (size_t i = 0; i < workspace->own.len; i++)
+        if (path_is_under(str_from(workspace->own.ptr[i]), path))
+            return true;
+    return false;
+}
+
 /* "/", $HOME, what is above it, and what holds our own files: too much to read without a question.
  */
 static bool needs_confirmation(const struct workspace *workspace, struct str path)
 {
     struct str home = str_from(workspace->home), state = str_from(workspace->state_folder);
     return str_eq_c(path, "/") || (home.len && path_is_under(home, path)) ||
-           (state.len && path_is_under(state, path));
+           (state.len && path_is_under(state, path)) || holds_own(workspace, path);
 }
 
 static enum status open_root(const char *given, char ret_canonical[PATH_MAX], int *ret_fd,
@@ -146,7 +162,8 @@ enum status workspace_add_root(struct workspace *workspace, struct str path, str
         .path = mem_dup_c(canonical),
         .name = choose_name(workspace, name, str_from(canonical)),
         .fd = fd,
-        .confirmed = !needs_confirmation(workspace, str_from(canonical)),
+        .confirmed = !needs_confirmation(workspace, str_from(canonical)) ||
+                     workspace_trust_get(workspace, str_from(canonical)) == TRUST_YES,
     };
     vec_push(&workspace->roots, root);
     return STATUS_OK;
@@ -170,6 +187,33 @@ void workspace_remove_root(struct workspace *workspace, struct str path)
         break;
     }
     buf_finish(&clean);
+}
+
+static struct root *find_root(const struct workspace *workspace, struct str path)
+{
+    struct buf clean = {0};
+    struct root *found = NULL;
+    path_append_clean(&clean, path);
+    for (size_t i = 0; i < workspace->roots.len && !found; i++) {
+        struct root *root = workspace->roots.ptr[i];
+        if (strcmp(root->root.path, clean.ptr) == 0 || strcmp(root->given, clean.ptr) == 0)
+            found = root;
+    }
+    buf_finish(&clean);
+    return found;
+}
+
+const struct workspace_root *workspace_root_find(const struct workspace *workspace, struct str path)
+{
+    struct root *root = path.len > 0 ? find_root(workspace, path) : NULL;
+    return root ? &root->root : NULL;
+}
+
+void workspace_confirm_root(struct workspace *workspace, struct str path)
+{
+    struct root *root = find_root(workspace, path);
+    if (root)
+        __atomic_store_n(&root->root.confirmed, true, __ATOMIC_RELAXED);
 }
 
 size_t workspace_root_count(const struct workspace *workspace)

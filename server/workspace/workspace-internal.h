@@ -15,6 +15,7 @@ struct workspace {
     struct loop *loop;
     char *state_folder;
     char *home;
+    VEC(char *) own; /* more folders of ours */
     VEC(struct root *) roots;
     VEC(struct root *)
     removed; /* paths and jobs may still point at them: closed with the workspace */

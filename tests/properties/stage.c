@@ -278,7 +278,10 @@ void stage_begin_turn(struct stage *s)
 
 void stage_call(struct stage *s, const char *tool, struct str arguments, bool is_custom)
 {
-    static const struct tools_handlers handlers = {on_started, on_text, on_text, on_done};
+    static const struct tools_handlers handlers = {.on_started = on_started,
+                                                   .on_waiting = on_text,
+                                                   .on_progress = on_text,
+                                                   .on_done = on_done};
     char id[32];
     snprintf(id, sizeof(id), "call_%u", ++s->calls);
     struct tools_request request = {.call_id = str_from(id),

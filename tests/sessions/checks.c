@@ -84,6 +84,31 @@ enum outcome step_never(struct player *player, struct str rest)
                           : never_again(player, "it came: ", buf_str(&player->wire.ptr[at].text));
 }
 
+/* How often the person was asked so far; tests/run prints the line. */
+enum outcome step_prompts(struct player *player, struct str rest)
+{
+    size_t asked = 0, calls = 0;
+    for (size_t i = 0; i < player->wire.len; i++) {
+        const struct wire_message *message = &player->wire.ptr[i];
+        struct str method = json_get_str(message->json, "method");
+        asked += !message->outgoing && (str_eq_c(method, "window/showMessageRequest") ||
+                                        str_eq_c(method, "lanebridge/approval/request") ||
+                                        str_eq_c(method, "lanebridge/question/request"));
+        const struct json_value *item = json_get(json_get(message->json, "params"), "item");
+        calls +=
+            str_eq_c(method, "lanebridge/item/completed") && json_get_str(item, "tool").len > 0;
+    }
+    struct buf got = {0};
+    buf_append_fmt(&got, "%zu", asked);
+    bool fits = str_eq(str_trim(rest), buf_str(&got));
+    if (fits)
+        printf("counted: %zu prompts in a rollout of %zu calls\n", asked, calls);
+    enum outcome outcome =
+        fits ? STEP_DONE : never_again(player, "so many prompts: ", buf_str(&got));
+    buf_finish(&got);
+    return outcome;
+}
+
 /* Status of the turn that this message ends, or "". */
 static struct str turn_end(const struct player *player, const struct wire_message *message)
 {

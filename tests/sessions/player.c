@@ -159,6 +159,12 @@ static void on_child_exit(void *user, int exit_code, int signal)
     child->signal = signal;
 }
 
+static bool same_name(struct str one, struct str other)
+{
+    size_t end = str_find_byte(one, '=', 0);
+    return end != STR_NONE && str_starts_with(other, str_slice(one, 0, end + 1));
+}
+
 /* The environment of all programs under test: nothing of ours but what sanitizers read. */
 static void build_env(const struct player *player, struct buf *text, char **env, size_t max)
 {
@@ -180,7 +186,11 @@ static void build_env(const struct player *player, struct buf *text, char **env,
     while (str_next(&rest, '\n', &line) && count + 1 < max && count < array_count(starts)) {
         if (line.len == 0)
             continue;
-        starts[count++] = text->len;
+        size_t place = 0; /* a script's own line instead of ours */
+        while (place < count && !same_name(str_from(text->ptr + starts[place]), line))
+            place++;
+        starts[place] = text->len;
+        count += place == count;
         buf_append(text, line);
         buf_append_byte(text, '\0');
     }

@@ -145,7 +145,7 @@ bool read_whole(const char *path, struct buf *bytes);
 void player_trace(const struct player *player, struct buf *lines);
 
 /* checks.c */
-step_fn step_expect, step_receive, step_never, step_until, step_buffer, step_disk, step_status;
+step_fn step_expect, step_receive, step_never, step_prompts, step_until, step_buffer, step_disk, step_status;
 step_fn step_run_exit, step_endpoint_got, step_journal, step_output, step_errors, step_exit;
 
 /* upstream.c: a line of the section answers one request */

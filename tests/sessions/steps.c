@@ -563,6 +563,7 @@ static const struct {
     {"expect", step_expect},
     {"receive", step_receive},
     {"never", step_never},
+    {"prompts", step_prompts},
     {"until", step_until},
     {"buffer", step_buffer},
     {"disk", step_disk},

@@ -4,7 +4,12 @@ complete -c lanebridge -n __fish_use_subcommand -a run -d 'one agent turn on a f
 complete -c lanebridge -n __fish_use_subcommand -a endpoint -d 'a local Responses endpoint'
 complete -c lanebridge -n __fish_use_subcommand -a doctor -d 'looks at what a turn needs'
 complete -c lanebridge -n __fish_use_subcommand -a trace -d 'where the time of a turn went'
-complete -c lanebridge -n '__fish_seen_subcommand_from doctor trace' -l json
+complete -c lanebridge -n __fish_use_subcommand -a log -d 'what ran and what was sent'
+complete -c lanebridge -n __fish_use_subcommand -a rules -d 'approvals that are remembered'
+complete -c lanebridge -n '__fish_seen_subcommand_from log' -l sent
+complete -c lanebridge -n '__fish_seen_subcommand_from log' -l limit -r
+complete -c lanebridge -n '__fish_seen_subcommand_from rules' -a 'list delete'
+complete -c lanebridge -n '__fish_seen_subcommand_from doctor log rules trace' -l json
 complete -c lanebridge -n '__fish_seen_subcommand_from lsp' -l stdio
 complete -c lanebridge -n '__fish_seen_subcommand_from run' -s C -r -a '(__fish_complete_directories)'
 complete -c lanebridge -n '__fish_seen_subcommand_from run' -l json

@@ -257,7 +257,10 @@ static void on_done(void *user, const struct tools_output *output)
         loop_stop(f->loop);
 }
 
-static const struct tools_handlers handlers = {on_started, on_waiting, on_progress, on_done};
+static const struct tools_handlers handlers = {.on_started = on_started,
+                                               .on_waiting = on_waiting,
+                                               .on_progress = on_progress,
+                                               .on_done = on_done};
 
 void start_id(struct fixture *f, struct record *record, const char *call_id, const char *name,
               struct str arguments, bool is_custom)

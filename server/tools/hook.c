@@ -1,0 +1,308 @@
+/* The user's hooks around calls and at the end of turns: one after the other, JSON on their
+ * standard input, in the sandbox unless their setting says otherwise. Exit code 0 goes on; 2 stops
+ * a call before it begins, with what the hook wrote to stderr for the model; anything else is the
+ * hook's own fault, which people are told. */
+#include <lanebridge/json.h>
+#include <string.h>
+
+#include "hook-internal.h"
+
+enum {
+    OUTPUT_BYTES = 32 * 1024, /* of each stream */
+    NOTE_BYTES = 300,
+    TEST_WAIT_MS = 20,
+    BLOCKS = 2,
+};
+
+struct hook_run {
+    struct tools_thread *thread;
+    enum policy_hook_event event;
+    struct buf tool, turn_id, json;
+    size_t place; /* among the settings' hooks */
+    hooks_done_fn *on_done;
+    hooks_note_fn *on_note;
+    void *user, *owned;
+    /* the one that runs */
+    char *name;
+    char row[ID_BYTES]; /* in the journal */
+    bool to_model, timed_out;
+    uint64_t timeout_ms;
+    struct loop_process *process;
+    struct loop_timer *timer;
+    struct buf out, err_out;
+    struct buf for_model; /* of all of them */
+};
+
+static void run_free(struct hook_run *run)
+{
+    struct tools_thread *thread = run->thread;
+    for (size_t i = 0; i < thread->hook_runs.len; i++)
+        if (thread->hook_runs.ptr[i] == run) {
+            vec_remove(&thread->hook_runs, i);
+            break;
+        }
+    loop_process_free(run->process);
+    loop_timer_free(run->timer);
+    mem_free(run->name);
+    mem_free(run->owned);
+    struct buf *const texts[] = {&run->tool, &run->turn_id, &run->json,
+                                 &run->out,  &run->err_out, &run->for_model};
+    for (size_t i = 0; i < array_count(texts); i++)
+        buf_finish(texts[i]);
+    mem_free(run);
+}
+
+/* -- What is said ----------------------------------------------------------------------------- */
+
+static void note(struct hook_run *run, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void note(struct hook_run *run, const char *format, ...)
+{
+    struct buf text = {0}, line = {0};
+    va_list args;
+    va_start(args, format);
+    buf_append_fmt(&text, "Hook %s: ", run->name);
+    buf_append_vfmt(&text, format, args);
+    va_end(args);
+    output_append_line(&line, buf_str(&text), NOTE_BYTES);
+    if (run->on_note)
+        run->on_note(run->user, buf_str(&line));
+    buf_finish(&text);
+    buf_finish(&line);
+}
+
+static void append_for_model(struct hook_run *run, struct str text)
+{
+    if (str_trim(text).len == 0)
+        return;
+    buf_append_fmt(&run->for_model, "[The user's hook %s says:]\n", run->name);
+    utf8_append_printable(&run->for_model, str_trim(text));
+    buf_append_byte(&run->for_model, '\n');
+}
+
+static void record(struct hook_run *run, bool ok)
+{
+    struct buf text = {0};
+    struct journal *journal = run->thread->tools->env.journal;
+    if (!run->row[0])
+        return;
+    policy_redact(run->thread->tools->env.policy, buf_str(&run->out), &text);
+    policy_redact(run->thread->tools->env.policy, buf_str(&run->err_out), &text);
+    (void)journal_call_finish(journal, run->thread->id, str_from(run->row), buf_str(&text), ok,
+                              NULL);
+    buf_finish(&text);
+    run->row[0] = '\0';
+}
+
+/* -- The end of one --------------------------------------------------------------------------- */
+
+static void start_next(struct hook_run *run);
+
+static void finish(struct hook_run *run, bool is_blocked)
+{
+    hooks_done_fn *on_done = run->on_done;
+    void *user = run->user, *owned = run->owned;
+    struct buf text = {0};
+    buf_move(&text, &run->for_model);
+    run->owned = NULL;
+    run_free(run);
+    on_done(user, is_blocked, buf_str(&text));
+    mem_free(owned);
+    buf_finish(&text);
+}
+
+static void drop_process(struct hook_run *run)
+{
+    loop_process_free(run->process);
+    run->process = NULL;
+    loop_timer_stop(run->timer);
+}
+
+static void on_exit_of(void *user, int exit_code, int signal)
+{
+    struct hook_run *run = user;
+    struct str said = str_trim(buf_str(&run->err_out));
+    drop_process(run);
+    record(run, exit_code == 0);
+    bool blocks = exit_code == BLOCKS && run->event == HOOK_BEFORE_TOOL;
+    if (run->timed_out)
+        note(run, "it took longer than %llu s and was ended; its answer is not waited for",
+             (unsigned long long)(run->timeout_ms / 1000));
+    else if (exit_code == BLOCKS)
+        note(run, "%s" STR_FMT, blocks ? "stopped this call. " : "", STR_ARG(said));
+    else if (exit_code != 0)
+        note(run, "failed (%s %d). " STR_FMT, signal ? "signal" : "exit code",
+             signal ? signal : exit_code, STR_ARG(said));
+    if (exit_code == BLOCKS)
+        append_for_model(run, said);
+    else if (exit_code == 0 && run->to_model)
+        append_for_model(run, buf_str(&run->out));
+    if (blocks)
+        finish(run, true);
+    else
+        start_next(run);
+}
+
+static void on_timeout(void *user)
+{
+    struct hook_run *run = user;
+    run->timed_out = true;
+    loop_process_kill(run->process);
+}
+
+static void keep(struct buf *buf, struct str bytes)
+{
+    size_t room = buf->len < OUTPUT_BYTES ? OUTPUT_BYTES - buf->len : 0;
+    buf_append(buf, str_slice(bytes, 0, bytes.len < room ? bytes.len : room));
+}
+
+static void on_stdout(void *user, struct str bytes)
+{
+    struct hook_run *run = user;
+    keep(&run->out, bytes);
+}
+
+static void on_stderr(void *user, struct str bytes)
+{
+    struct hook_run *run = user;
+    keep(&run->err_out, bytes);
+}
+
+/* -- The start of one ------------------------------------------------------------------------- */
+
+static enum status spawn(struct hook_run *run, const struct policy_launch *launch, struct err *err)
+{
+    static const struct loop_process_handlers handlers = {on_stdout, on_stderr, on_exit_of};
+    struct loop_process_fd fd = {launch->seccomp_child_fd, launch->seccomp_fd};
+    struct loop_process_options options = {
+        .argv = launch->argv,
+        .env = launch->env,
+        .cwd = run->thread->root_path[0] ? run->thread->root_path : "/",
+        .pipe_stdin = true,
+        .fds = &fd,
+        .fd_count = launch->seccomp_fd >= 0,
+    };
+    run->process = loop_process_new(run->thread->tools->env.loop, &options, &handlers, run, err);
+    if (!run->process)
+        return err->status;
+    struct buf json = {0};
+    buf_append(&json, buf_str(&run->json));
+    (void)loop_process_write(run->process, &json); /* one that reads nothing is fine */
+    buf_finish(&json);
+    loop_process_close_stdin(run->process);
+    loop_timer_start(run->timer, run->timeout_ms, 0);
+    return STATUS_OK;
+}
+
+static void record_start(struct hook_run *run, const struct policy_hook *hook)
+{
+    struct buf arguments = {0};
+    struct json_writer w;
+    struct journal *journal = run->thread->tools->env.journal;
+    json_writer_init(&w, &arguments);
+    json_write_begin_object(&w);
+    json_write_field_c(&w, "event", policy_hook_event_name(run->event));
+    json_write_field_c(&w, "command", hook->command);
+    if (run->tool.len)
+        json_write_field_str(&w, "tool", buf_str(&run->tool));
+    json_write_end_object(&w);
+    id_make("hook", run->row);
+    journal_begin(journal);
+    (void)journal_call_start(journal, run->thread->id, run->turn_id.ptr ? run->turn_id.ptr : "",
+                             str_from(run->row), STR("hook"), buf_str(&arguments),
+                             STR("the user's settings"), NULL);
+    (void)journal_call_set_sandbox(journal, run->thread->id, str_from(run->row),
+                                   hook->sandbox ? STR("bubblewrap") : STR("none: by its setting"),
+                                   NULL);
+    journal_commit(journal);
+    buf_finish(&arguments);
+}
+
+static enum status launch_hook(struct hook_run *run, const struct policy_hook *hook,
+                               struct err *err)
+{
+    struct policy_launch launch = {.seccomp_fd = -1};
+    struct policy_command command = {.command = str_from(hook->command),
+                                     .workdir = str_from(run->thread->root_path),
+                                     .escalate = !hook->sandbox};
+    enum status status = policy_launch_build(run->thread->tools->env.policy, &command, NULL, NULL,
+                                             0, hook->sandbox, &launch, err);
+    if (status < 0)
+        return status;
+    record_start(run, hook);
+    status = spawn(run, &launch, err);
+    policy_launch_finish(&launch);
+    return status;
+}
+
+static void take_over(struct hook_run *run, const struct policy_hook *hook)
+{
+    mem_free(run->name);
+    run->name = mem_dup_c(hook->name);
+    run->to_model = hook->to_model;
+    run->timeout_ms = hook->timeout_ms;
+    run->timed_out = false;
+    buf_clear(&run->out);
+    buf_clear(&run->err_out);
+}
+
+static void start_next(struct hook_run *run)
+{
+    const struct policy_hook *hook;
+    struct policy *policy = run->thread->tools->env.policy;
+    while ((hook = policy_hook_find(policy, run->event, buf_str(&run->tool), &run->place))) {
+        struct err err = {0};
+        take_over(run, hook);
+        if (launch_hook(run, hook, &err) == STATUS_OK)
+            return;
+        record(run, false);
+        note(run, "could not be run: %s", err.text);
+    }
+    finish(run, false);
+}
+
+/* Nothing is called back before the call that started it has returned; and the sandbox's test may
+ * not have ended. */
+static void on_begin(void *user)
+{
+    struct hook_run *run = user;
+    if (!sandbox_is_known(run->thread->tools)) {
+        loop_timer_start(run->timer, TEST_WAIT_MS, 0);
+        return;
+    }
+    loop_timer_free(run->timer);
+    run->timer = loop_timer_new(run->thread->tools->env.loop, on_timeout, run);
+    start_next(run);
+}
+
+bool hooks_are_there(struct tools *tools, enum policy_hook_event event, struct str tool)
+{
+    size_t place = 0;
+    return policy_hook_find(tools->env.policy, event, tool, &place) != NULL;
+}
+
+struct hook_run *hooks_start(struct tools_thread *thread, const struct hooks_wish *wish, void *user)
+{
+    struct hook_run *run = mem_new(struct hook_run);
+    run->thread = thread;
+    run->event = wish->event;
+    buf_append(&run->tool, wish->tool);
+    buf_append(&run->turn_id, wish->turn_id);
+    buf_append(&run->json, wish->json);
+    run->on_done = wish->on_done;
+    run->on_note = wish->on_note;
+    run->user = user;
+    run->owned = wish->owned;
+    run->timer = loop_timer_new(thread->tools->env.loop, on_begin, run);
+    vec_push(&thread->hook_runs, run);
+    loop_timer_start(run->timer, 0, 0);
+    return run;
+}
+
+void hooks_stop(struct hook_run *run)
+{
+    if (!run)
+        return;
+    record(run, false);
+    run_free(run);
+}
