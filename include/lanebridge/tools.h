@@ -36,6 +36,7 @@ struct tools_deadlines {
     uint64_t foreground_ms;    /* without anybody looking at its output */
     uint64_t background_ms;    /* in all */
     uint64_t yield_min_ms;     /* least value of yield_time_ms */
+    uint64_t room_bytes;       /* free on the disk; a command that leaves less is ended */
     uint64_t diagnostics_ms, edit_diagnostics_ms;   /* until they are of the texts as they are */
     uint64_t editor_ms;        /* symbols, references, a rename */
 };

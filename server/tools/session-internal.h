@@ -30,7 +30,8 @@ struct session {
     int exit_code, signal;
     const char *killed_why; /* NULL: not by us */
     uint64_t started_ms, ended_ms;
-    struct loop_timer *yield, *unseen, *total;
+    struct loop_timer *yield, *unseen, *total, *room;
+    uint64_t room_bytes; /* free on the disk before it */
     struct tools_call *call; /* waiting for us, or NULL */
     size_t limit_bytes;
     uint64_t yield_ms;

@@ -2,6 +2,7 @@
  * started it, never its thread. */
 #include <assert.h>
 #include <signal.h>
+#include <sys/statvfs.h>
 
 #include "session-internal.h"
 
@@ -217,9 +218,27 @@ void session_on_output(void *user, struct str bytes)
     show_progress(session, bytes);
 }
 
+static uint64_t find_room(const struct session *session)
+{
+    struct statvfs disk;
+    return statvfs(session->workdir, &disk) == 0 ? (uint64_t)disk.f_bavail * disk.f_frsize
+                                                 : UINT64_MAX;
+}
+
+/* The sandbox bounds one file and what is in memory; all of them together are watched. */
+static void on_room(void *user)
+{
+    struct session *session = user;
+    uint64_t room = find_room(session);
+    if (room < session->thread->tools->deadlines.room_bytes && room < session->room_bytes)
+        session_kill(session, "it filled the disk, which is nearly full");
+}
+
 void session_on_running(struct session *session)
 {
     set_state(session, SESSION_RUNNING);
+    session->room_bytes = find_room(session);
+    loop_timer_start(session->room, LIMIT_EXEC_ROOM_MS, LIMIT_EXEC_ROOM_MS);
     if (session->early.len > 0)
         (void)loop_process_write(session->process, &session->early);
 }
@@ -232,6 +251,7 @@ void session_on_exit(void *user, int exit_code, int signal)
     session->ended_ms = now_ms(session);
     loop_timer_stop(session->unseen);
     loop_timer_stop(session->total);
+    loop_timer_stop(session->room);
     set_state(session, SESSION_CHECKING);
     launch_check(session);
 }
@@ -320,6 +340,7 @@ struct session *session_start(struct tools_thread *thread, const struct session_
     session->yield = loop_timer_new(tools->env.loop, on_yield, session);
     session->unseen = loop_timer_new(tools->env.loop, on_unseen, session);
     session->total = loop_timer_new(tools->env.loop, on_total, session);
+    session->room = loop_timer_new(tools->env.loop, on_room, session);
     session->started_ms = now_ms(session);
     session->touched.turn_id = mem_dup_c(options->turn_id);
     tools->session_count++;
@@ -374,6 +395,7 @@ void session_free(struct session *session)
     loop_timer_free(session->yield);
     loop_timer_free(session->unseen);
     loop_timer_free(session->total);
+    loop_timer_free(session->room);
     loop_process_free(session->process);
     launch_drop(session);
     screen_finish(&session->screen);

@@ -4,6 +4,12 @@
 
 enum { MASKED_NAMES_BYTES = 300 };
 
+/* How often the editor had saved a document. */
+struct saved {
+    char *path;
+    uint64_t saves;
+};
+
 /* Used by the pool while a job holds it; what comes meanwhile waits in `excused`. */
 struct launch_guard {
     unsigned refs;
@@ -11,6 +17,7 @@ struct launch_guard {
     struct policy_guard *guard;
     struct job *job;
     VEC(char *) excused;
+    VEC(struct saved) saved; /* protected files open in the editor, as they were before it */
     struct buf report;
     size_t count;
 };
@@ -24,7 +31,10 @@ static void unref(struct launch_guard *launch)
     policy_guard_free(launch->guard);
     for (size_t i = 0; i < launch->excused.len; i++)
         mem_free(launch->excused.ptr[i]);
+    for (size_t i = 0; i < launch->saved.len; i++)
+        mem_free(launch->saved.ptr[i].path);
     vec_finish(&launch->excused);
+    vec_finish(&launch->saved);
     buf_finish(&launch->report);
     mem_free(launch);
 }
@@ -44,6 +54,31 @@ void launch_excuse(struct session *session, struct str absolute_path)
 {
     if (session->guard)
         vec_push(&session->guard->excused, str_dup_c(absolute_path));
+}
+
+static void note_saves(struct launch_guard *launch)
+{
+    const struct tools *tools = launch->session->thread->tools;
+    const struct document *document;
+    for (size_t i = 0; (document = document_at(tools->env.documents, i)); i++) {
+        if (!document->path || !policy_protected_name(str_from(document->path)))
+            continue;
+        struct saved saved = {mem_dup_c(document->path), document->saves};
+        vec_push(&launch->saved, saved);
+    }
+}
+
+/* What the person saved in the editor meanwhile is theirs. */
+static void excuse_saves(struct session *session)
+{
+    const struct tools *tools = session->thread->tools;
+    for (size_t i = 0; i < session->guard->saved.len; i++) {
+        const struct saved *saved = &session->guard->saved.ptr[i];
+        const struct document *document =
+            document_find_path(tools->env.documents, str_from(saved->path));
+        if (document && document->saves != saved->saves)
+            launch_excuse(session, str_from(saved->path));
+    }
 }
 
 static void compare(void *data)
@@ -69,10 +104,12 @@ static void on_compared(void *data)
 void launch_check(struct session *session)
 {
     static const struct job_ops ops = {compare, on_compared, release};
-    if (!session->guard)
+    if (!session->guard) {
         session_on_ended(session);
-    else
-        start_job(session->guard, &ops);
+        return;
+    }
+    excuse_saves(session);
+    start_job(session->guard, &ops);
 }
 
 void launch_drop(struct session *session)
@@ -198,5 +235,6 @@ void launch_start(struct session *session)
     launch->session = session;
     launch->guard = policy_guard_new(session->thread->tools->env.policy, &session->options.command);
     session->guard = launch;
+    note_saves(launch);
     start_job(launch, &ops);
 }

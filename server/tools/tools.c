@@ -11,6 +11,7 @@ const struct tools_deadlines tools_deadlines_default = {
     .foreground_ms = LIMIT_EXEC_FOREGROUND_MS,
     .background_ms = LIMIT_EXEC_BACKGROUND_MS,
     .yield_min_ms = 250,
+    .room_bytes = LIMIT_EXEC_ROOM_BYTES,
     .diagnostics_ms = LIMIT_DIAGNOSTICS_MS,
     .edit_diagnostics_ms = LIMIT_EDIT_DIAGNOSTICS_MS,
     .editor_ms = LIMIT_EDITOR_ANSWER_MS,

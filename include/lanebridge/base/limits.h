@@ -64,6 +64,8 @@
 #define LIMIT_EXEC_RING_BYTES MIB          /* kept per session; the middle is dropped */
 #define LIMIT_EXEC_MODEL_BYTES (40 * KIB)  /* of one command's output shown to the model */
 #define LIMIT_EXEC_FOREGROUND_MS (10 * 60 * 1000)
+#define LIMIT_EXEC_ROOM_BYTES (256 * MIB)  /* left on the disk: journal and editor must go on writing */
+#define LIMIT_EXEC_ROOM_MS 500             /* how often that is looked at */
 #define LIMIT_EXEC_KILL_GRACE_MS 2000      /* SIGTERM to SIGKILL */
 #define LIMIT_PROCESS_QUIET_MS 100         /* after exit: silence that ends what a grandchild holds */
 #define LIMIT_PROCESS_DRAIN_MS 2000        /* after exit: a grandchild that keeps talking is cut off */

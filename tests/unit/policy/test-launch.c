@@ -3,10 +3,12 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static bool landlock_is_missing(void)
@@ -138,6 +140,35 @@ Test(launch, sec_21_what_an_approved_command_leaves_behind_ends_with_it)
     cr_assert_str_eq(got.text, "2\n");
     snprintf(text, sizeof(text), "pgrep -xf 'sleep 8%d[12]' >/dev/null", (int)getpid());
     cr_assert_neq(system(text), 0, "nothing is left");
+}
+
+/* kill -9 of the server, here of a process that starts commands as it does. */
+Test(launch, sec_21_a_killed_server_leaves_nothing_behind)
+{
+    need_sandbox();
+    char text[256];
+    snprintf(text, sizeof(text), "setsid sleep 6%d1 & (nohup setsid sleep 6%d2 >/dev/null 2>&1 &); "
+             "sleep 6%d3", (int)getpid(), (int)getpid(), (int)getpid());
+    struct policy_command command = command_of(text);
+    snprintf(text + 200, 56, "pgrep -xf 'sleep 6%d[123]' >/dev/null", (int)getpid());
+    for (int sandboxed = 0; sandboxed < 2; sandboxed++) {
+        pid_t server = fork();
+        if (server == 0) {
+            setpgid(0, 0);
+            run_launch(&command, NULL, 0, sandboxed);
+            _exit(0);
+        }
+        int tries = 0;
+        while (system(text + 200) != 0 && tries++ < 200)
+            usleep(20000);
+        cr_assert_lt(tries, 200, "the command never began");
+        usleep(50000);
+        kill(server, SIGKILL);
+        cr_assert_eq(waitpid(server, NULL, 0), server);
+        for (tries = 0; system(text + 200) == 0 && tries < 200; tries++)
+            usleep(20000);
+        cr_assert_lt(tries, 200, "%s: something is left", sandboxed ? "sandboxed" : "plain");
+    }
 }
 
 Test(launch, sec_13_an_approved_command_runs_plain_in_its_folder)

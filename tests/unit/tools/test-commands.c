@@ -117,6 +117,9 @@ enum { MEMORY_GROWTH_KIB = 400 * 1024 }; /* freed memory is held back to find it
 enum { MEMORY_GROWTH_KIB = 8 * 1024 };
 #endif
 
+static long session_of(const struct record *r);
+static void look(struct fixture *f, struct record *r, long session, const char *more);
+
 static long peak_kib(void)
 {
     struct rusage usage;
@@ -124,18 +127,43 @@ static long peak_kib(void)
     return usage.ru_maxrss;
 }
 
-Test(commands, memory_does_not_grow_with_the_output)
+/* LANEBRIDGE_FULL in the environment: 10 GB, else 200 MB. */
+Test(commands, sec_22_memory_does_not_grow_with_the_output, .timeout = 400)
 {
     struct fixture f;
     struct record r = {0};
+    char arguments[128];
+    bool full = getenv("LANEBRIDGE_FULL") != NULL;
     fixture_init(&f);
+    use_deadlines(&f, 600000, 600000);
     call(&f, &r, "exec_command", "{'cmd':'yes xxxxxxxxx | head -c 4000000; echo end'}");
     long before = peak_kib();
-    call(&f, &r, "exec_command", "{'cmd':'yes xxxxxxxxx | head -c 300000000; echo end'}");
+    snprintf(arguments, sizeof(arguments),
+             "{'cmd':'yes xxxxxxxxx | head -c %s; echo end','yield_time_ms':30000}",
+             full ? "10000000000" : "200000000");
+    call(&f, &r, "exec_command", arguments);
+    while (strstr(r.text, "Still running"))
+        look(&f, &r, session_of(&r), ",'yield_time_ms':30000");
     cr_assert(r.ok, "%s", r.text);
     assert_has(r.text, "end\n");
-    assert_has(r.text, "[… 2999");
+    assert_has(r.text, "bytes left out here");
     cr_assert_lt(peak_kib() - before, MEMORY_GROWTH_KIB);
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, sec_22_who_fills_the_disk_is_ended)
+{
+    struct fixture f;
+    struct record r = {0};
+    struct tools_deadlines deadlines = tools_deadlines_default;
+    fixture_init(&f);
+    deadlines.room_bytes = UINT64_MAX; /* as if the disk had been nearly full before */
+    tools_set_deadlines(f.tools, &deadlines);
+    call(&f, &r, "exec_command",
+         "{'cmd':'for i in $(seq 300); do head -c 30000000 /dev/zero > big.$i; sync big.$i; done','yield_time_ms':30000}");
+    cr_assert(!r.ok);
+    assert_has(r.text, "Killed: it filled the disk");
     record_finish(&r);
     fixture_finish(&f);
 }
@@ -319,6 +347,67 @@ Test(commands, sec_19_the_user_may_keep_them)
     assert_has(f.host.shown.ptr, "new/.vscode: a protected name was created");
     assert_has(r.text, "new/.vscode: kept, as the user said");
     cr_assert_str_eq(disk(&f, "new/.vscode/a"), "mine\n");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(commands, sec_19_what_the_editor_saved_meanwhile_is_the_users)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    use_deadlines(&f, 60000, 60000);
+    put(&f, "sub/AGENTS.md", "before\n");
+    open_file(&f, "sub/AGENTS.md", "before\n");
+    call(&f, &r, "exec_command", "{'cmd':'read x; echo got $x','tty':true,'yield_time_ms':500}");
+    char uri[256];
+    snprintf(uri, sizeof(uri), "file://%s", in_ws(&f, "sub/AGENTS.md"));
+    put(&f, "sub/AGENTS.md", "typed\n");
+    document_saved(f.documents, str_from(uri));
+    look(&f, &r, session_of(&r), ",'chars':'x\\n'");
+    assert_has(r.text, "got x");
+    assert_lacks(r.text, "protected");
+    cr_assert_str_eq(disk(&f, "sub/AGENTS.md"), "typed\n");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+/* A git that tells when somebody runs it, first in PATH; a repository that makes git run programs. */
+Test(commands, sec_26_git_runs_in_the_sandbox_only)
+{
+    struct fixture f;
+    struct record r = {0};
+    char text[1200];
+    struct buf path = {0};
+    char *old_path = mem_dup_c(getenv("PATH"));
+    fixture_init(&f);
+    snprintf(text, sizeof(text),
+             "cd %s && git init -q . 2>/dev/null && git config core.fsmonitor 'touch %s/fsmonitor; echo x >%s/inside;' && "
+             "git config filter.x.clean 'touch %s/filter; cat' && echo '* filter=x' > .gitattributes && "
+             "mkdir -p %s/bin && printf '#!/bin/sh\\ntouch %s/ran\\n' > %s/bin/git && chmod 755 %s/bin/git",
+             f.ws, f.dir, f.ws, f.dir, f.dir, f.dir, f.dir, f.dir);
+    if (system(text) != 0)
+        cr_skip_test("no git here");
+    put(&f, "a.txt", "one\n");
+    buf_append_fmt(&path, "%s/bin:%s", f.dir, old_path);
+    setenv("PATH", path.ptr, 1);
+    call(&f, &r, "read_file", "{'path':'a.txt'}");
+    call(&f, &r, "list_dir", "{'path':'.'}");
+    call(&f, &r, "find_files", "{'glob':'*'}");
+    call(&f, &r, "grep", "{'pattern':'one'}");
+    call(&f, &r, "exec_command", "{'cmd':'true'}");
+    snprintf(text, sizeof(text), "%s/ran", f.dir);
+    cr_assert_neq(access(text, F_OK), 0, "somebody ran git");
+    setenv("PATH", old_path, 1);
+    buf_finish(&path);
+    mem_free(old_path);
+    call(&f, &r, "exec_command", "{'cmd':'git status --short; git diff'}");
+    cr_assert(r.ok, "%s", r.text);
+    static const char *const marks[] = {"fsmonitor", "filter"};
+    for (size_t i = 0; i < array_count(marks); i++) {
+        snprintf(text, sizeof(text), "%s/%s", f.dir, marks[i]);
+        cr_assert_neq(access(text, F_OK), 0, "%s ran outside the sandbox", marks[i]);
+    }
     record_finish(&r);
     fixture_finish(&f);
 }
