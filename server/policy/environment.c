@@ -3,9 +3,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-static const char *const passed[] = {"LANG", "LANGUAGE", "LC_ALL",  "LC_CTYPE",  "LC_MESSAGES",
-                                     "TZ",   "USER",     "LOGNAME", "JAVA_HOME", "GOROOT"};
+static const char *const passed[] = {
+    "LANG",    "LANGUAGE",  "LC_ALL", "LC_CTYPE",  "LC_MESSAGES", "TZ",       "USER",
+    "LOGNAME", "JAVA_HOME", "GOROOT", "GOPRIVATE", "GONOPROXY",   "GONOSUMDB"};
 
 /* No colours, no pagers, no questions on a terminal that is not there. */
 static const char *const fixed[] = {
@@ -28,17 +30,12 @@ static const char *const fixed[] = {
 
 /* Tools write here even for a build without network; the home is read-only. */
 static const char *const caches[][2] = {
-    {"XDG_CACHE_HOME", "xdg"},
-    {"GOCACHE", "go"},
-    {"npm_config_cache", "npm"},
-    {"CARGO_HOME", "cargo"},
-    {"PIP_CACHE_DIR", "pip"},
-    {"CCACHE_DIR", "ccache"},
-    {"GRADLE_USER_HOME", "gradle"},
-    {"YARN_CACHE_FOLDER", "yarn"},
-    {"DENO_DIR", "deno"},
-    {"UV_CACHE_DIR", "uv"},
-    {"PYTHONPYCACHEPREFIX", "pycache"},
+    {"XDG_CACHE_HOME", "xdg"},     {"GOCACHE", "go"},
+    {"GOMODCACHE", "gomod"},       {"npm_config_cache", "npm"},
+    {"CARGO_HOME", "cargo"},       {"PIP_CACHE_DIR", "pip"},
+    {"CCACHE_DIR", "ccache"},      {"GRADLE_USER_HOME", "gradle"},
+    {"YARN_CACHE_FOLDER", "yarn"}, {"DENO_DIR", "deno"},
+    {"UV_CACHE_DIR", "uv"},        {"PYTHONPYCACHEPREFIX", "pycache"},
 };
 
 /* Each of these runs a program of its value's choosing, whoever asks for it. */
@@ -84,6 +81,26 @@ static void push_ours(struct policy_strings *env, const char *name)
         push_pair(env, name, value);
 }
 
+/* Modules that the user has already are found there, in a cache that is read-only here; others come
+ * by network, into a private one. */
+static void push_go_proxy(struct policy_strings *env, const char *home)
+{
+    const char *configured = getenv("GOPROXY");
+    struct buf folder = {0}, proxy = {0};
+    path_append_join(&folder, str_from(home), STR("go/pkg/mod/cache/download"));
+    if (access(folder.ptr, R_OK) == 0)
+        uri_append_file(&proxy, buf_str(&folder));
+    if (proxy.len)
+        buf_append_byte(&proxy, ',');
+    bool has_password = configured && strchr(configured, '@');
+    buf_append_c(&proxy, configured && *configured && !has_password
+                             ? configured
+                             : "https://proxy.golang.org,direct");
+    push_pair(env, "GOPROXY", proxy.ptr);
+    buf_finish(&folder);
+    buf_finish(&proxy);
+}
+
 char **environment_make(const struct policy *policy, const char *cache_folder,
                         const char *tmp_folder)
 {
@@ -104,6 +121,8 @@ char **environment_make(const struct policy *policy, const char *cache_folder,
         push_pair(&env, caches[i][0], folder.ptr);
         buf_finish(&folder);
     }
+    if (cache_folder)
+        push_go_proxy(&env, policy->env->home);
     const struct config_strings *extra = &policy->config->sandbox_env;
     for (size_t i = 0; i < extra->count; i++)
         if (!is_never_passed(policy, extra->ptr[i]))

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -42,6 +43,33 @@ static enum status make_empty_file(struct str cache_folder, struct err *err)
         close(fd);
     buf_finish(&path);
     return status;
+}
+
+/* Crates that the user has already: linked, since the home is read-only; with network cargo makes
+ * its own instead. A command can write in this folder, so nothing in it is followed. */
+static void link_crates(const struct policy *policy, const char *cache, bool network)
+{
+    static const char *const folders[] = {"registry", "git"};
+    int top = open(cache, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (top >= 0)
+        (void)mkdirat(top, "cargo", 0700);
+    int cargo = top < 0 ? -1 : openat(top, "cargo", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    for (size_t i = 0; cargo >= 0 && i < array_count(folders); i++) {
+        struct buf target = {0};
+        struct stat st;
+        buf_append_fmt(&target, "%s/.cargo/%s", policy->env->home, folders[i]);
+        bool is_link =
+            fstatat(cargo, folders[i], &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
+        if (network && is_link)
+            unlinkat(cargo, folders[i], 0);
+        else if (!network && access(target.ptr, R_OK) == 0)
+            (void)!symlinkat(target.ptr, cargo, folders[i]);
+        buf_finish(&target);
+    }
+    if (cargo >= 0)
+        close(cargo);
+    if (top >= 0)
+        close(top);
 }
 
 /* Build tools write here: private to the workspace, kept from command to command. */
@@ -168,6 +196,8 @@ enum status policy_launch_build(struct policy *policy, const struct policy_comma
     enum status status = check(policy, command, sandboxed, err);
     if (status == STATUS_OK && sandboxed)
         status = make_cache_folder(policy, command->workdir, &cache, err);
+    if (status == STATUS_OK && sandboxed)
+        link_crates(policy, cache.ptr, command->network);
     if (status == STATUS_OK && sandboxed)
         status = build_sandboxed(policy, command, guard, binds, bind_count, cache.ptr, &argv,
                                  &launch, err);

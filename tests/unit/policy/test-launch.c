@@ -2,8 +2,8 @@
 #include "support.h"
 
 #include <criterion/criterion.h>
-#include <stdio.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -147,8 +147,10 @@ Test(launch, sec_21_a_killed_server_leaves_nothing_behind)
 {
     need_sandbox();
     char text[256];
-    snprintf(text, sizeof(text), "setsid sleep 6%d1 & (nohup setsid sleep 6%d2 >/dev/null 2>&1 &); "
-             "sleep 6%d3", (int)getpid(), (int)getpid(), (int)getpid());
+    snprintf(text, sizeof(text),
+             "setsid sleep 6%d1 & (nohup setsid sleep 6%d2 >/dev/null 2>&1 &); "
+             "sleep 6%d3",
+             (int)getpid(), (int)getpid(), (int)getpid());
     struct policy_command command = command_of(text);
     snprintf(text + 200, 56, "pgrep -xf 'sleep 6%d[123]' >/dev/null", (int)getpid());
     for (int sandboxed = 0; sandboxed < 2; sandboxed++) {

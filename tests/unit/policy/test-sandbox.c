@@ -353,6 +353,33 @@ Test(sandbox, caches_are_private_and_kept)
     cr_assert_neq(access("/tmp/here", F_OK), 0, "/tmp is its own");
 }
 
+/* Crates and modules that were fetched before are found; what comes by network goes elsewhere. */
+Test(sandbox, what_the_user_has_fetched_is_found)
+{
+    if (strncmp(base, "/tmp/", 5) == 0)
+        cr_skip_test("a home below /tmp is masked; tests/unprivileged has another");
+    put("home/.cargo/registry/x", "crate");
+    put("home/go/pkg/mod/cache/download/x", "module");
+    char expected[300];
+    snprintf(expected, sizeof(expected), "cratefile://%s,https://proxy.golang.org,direct\n",
+             at("home/go/pkg/mod/cache/download"));
+    unsetenv("GOPROXY");
+    struct outcome got = run("cat $CARGO_HOME/registry/x; echo $GOPROXY; "
+                             "echo evil 2>/dev/null > $CARGO_HOME/registry/x");
+    cr_assert_str_eq(got.text, expected);
+    cr_assert_str_eq(get("home/.cargo/registry/x"), "crate");
+    struct policy_command command = command_of("mkdir -p $CARGO_HOME/registry && "
+                                               "echo new > $CARGO_HOME/registry/x");
+    command.network = true;
+    cr_assert_eq(run_launch(&command, NULL, 0, true).code, 0);
+    cr_assert_str_eq(get("home/.cargo/registry/x"), "crate");
+    cr_assert_str_eq(run("cat $CARGO_HOME/registry/x").text, "new\n");
+    /* A command may have put anything there. */
+    cr_assert_eq(run("rm -r $CARGO_HOME; ln -s $HOME $CARGO_HOME").code, 0);
+    cr_assert_eq(run("true").code, 0);
+    cr_assert_neq(access(at("home/registry"), F_OK), 0, "nothing planted was followed");
+}
+
 Test(sandbox, sec_21_nothing_outlives_the_command)
 {
     struct outcome got = run("(setsid nohup sleep 4711 >/dev/null 2>&1 &) ; echo started");

@@ -161,7 +161,8 @@ Test(commands, sec_22_who_fills_the_disk_is_ended)
     deadlines.room_bytes = UINT64_MAX; /* as if the disk had been nearly full before */
     tools_set_deadlines(f.tools, &deadlines);
     call(&f, &r, "exec_command",
-         "{'cmd':'for i in $(seq 300); do head -c 30000000 /dev/zero > big.$i; sync big.$i; done','yield_time_ms':30000}");
+         "{'cmd':'for i in $(seq 300); do head -c 30000000 /dev/zero > big.$i; sync big.$i; "
+         "done','yield_time_ms':30000}");
     cr_assert(!r.ok);
     assert_has(r.text, "Killed: it filled the disk");
     record_finish(&r);
@@ -372,7 +373,8 @@ Test(commands, sec_19_what_the_editor_saved_meanwhile_is_the_users)
     fixture_finish(&f);
 }
 
-/* A git that tells when somebody runs it, first in PATH; a repository that makes git run programs. */
+/* A git that tells when somebody runs it, first in PATH; a repository that makes git run programs.
+ */
 Test(commands, sec_26_git_runs_in_the_sandbox_only)
 {
     struct fixture f;
@@ -381,11 +383,14 @@ Test(commands, sec_26_git_runs_in_the_sandbox_only)
     struct buf path = {0};
     char *old_path = mem_dup_c(getenv("PATH"));
     fixture_init(&f);
-    snprintf(text, sizeof(text),
-             "cd %s && git init -q . 2>/dev/null && git config core.fsmonitor 'touch %s/fsmonitor; echo x >%s/inside;' && "
-             "git config filter.x.clean 'touch %s/filter; cat' && echo '* filter=x' > .gitattributes && "
-             "mkdir -p %s/bin && printf '#!/bin/sh\\ntouch %s/ran\\n' > %s/bin/git && chmod 755 %s/bin/git",
-             f.ws, f.dir, f.ws, f.dir, f.dir, f.dir, f.dir, f.dir);
+    snprintf(
+        text, sizeof(text),
+        "cd %s && git init -q . 2>/dev/null && git config core.fsmonitor 'touch %s/fsmonitor; echo "
+        "x >%s/inside;' && "
+        "git config filter.x.clean 'touch %s/filter; cat' && echo '* filter=x' > .gitattributes && "
+        "mkdir -p %s/bin && printf '#!/bin/sh\\ntouch %s/ran\\n' > %s/bin/git && chmod 755 "
+        "%s/bin/git",
+        f.ws, f.dir, f.ws, f.dir, f.dir, f.dir, f.dir, f.dir);
     if (system(text) != 0)
         cr_skip_test("no git here");
     put(&f, "a.txt", "one\n");
