@@ -228,6 +228,16 @@ static void look(struct fixture *f, struct record *r, long session, const char *
     call(f, r, "write_stdin", arguments);
 }
 
+/* The machine may be busy: looks on until the command has said this. Gives its session. */
+static long look_until(struct fixture *f, struct record *r, const char *said)
+{
+    long session = session_of(r);
+    for (int i = 0; i < 100 && !strstr(r->text, said); i++)
+        look(f, r, session, ",'yield_time_ms':100");
+    assert_has(r->text, said);
+    return session;
+}
+
 Test(commands, a_session_is_looked_at_until_it_ends)
 {
     struct fixture f;
@@ -238,10 +248,10 @@ Test(commands, a_session_is_looked_at_until_it_ends)
          "{'cmd':'echo begun; read line; echo got $line; exit 4','yield_time_ms':300,'tty':true}");
     cr_assert(r.ok);
     assert_has(r.text, "Still running as session");
-    long session = session_of(&r);
+    long session = look_until(&f, &r, "begun");
     look(&f, &r, session, ",'yield_time_ms':10");
     assert_has(r.text, "Still running");
-    look(&f, &r, session, ",'chars':'hello\\n','yield_time_ms':5000");
+    look(&f, &r, session, ",'chars':'hello\\n','yield_time_ms':20000");
     assert_has(r.text, "Exit code: 4");
     assert_has(r.text, "got hello");
     assert_lacks(r.text, "begun");
@@ -259,7 +269,7 @@ Test(commands, input_ends_with_control_d_and_needs_tty)
     fixture_init(&f);
     use_deadlines(&f, 60000, 60000);
     call(&f, &r, "exec_command", "{'cmd':'cat; echo end','yield_time_ms':50,'tty':true}");
-    look(&f, &r, session_of(&r), ",'chars':'abc\\n\\u0004'");
+    look(&f, &r, session_of(&r), ",'chars':'abc\\n\\u0004','yield_time_ms':20000");
     cr_assert(r.ok, "%s", r.text);
     assert_has(r.text, "abc\nabc\nend"); /* once as a terminal echoes it */
     call(&f, &r, "exec_command", "{'cmd':'cat; sleep 60','yield_time_ms':50}");
@@ -306,8 +316,7 @@ Test(commands, sec_23_an_interrupt_is_the_foreground_programs)
     call(&f, &r, "exec_command",
          "{'cmd':'trap \\\"echo caught; exit 7\\\" INT; echo ready; sleep 60','yield_time_ms':500,"
          "'tty':true}");
-    assert_has(r.text, "ready");
-    look(&f, &r, session_of(&r), ",'chars':'\\u0003'");
+    look(&f, &r, look_until(&f, &r, "ready"), ",'chars':'\\u0003','yield_time_ms':20000");
     assert_has(r.text, "caught\n");
     assert_has(r.text, "Exit code: 7");
     record_finish(&r);
@@ -365,7 +374,7 @@ Test(commands, sec_19_what_the_editor_saved_meanwhile_is_the_users)
     snprintf(uri, sizeof(uri), "file://%s", in_ws(&f, "sub/AGENTS.md"));
     put(&f, "sub/AGENTS.md", "typed\n");
     document_saved(f.documents, str_from(uri));
-    look(&f, &r, session_of(&r), ",'chars':'x\\n'");
+    look(&f, &r, session_of(&r), ",'chars':'x\\n','yield_time_ms':20000");
     assert_has(r.text, "got x");
     assert_lacks(r.text, "protected");
     cr_assert_str_eq(disk(&f, "sub/AGENTS.md"), "typed\n");
@@ -425,7 +434,7 @@ Test(commands, sec_19_also_when_nobody_waits_for_its_end)
     use_deadlines(&f, 60000, 60000);
     call(&f, &r, "exec_command",
          "{'cmd':'mkdir .husky; echo evil > .husky/x; echo done; sleep 60','yield_time_ms':1000}");
-    assert_has(r.text, "Still running");
+    look_until(&f, &r, "done");
     cr_assert_str_eq(disk(&f, ".husky/x"), "evil\n");
     tools_thread_free(f.thread);
     f.thread = NULL;
