@@ -33,6 +33,35 @@ static void add_tool(struct buf *text, const struct agent_event *event)
     buf_append_byte(text, '\n');
 }
 
+/* One line a step: what a model writes must not be more than that. */
+static void add_step(struct buf *text, const struct json_value *step)
+{
+    struct str status = json_get_str(step, "status"), words = json_get_str(step, "step");
+    size_t end = str_find_byte(words, '\n', 0);
+    bool is_next = str_eq_c(status, "in_progress");
+    buf_append_fmt(text, "- [%c] %s", str_eq_c(status, "completed") ? 'x' : ' ',
+                   is_next ? "**" : "");
+    buf_append(text, end == STR_NONE ? words : str_slice(words, 0, end));
+    buf_append_c(text, is_next ? "**\n" : "\n");
+}
+
+static void add_plan(struct buf *text, const struct agent_event *event)
+{
+    struct json_value *plan = NULL;
+    if (!event->ok || json_parse(event->output, &plan, NULL) < 0) {
+        add_tool(text, event);
+        return;
+    }
+    struct str explanation = json_get_str(plan, "explanation");
+    buf_append_fmt(text, "**Plan:** " STR_FMT "\n\n",
+                   STR_ARG(explanation.len > 0 ? explanation : event->text));
+    const struct json_value *step = json_first(json_get(plan, "plan"));
+    for (; step; step = json_next(step))
+        add_step(text, step);
+    buf_append_byte(text, '\n');
+    json_free(plan);
+}
+
 void markdown_add_item(struct markdown *markdown, const struct agent_event *event)
 {
     switch (event->item_type) {
@@ -51,6 +80,10 @@ void markdown_add_item(struct markdown *markdown, const struct agent_event *even
             buf_append_fmt(&markdown->text, "*" STR_FMT "*\n\n", STR_ARG(event->text));
         break;
     case AGENT_REASONING:
+        break;
+    case AGENT_PLAN:
+        if (event->type == AGENT_ITEM_COMPLETED)
+            add_plan(&markdown->text, event);
         break;
     default:
         if (event->type == AGENT_ITEM_COMPLETED)
