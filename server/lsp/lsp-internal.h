@@ -84,6 +84,8 @@ struct lsp_server {
     bool review_looked;               /* whether something waits from an earlier time */
     struct inline_request *inline_open; /* the only one that is not answered yet */
     struct responses_status connection, told_connection; /* rich layer: as it is, and as was said */
+    char offered_thread[ID_BYTES]; /* to be continued */
+    bool has_offered;
     bool connection_waits;                               /* to be told, if it stays so */
     struct loop_timer *connection_timer;
 };

@@ -11,6 +11,63 @@ struct agent_thread *threads_start(struct lsp_server *server, struct agent *agen
     return thread;
 }
 
+/* -- What was cut off, for clients that have no list of threads ----------------------------------
+ */
+
+static const char goes_on[] = "Continue";
+
+static void on_offer_answered(void *user, const struct jsonrpc_answer *answer)
+{
+    struct lsp_server *server = user;
+    struct err err = {0};
+    char turn_id[ID_BYTES];
+    bool queued;
+    if (answer->status != STATUS_OK || !str_eq_c(json_get_str(answer->result, "title"), goes_on) ||
+        !server->agent)
+        return;
+    struct agent_thread *thread =
+        agent_thread_resume(server->agent, str_from(server->offered_thread), &err);
+    if (!thread || agent_thread_continue(thread, turn_id, &queued, &err) < 0)
+        server_show_message(server, 1, "Lanebridge: %s", err.text);
+    else
+        transcript_show(server, agent_thread_id(thread), false);
+}
+
+static bool note_cut_off(void *user, const struct journal_thread *thread)
+{
+    struct lsp_server *server = user;
+    struct buf params = {0}, text = {0};
+    struct json_writer w;
+    if (!thread->cut_off || thread->leased_elsewhere)
+        return false;
+    memcpy(server->offered_thread, thread->id, ID_BYTES);
+    buf_append_fmt(&text,
+                   "Lanebridge: the last turn here was cut off (\"" STR_FMT
+                   "\"). It can go on from what was saved.",
+                   STR_ARG(thread->title));
+    json_writer_init(&w, &params);
+    json_write_begin_object(&w);
+    json_write_field_int(&w, "type", 3);
+    json_write_field_str(&w, "message", buf_str(&text));
+    json_write_field_raw(&w, "actions", STR("[{\"title\":\"Not now\"},{\"title\":\"Continue\"}]"));
+    json_write_end_object(&w);
+    jsonrpc_request(server->peer, "window/showMessageRequest", buf_str(&params), on_offer_answered,
+                    server);
+    buf_finish(&text);
+    buf_finish(&params);
+    return false;
+}
+
+/* Once, and only about the thread that was used last. */
+static void offer_to_continue(struct lsp_server *server, struct agent *agent, struct str root_path)
+{
+    const struct journal_filter filter = {.root = root_path, .limit = 1};
+    if (server->client.rich || server->has_offered)
+        return;
+    server->has_offered = true;
+    (void)agent_threads_list(agent, &filter, note_cut_off, server, NULL);
+}
+
 struct agent_thread *threads_pick(struct lsp_server *server, struct agent *agent,
                                   struct str thread_id, struct str root_path, struct err *err)
 {
@@ -19,7 +76,10 @@ struct agent_thread *threads_pick(struct lsp_server *server, struct agent *agent
     struct agent_thread *last = agent_thread_last(agent, root_path);
     if (last) /* unless another editor has it by now */
         last = agent_thread_resume(agent, str_from(agent_thread_id(last)), NULL);
-    return last ? last : threads_start(server, agent, root_path, err);
+    if (last)
+        return last;
+    offer_to_continue(server, agent, root_path);
+    return threads_start(server, agent, root_path, err);
 }
 
 static void report_item(struct lsp_server *server, const struct agent_event *event)
