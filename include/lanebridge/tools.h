@@ -214,6 +214,8 @@ struct tools_review_news {
 /* fn is called, later, when what is pending of a turn has changed. */
 typedef void tools_review_watch_fn(void *user, const struct tools_review_news *news);
 void tools_review_watch(struct tools *tools, tools_review_watch_fn *fn, void *user);
+/* The thread is deleted: what is applied stands, what it proposed is gone, nothing of it waits. */
+void tools_review_end_thread(struct tools *tools, const char *thread_id);
 /* What the model of that thread has to be told of decisions, a line each; each line once. */
 void tools_review_take_told(struct tools *tools, const char *thread_id, struct buf *lines);
 

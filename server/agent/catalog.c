@@ -62,7 +62,10 @@ enum status agent_thread_delete(struct agent *agent, struct str id, struct err *
         return status;
     if (thread)
         agent_thread_close(thread);
-    return journal_thread_delete(agent->env.journal, own, err);
+    status = journal_thread_delete(agent->env.journal, own, err);
+    if (status == STATUS_OK)
+        tools_review_end_thread(agent->env.tools, own);
+    return status;
 }
 
 struct agent_thread *agent_thread_fork(struct agent *agent, struct str id, struct str turn_id,

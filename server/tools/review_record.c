@@ -221,43 +221,61 @@ void review_propose(struct tools *tools, const char *thread_id, const char *turn
 
 /* -- What an undo did ------------------------------------------------------------------------- */
 
-static bool is_of_turn(void *user, const struct edit_hunk *hunk)
+static bool is_of_owner(void *user, const struct edit_hunk *hunk)
 {
     return hunk->owner == *(const unsigned *)user;
 }
 
-static bool has_of_turn(const struct reviews *reviews, const struct review_file *file,
-                        const char *turn_id)
+/* Empty: any. */
+static bool is_one_of(const struct review_owner *owner, const char *thread_id, const char *turn_id)
 {
-    bool has = file->whole.kind != TOOLS_HUNK_LINES &&
-               strcmp(reviews->owners.ptr[file->whole.owner].turn_id, turn_id) == 0;
+    return (!thread_id[0] || strcmp(owner->thread_id, thread_id) == 0) &&
+           (!turn_id[0] || strcmp(owner->turn_id, turn_id) == 0);
+}
+
+static bool has_of(const struct review_file *file, unsigned owner)
+{
+    bool has = file->whole.kind != TOOLS_HUNK_LINES && file->whole.owner == owner;
     for (size_t i = 0; !has && i < file->lines.hunks.len; i++)
-        has = strcmp(reviews->owners.ptr[file->lines.hunks.ptr[i].owner].turn_id, turn_id) == 0;
+        has = file->lines.hunks.ptr[i].owner == owner;
     return has;
 }
 
-static void settle_turn(struct reviews *reviews, struct review_file *file, const char *turn_id)
+static void settle_owner(struct reviews *reviews, struct review_file *file, unsigned owner)
 {
     review_mark_news(reviews, file);
-    for (unsigned i = 0; i < reviews->owners.len; i++) {
-        if (strcmp(reviews->owners.ptr[i].turn_id, turn_id) != 0)
-            continue;
-        if (review_is_proposal(file))
-            edit_review_reject(&file->lines, is_of_turn, &i);
-        else
-            edit_review_accept(&file->lines, is_of_turn, &i);
-        if (file->whole.kind != TOOLS_HUNK_LINES && file->whole.owner == i)
-            review_withdraw(reviews, file);
-    }
+    if (review_is_proposal(file))
+        edit_review_reject(&file->lines, is_of_owner, &owner);
+    else
+        edit_review_accept(&file->lines, is_of_owner, &owner);
+    if (file->whole.kind != TOOLS_HUNK_LINES && file->whole.owner == owner)
+        review_withdraw(reviews, file);
     review_settle(reviews, file);
+}
+
+static void end_all(struct reviews *reviews, const char *thread_id, const char *turn_id)
+{
+    for (unsigned owner = 0; owner < reviews->owners.len; owner++) {
+        if (!is_one_of(&reviews->owners.ptr[owner], thread_id, turn_id))
+            continue;
+        for (size_t i = reviews->files.len; i-- > 0;)
+            if (has_of(reviews->files.ptr[i], owner))
+                settle_owner(reviews, reviews->files.ptr[i], owner);
+    }
 }
 
 void review_end_turn(struct tools *tools, const char *turn_id)
 {
+    end_all(tools->reviews, "", turn_id);
+}
+
+void tools_review_end_thread(struct tools *tools, const char *thread_id)
+{
     struct reviews *reviews = tools->reviews;
-    for (size_t i = reviews->files.len; i-- > 0;)
-        if (has_of_turn(reviews, reviews->files.ptr[i], turn_id))
-            settle_turn(reviews, reviews->files.ptr[i], turn_id);
+    end_all(reviews, thread_id, "");
+    for (size_t i = 0; i < reviews->owners.len; i++)
+        if (strcmp(reviews->owners.ptr[i].thread_id, thread_id) == 0)
+            buf_clear(&reviews->owners.ptr[i].told); /* nobody is left to hear it */
 }
 
 void review_record_undo(struct tools *tools, const struct review_change *change)
