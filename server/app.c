@@ -66,6 +66,21 @@ static void on_settings(void *user, enum lsp_settings_source source,
     log_set_level(app->config->log_level);
 }
 
+/* A selection of a secret file, or of one that .agentignore names. */
+static bool may_give(void *user, struct str path, struct buf *why)
+{
+    struct app *app = user;
+    struct workspace_path resolved;
+    struct policy_verdict verdict = {0};
+    if (workspace_resolve(app->workspace, NULL, path, &resolved, NULL) < 0)
+        return true; /* outside the folders: the person's own choice, and shown to them */
+    policy_check_path(app->policy, &resolved, POLICY_READ, &verdict);
+    workspace_path_finish(&resolved);
+    if (verdict.answer != POLICY_ALLOW)
+        buf_append_c(why, verdict.reason);
+    return verdict.answer == POLICY_ALLOW;
+}
+
 /* Nothing was sent where there is no journal yet, and none is made for the question. */
 static enum status on_inquiry(void *user, enum lsp_inquiry what, struct str id, struct buf *json,
                               struct err *err)
@@ -253,8 +268,8 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
         return NULL;
     app->host = *host;
     if (strcmp(app->config->mcp_servers_json, "{}") != 0)
-        app->mcp = mcp_side_new(app->loop, app->net, app->config, &app->env, app->workspace,
-                                app->policy);
+        app->mcp =
+            mcp_side_new(app->loop, app->net, app->config, &app->env, app->workspace, app->policy);
     struct tools_env tools_env = {
         .loop = app->loop,
         .documents = app->documents,
@@ -516,6 +531,7 @@ static enum status app_init(struct app *app, int read_fd, int write_fd, struct e
         .prompts = on_prompts,
         .status = on_status_wanted,
         .inquire = on_inquiry,
+        .may_give = may_give,
         .on_exit = on_exit_code,
     };
     app->server = lsp_server_new(&env, read_fd, write_fd, err);

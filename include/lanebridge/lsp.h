@@ -42,6 +42,8 @@ struct lsp_env {
     /* Optional. The person's own prompts: one by name (false: there is none), and all of them. */
     bool (*prompt)(void *user, struct str name, struct buf *text);
     void (*prompts)(void *user, void (*tell)(void *to, struct str name, struct str text), void *to);
+    /* Optional. May this file's text go to the model with a prompt, unasked? If not, why. */
+    bool (*may_give)(void *user, struct str path, struct buf *why);
     /* Optional. What people may look up or forget, with the result as JSON; id: of a rule, of a turn. */
     enum status (*inquire)(void *user, enum lsp_inquiry what, struct str id, struct buf *json,
                            struct err *err);

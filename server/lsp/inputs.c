@@ -12,6 +12,20 @@ static void append_cut(struct buf *text, struct str bytes)
         buf_append_fmt(text, "\n[%zu bytes more]", bytes.len - len);
 }
 
+enum status inputs_check(const struct lsp_server *server, const char *path, struct err *err)
+{
+    struct buf why = {0};
+    enum status status = STATUS_OK;
+    if (path[0] && server->env.may_give &&
+        !server->env.may_give(server->env.user, str_from(path), &why))
+        status = err_set(err, STATUS_DENIED,
+                         "the selection is not sent: " STR_FMT ". Copy into the prompt what may be "
+                         "sent.",
+                         STR_ARG(buf_str(&why)));
+    buf_finish(&why);
+    return status;
+}
+
 /* The lines of a range, as the person sees them now. */
 static enum status append_range(const struct lsp_server *server, const struct json_value *part,
                                 const char *path, const char *what, struct buf *label,
@@ -21,6 +35,11 @@ static enum status append_range(const struct lsp_server *server, const struct js
     struct str shown = convert_display(server, str_from(path));
     struct str given = json_get_str(part, "text");
     size_t from, to;
+    enum status status = inputs_check(server, path, err);
+    if (status < 0) {
+        text_unref(now);
+        return status;
+    }
     if (!now && given.len > 0) { /* larger than we keep: as the editor has it */
         buf_append_fmt(label, "%s " STR_FMT, what, STR_ARG(shown));
         append_cut(text, given);
@@ -29,7 +48,7 @@ static enum status append_range(const struct lsp_server *server, const struct js
     if (!now)
         return err_set(err, STATUS_NOT_FOUND, "there is no text of " STR_FMT " to take a part of",
                        STR_ARG(shown));
-    enum status status = convert_range(server, now, json_get(part, "range"), &from, &to, err);
+    status = convert_range(server, now, json_get(part, "range"), &from, &to, err);
     if (status == STATUS_OK) {
         struct buf bytes = {0};
         buf_append(&bytes, str_slice(text_bytes(now), from, to));

@@ -314,6 +314,8 @@ struct input_part {
     struct buf label, text; /* an empty label: nothing to tell of */
     struct buf path;        /* the file it is about, if it is about one */
 };
+/* May text of this file go along with a prompt? DENIED: why not, and what to do. */
+enum status inputs_check(const struct lsp_server *server, const char *path, struct err *err);
 enum status inputs_read(const struct lsp_server *server, const struct json_value *part,
                         struct input_part *ret_part, struct err *err);
 void inputs_finish(struct input_part *part);

@@ -125,7 +125,9 @@ static enum status add_context(struct turn_start *start, const struct turn_wish 
         buf_append_c(&part.label, "editor");
         buf_append_fmt(&part.text, "active file: " STR_FMT, STR_ARG(shown));
     } else {
-        status = convert_range(start->server, document->text, wish->range, &from, &to, err);
+        status = inputs_check(start->server, document->path, err);
+        if (status == STATUS_OK)
+            status = convert_range(start->server, document->text, wish->range, &from, &to, err);
         if (status < 0)
             return status;
         buf_append_fmt(&part.label, "selection of " STR_FMT ", lines %zu-%zu", STR_ARG(shown),

@@ -19,6 +19,10 @@ static const char *const fixed[] = {
     "MANPAGER=cat",
     "GIT_TERMINAL_PROMPT=0",
     "GIT_OPTIONAL_LOCKS=0",
+    /* A repository's own fsmonitor is a program that any look at the tree would start. */
+    "GIT_CONFIG_COUNT=1",
+    "GIT_CONFIG_KEY_0=core.fsmonitor",
+    "GIT_CONFIG_VALUE_0=false",
     "GIT_EDITOR=true",
     "LANEBRIDGE=1",
     "PYTHONUNBUFFERED=1",

@@ -76,6 +76,11 @@ bool file_holds_secret(struct str absolute_path);
 bool agentignore_names(const struct policy *policy, const struct workspace_root *root,
                        struct str relative);
 
+/* -- withheld.c -- */
+/* What .agentignore names in the root and git does not track: files and folders, relative. Walks: bounded,
+ * nearest first, and only where the root has such a file. */
+void withheld_find(const char *root, struct policy_strings *ret_relative);
+
 /* -- shell.c -- */
 enum shell_operator { SHELL_FIRST, SHELL_AND, SHELL_OR, SHELL_THEN, SHELL_PIPE };
 struct shell_part { /* one simple command */

@@ -348,6 +348,25 @@ static bool is_masked_secret(const struct build *b, const char *path)
     return false;
 }
 
+/* What the user keeps from agents. */
+static void mask_ignored(struct build *b, struct buf *masked)
+{
+    for (size_t i = 0; i < workspace_root_count(b->policy->workspace); i++) {
+        const struct workspace_root *root = workspace_root_at(b->policy->workspace, i);
+        struct policy_strings found = {0};
+        if (root->confirmed)
+            withheld_find(root->path, &found);
+        for (size_t k = 0; k < found.len; k++) {
+            struct buf path = {0};
+            path_append_join(&path, str_from(root->path), str_from(found.ptr[k]));
+            if (!is_masked_secret(b, path.ptr))
+                mask_secret(b, path.ptr, str_from(found.ptr[k]), masked);
+            buf_finish(&path);
+        }
+        strings_finish(&found);
+    }
+}
+
 /* -- Unsaved texts -- */
 
 /* Only over a regular file that exists: bubblewrap would make the missing one on the disk. */
@@ -407,6 +426,7 @@ enum status sandbox_build(const struct policy *policy, const struct sandbox_requ
     if (request->guard) {
         push_protected(&b);
         mask_secrets(&b, masked);
+        mask_ignored(&b, masked);
     }
     for (size_t i = 0; i < request->bind_count && status == STATUS_OK; i++)
         status = push_bind(&b, &request->binds[i], err);

@@ -154,6 +154,25 @@ Test(sandbox, sec_29_keys_of_the_home_and_our_state_are_masked)
 
 /* What read_file would ask about, a command does not read out unasked; what git tracks is no
  * secret. */
+Test(sandbox, sec_29_what_agentignore_names_is_masked_unless_git_tracks_it)
+{
+    static const char *const names[] = {"private/a",  "sub/private/b", "notes.secret",
+                                        "ok.secret",  "sub/c.secret",  "tracked.secret",
+                                        "sub/d.hide", "open.txt"};
+    if (system("command -v git >/dev/null") != 0)
+        cr_skip_test("no git to track with");
+    for (size_t i = 0; i < array_count(names); i++)
+        put(at("ws/%s", names[i]) + strlen(base) + 1, "canary");
+    put("ws/.agentignore", "private/\n*.secret\n!ok.secret\n");
+    put("ws/sub/.agentignore", "*.hide\n!c.secret\n");
+    char text[512];
+    snprintf(text, sizeof(text),
+             "cd %s && rm -rf .git && git init -q . && git add -f tracked.secret", at("ws"));
+    cr_assert_eq(system(text), 0);
+    struct outcome outcome = run("grep -rl canary --exclude-dir=.git . | sort | tr '\\n' ' '");
+    cr_assert_str_eq(outcome.text, "./ok.secret ./open.txt ./sub/c.secret ./tracked.secret ");
+}
+
 Test(sandbox, sec_29_untracked_secrets_of_the_workspace_are_masked)
 {
     static const char *const names[] = {
