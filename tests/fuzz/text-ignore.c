@@ -41,13 +41,12 @@ static bool match(struct str p, struct str s, bool starts)
         bool across = stars > 1 && starts && (rest.len == 0 || rest.ptr[0] == '/');
         if (across && rest.len > 0 && match(str_skip(rest, 1), s, true))
             return true;
-        for (size_t i = 0; i <= s.len; i++) {
-            if (match(rest, str_skip(s, i), false))
+        for (;; s = str_skip(s, decode(s, &sc))) { /* no character is torn */
+            if (match(rest, s, false))
                 return true;
-            if (i < s.len && !across && s.ptr[i] == '/')
+            if (s.len == 0 || (!across && s.ptr[0] == '/'))
                 return false;
         }
-        return false;
     }
     if (taken == 0)
         return false;
