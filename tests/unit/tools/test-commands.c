@@ -139,11 +139,11 @@ Test(commands, sec_22_memory_does_not_grow_with_the_output, .timeout = 400)
     call(&f, &r, "exec_command", "{'cmd':'yes xxxxxxxxx | head -c 4000000; echo end'}");
     long before = peak_kib();
     snprintf(arguments, sizeof(arguments),
-             "{'cmd':'yes xxxxxxxxx | head -c %s; echo end','yield_time_ms':30000}",
+             "{'cmd':'yes xxxxxxxxx | head -c %s; echo end','yield_time_ms':3000}",
              full ? "10000000000" : "200000000");
     call(&f, &r, "exec_command", arguments);
     while (strstr(r.text, "Still running"))
-        look(&f, &r, session_of(&r), ",'yield_time_ms':30000");
+        look(&f, &r, session_of(&r), ",'yield_time_ms':3000");
     cr_assert(r.ok, "%s", r.text);
     assert_has(r.text, "end\n");
     assert_has(r.text, "bytes left out here");

@@ -106,12 +106,18 @@ static void run(struct fixture *f, struct record *r, const char *command)
     json_writer_init(&w, &json);
     json_write_begin_object(&w);
     json_write_field_c(&w, "cmd", command);
-    json_write_field_int(&w, "yield_time_ms", 30000);
+    json_write_field_int(&w, "yield_time_ms", 3000); /* the fixture waits for no call longer */
     json_write_end_object(&w);
     snprintf(id, sizeof(id), "call_%u", ++f->next_call);
     start_id(f, r, id, "exec_command", buf_str(&json), false);
     wait_all(f);
     buf_finish(&json);
+    for (const char *at; (at = strstr(r->text, "Still running as session "));) {
+        char arguments[64];
+        snprintf(arguments, sizeof(arguments), "{'session_id':%ld,'yield_time_ms':3000}",
+                 strtol(at + strlen("Still running as session "), NULL, 10));
+        call(f, r, "write_stdin", arguments);
+    }
 }
 
 static void try_one(const struct repository *repository)
