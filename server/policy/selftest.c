@@ -249,20 +249,19 @@ static bool passed_before(const struct policy *policy)
     return passed;
 }
 
+/* In a state folder that is there: who only looks makes none. */
 static void remember(const struct policy *policy)
 {
     struct buf path = {0}, text = {0};
     append_remembered_path(policy, &path);
     append_identity(policy, &text);
     buf_append_byte(&text, '\n');
-    if (config_make_folder(policy->env->state_folder, NULL) == STATUS_OK) {
+    unlink(path.ptr);
+    int fd = open(path.ptr, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0 && write(fd, text.ptr, text.len) != (ssize_t)text.len)
         unlink(path.ptr);
-        int fd = open(path.ptr, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (fd >= 0 && write(fd, text.ptr, text.len) != (ssize_t)text.len)
-            unlink(path.ptr);
-        if (fd >= 0)
-            close(fd);
-    }
+    if (fd >= 0)
+        close(fd);
     buf_finish(&path);
     buf_finish(&text);
 }

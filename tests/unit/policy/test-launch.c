@@ -115,6 +115,10 @@ Test(launch, sec_16_what_passed_is_remembered_until_the_machine_starts_anew)
 {
     need_sandbox();
     const char *file = at("home/.local/state/lanebridge/sandbox-tested");
+    cr_assert_neq(access(file, F_OK), 0, "it makes no state folder");
+    put("home/.local/state/lanebridge/other", "");
+    make_policy();
+    need_sandbox();
     cr_assert_eq(access(file, F_OK), 0);
     struct stat st;
     cr_assert_eq(stat(file, &st), 0);
