@@ -291,8 +291,8 @@ Test(pure, settings_that_are_good)
         "{\"a\":{\"command\":[\"x\",\"y\"],\"args\":[\"z\"],\"env\":{\"A\":\"b\"},\"passEnv\":["
         "\"C\"],\"cwd\":\"/\",\"startSeconds\":5,\"callSeconds\":3600,\"tools\":[\"t\"],"
         "\"enabled\":false,\"type\":\"stdio\"}}",
-        "{\"a-B_9\":{\"url\":\"https://example.com/mcp\",\"headers\":{\"X-A\":\"b\"},"
-        "\"tokenEnv\":\"T\",\"type\":\"http\"}}",
+        ("{\"a-B_9\":{\"url\":\"https://example.com/mcp\",\"headers\":{\"X-A\":\"b\"},"
+         "\"tokenEnv\":\"T\",\"type\":\"http\"}}"),
         "{\"a\":{\"url\":\"https://example.com/mcp\",\"tokenCommand\":[\"pass\",\"x\"]}}",
     };
     for (size_t i = 0; i < array_count(cases); i++) {
