@@ -66,7 +66,15 @@ enum status journal_thread_set_archived(struct journal *journal, const char *id,
  * STATUS_NOT_FOUND, STATUS_CONFLICT (the turn still runs). */
 enum status journal_thread_fork(struct journal *journal, const char *thread_id, struct str turn_id,
                                 char ret_id[ID_BYTES], struct err *err);
+/* With its helpers. */
 enum status journal_thread_delete(struct journal *journal, const char *id, struct err *err);
+/* A helper: a thread, leased to us, that no list shows, since it is part of a call of that one, which is
+ * ours; one a call. Deleted with it. */
+enum status journal_helper_create(struct journal *journal, const char *parent_id, struct str call_id,
+                                  char ret_id[ID_BYTES], struct err *err);
+/* STATUS_NOT_FOUND when that call has none. */
+enum status journal_helper_find(struct journal *journal, const char *parent_id, struct str call_id,
+                                char ret_id[ID_BYTES], struct err *err);
 /* The tools a thread began with, as JSON: it keeps them. made_by is the version of the program, since
  * another one may take other arguments. Getting: STATUS_NOT_FOUND when there are none, or made by
  * another. */

@@ -6,7 +6,7 @@
 
 #include <lanebridge/journal.h>
 
-enum { JOURNAL_VERSION = 6, LEASE_BYTES = 128 };
+enum { JOURNAL_VERSION = 7, LEASE_BYTES = 128 };
 
 /* One row each in statement.c's table. */
 enum statement_id {
@@ -21,6 +21,8 @@ enum statement_id {
     SQL_FORK_TURN,
     SQL_FORK_CALLS,
     SQL_FORK_ITEM,
+    SQL_HELPER_INSERT,
+    SQL_HELPER_FIND,
     SQL_THREAD_TITLE,
     SQL_THREAD_MODEL,
     SQL_THREAD_EFFORT,

@@ -150,9 +150,21 @@ static int add_audit(sqlite3 *db)
                         NULL, NULL, NULL);
 }
 
+/* Helpers are threads of their own that no list shows: they belong to a call of another one. */
+static int add_helpers(sqlite3 *db)
+{
+    return sqlite3_exec(db,
+                        "ALTER TABLE thread ADD COLUMN parent INTEGER NOT NULL DEFAULT 0;"
+                        "ALTER TABLE thread ADD COLUMN parent_call TEXT NOT NULL DEFAULT '';"
+                        "CREATE INDEX thread_by_parent ON thread (parent, parent_call) "
+                        "WHERE parent > 0;"
+                        "PRAGMA user_version = 7;",
+                        NULL, NULL, NULL);
+}
+
 /* steps[n] leads from version n to n + 1, its user_version included. */
-static int (*const steps[JOURNAL_VERSION])(sqlite3 *db) = {run_schema, add_waiting, add_toolset,
-                                                           add_review, add_prompts, add_audit};
+static int (*const steps[JOURNAL_VERSION])(sqlite3 *db) = {
+    run_schema, add_waiting, add_toolset, add_review, add_prompts, add_audit, add_helpers};
 
 /* Two windows may come here at once: the version is read again under the lock. */
 static int migrate(sqlite3 *db, int *ret_version)

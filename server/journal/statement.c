@@ -9,10 +9,13 @@
     "FROM turn WHERE turn.thread = thread.num ORDER BY turn.num DESC LIMIT 1)"
 /* Ties in updated_ms are kept together by the cursor: a page never splits a millisecond. */
 #define THREAD_LIST(of_root)                                                                       \
-    "SELECT " THREAD_COLUMNS " FROM thread WHERE " of_root "updated_ms < ?1 "                      \
+    "SELECT " THREAD_COLUMNS " FROM thread WHERE " of_root "updated_ms < ?1 AND parent = 0 "       \
     "AND (?4 OR archived = 0) AND (?3 = '' OR instr(lower(title), lower(?3)) OR EXISTS "           \
     "(SELECT 1 FROM turn WHERE turn.thread = thread.num AND instr(lower(prompt), lower(?3)))) "    \
     "ORDER BY updated_ms DESC, num DESC"
+#define WITH_HELPERS                                                                               \
+    "(SELECT num FROM thread WHERE id = ?1 UNION SELECT num FROM thread WHERE parent > 0 AND "     \
+    "parent = (SELECT num FROM thread WHERE id = ?1))"
 #define CALL_ROWS                                                                                  \
     "SELECT thread.id, turn, call_id, name, arguments, decision, sandbox, output, ok, "            \
     "started_ms, ended_ms FROM call JOIN thread ON thread.num = call.thread "
@@ -44,6 +47,12 @@ static const char *const sql[SQL_COUNT] = {
         "WHERE thread = (SELECT thread FROM turn WHERE id = ?2) AND turn = ?2",
     [SQL_FORK_ITEM] = "INSERT INTO item (thread, turn, kind, json) SELECT ?1, ?3, kind, json "
                       "FROM item WHERE seq = ?2",
+    [SQL_HELPER_INSERT] =
+        "INSERT INTO thread (id, root, model, effort, mode, created_ms, updated_ms, lease, "
+        "lease_ms, parent, parent_call) SELECT ?3, root, model, effort, mode, ?4, ?4, ?2, ?4, "
+        "num, ?5" IF_LEASED,
+    [SQL_HELPER_FIND] = "SELECT id FROM thread WHERE parent > 0 AND parent = "
+                        "(SELECT num FROM thread WHERE id = ?1) AND parent_call = ?2",
     [SQL_THREAD_TITLE] = "UPDATE thread SET title = ?2 WHERE id = ?1",
     [SQL_THREAD_MODEL] = "UPDATE thread SET model = ?2 WHERE id = ?1",
     [SQL_THREAD_EFFORT] = "UPDATE thread SET effort = ?2 WHERE id = ?1",
@@ -58,25 +67,19 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_TOOLSET_INSERT] = "INSERT OR IGNORE INTO toolset (made_by, json) VALUES (?1, ?2)",
     [SQL_TOOLSET_GET] = "SELECT json FROM toolset JOIN thread ON thread.toolset = toolset.num "
                         "WHERE thread.id = ?1 AND made_by = ?2",
-    [SQL_THREAD_DELETE] = "DELETE FROM thread WHERE id = ?1",
-    [SQL_THREAD_DELETE_ITEMS] =
-        "DELETE FROM item WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
-    [SQL_THREAD_DELETE_TURNS] =
-        "DELETE FROM turn WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
-    [SQL_THREAD_DELETE_WAITING] =
-        "DELETE FROM waiting WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
-    [SQL_THREAD_DELETE_CALLS] =
-        "DELETE FROM call WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
-    [SQL_THREAD_DELETE_SENT] =
-        "DELETE FROM sent WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
+    [SQL_THREAD_DELETE] = "DELETE FROM thread WHERE num IN " WITH_HELPERS,
+    [SQL_THREAD_DELETE_ITEMS] = "DELETE FROM item WHERE thread IN " WITH_HELPERS,
+    [SQL_THREAD_DELETE_TURNS] = "DELETE FROM turn WHERE thread IN " WITH_HELPERS,
+    [SQL_THREAD_DELETE_WAITING] = "DELETE FROM waiting WHERE thread IN " WITH_HELPERS,
+    [SQL_THREAD_DELETE_CALLS] = "DELETE FROM call WHERE thread IN " WITH_HELPERS,
+    [SQL_THREAD_DELETE_SENT] = "DELETE FROM sent WHERE thread IN " WITH_HELPERS,
     /* A blob's newest use tells whose it is: another thread that uses it later keeps it. */
-    [SQL_THREAD_DELETE_BLOBS] =
-        "DELETE FROM blob WHERE used IN (SELECT num FROM change "
-        "WHERE thread = (SELECT num FROM thread WHERE id = ?1)) AND hash NOT IN "
-        "(SELECT base_hash FROM review UNION SELECT now_hash FROM review)",
-    [SQL_THREAD_DELETE_CHANGES] =
-        "DELETE FROM change WHERE thread = (SELECT num FROM thread WHERE id = ?1)",
-    [SQL_THREAD_OLD] = "SELECT id FROM thread WHERE updated_ms < ?1 ORDER BY updated_ms LIMIT ?2",
+    [SQL_THREAD_DELETE_BLOBS] = "DELETE FROM blob WHERE used IN (SELECT num FROM change "
+                                "WHERE thread IN " WITH_HELPERS ") AND hash NOT IN "
+                                "(SELECT base_hash FROM review UNION SELECT now_hash FROM review)",
+    [SQL_THREAD_DELETE_CHANGES] = "DELETE FROM change WHERE thread IN " WITH_HELPERS,
+    [SQL_THREAD_OLD] =
+        "SELECT id FROM thread WHERE updated_ms < ?1 AND parent = 0 ORDER BY updated_ms LIMIT ?2",
     [SQL_LEASE_GET] = "SELECT num, lease, lease_ms FROM thread WHERE id = ?1",
     [SQL_LEASE_TAKE] = "UPDATE thread SET lease = ?2, lease_ms = ?3 WHERE id = ?1 AND lease = ?4",
     [SQL_LEASE_RENEW] = "UPDATE thread SET lease_ms = ?2 WHERE lease = ?1 AND lease <> ''",

@@ -62,6 +62,8 @@ void make_older(int version)
               "ALTER TABLE thread DROP COLUMN effort; ALTER TABLE thread DROP COLUMN mode;"
               "ALTER TABLE thread DROP COLUMN foreign_seq",
         [5] = "DROP TABLE sent; ALTER TABLE call DROP COLUMN sandbox",
+        [6] = "DROP INDEX thread_by_parent; ALTER TABLE thread DROP COLUMN parent;"
+              "ALTER TABLE thread DROP COLUMN parent_call",
     };
     char set_version[64];
     for (int i = (int)array_count(undo) - 1; i >= version; i--)
