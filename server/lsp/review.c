@@ -266,7 +266,7 @@ static void on_refreshed(void *user, const struct jsonrpc_answer *answer)
 static void on_refresh_time(void *user)
 {
     struct lsp_server *server = user;
-    jsonrpc_request(server->peer, "workspace/codeLens/refresh", STR("null"), on_refreshed, server);
+    jsonrpc_request(server->peer, "workspace/codeLens/refresh", STR(""), on_refreshed, server);
 }
 
 static void refresh_lenses(struct lsp_server *server)

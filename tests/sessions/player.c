@@ -326,20 +326,24 @@ static bool endpoint_is_up(struct player *player)
 /* -- The language server
  * ------------------------------------------------------------------------------------ */
 
-/* LANEBRIDGE_TRAFFIC names a file, which tests/lint/schema reads: one line a message, one write a
- * line, so that sessions may share it. */
-static void record(const struct player *player, bool outgoing, struct str body)
+/* LANEBRIDGE_TRAFFIC names a file, which tests/lint/schema and tests/lint/messages read: one line a
+ * message, one write a line, so that sessions may share it. What our own reader takes for no JSON
+ * is kept as a string; "hand" says that the session wrote it, "bare" that it writes all of them. */
+static void record(const struct player *player, bool outgoing, struct str body, bool is_json)
 {
     const char *path = getenv("LANEBRIDGE_TRAFFIC");
     FILE *file = path && path[0] ? fopen(path, "ae") : NULL;
     if (!file)
         return;
     struct buf line = {0};
-    buf_append_fmt(&line, "{\"dir\":\"%s\",\"pid\":%d,\"session\":", outgoing ? "in" : "out",
-                   (int)getpid());
+    buf_append_fmt(&line, "{\"dir\":\"%s\",\"pid\":%d,%s%s\"session\":", outgoing ? "in" : "out",
+                   (int)getpid(), player->bare ? "\"bare\":true," : "",
+                   player->by_hand ? "\"hand\":true," : "");
     json_append_quoted(&line, str_from(player->script->path));
     buf_append_c(&line, ",\"body\":");
-    for (size_t i = 0; i < body.len; i++)
+    if (!is_json)
+        json_append_quoted(&line, body);
+    for (size_t i = 0; is_json && i < body.len; i++)
         buf_append_byte(&line, body.ptr[i] == '\n' ? ' ' : body.ptr[i]);
     buf_append_c(&line, "}\n");
     setvbuf(file, NULL, _IOFBF, line.len);
@@ -353,8 +357,7 @@ void player_on_traffic(void *user, bool outgoing, struct str body)
     struct player *player = user;
     struct wire_message message = {.outgoing = outgoing};
     buf_append(&message.text, body);
-    if (json_parse(body, &message.json, NULL) == STATUS_OK)
-        record(player, outgoing, body);
+    record(player, outgoing, body, json_parse(body, &message.json, NULL) == STATUS_OK);
     vec_push(&player->wire, message);
     loop_timer_start(player->pump, 0, 0);
 }

@@ -107,11 +107,12 @@ struct player {
     struct client *client;
     struct bare *bare;
     bool ready, server_ended, server_killed;
+    bool by_hand; /* what goes out now is a session's own message, wrong perhaps on purpose */
     int server_exit, server_signal;
     VEC(struct wire_message) wire;
     size_t cursor, turn_cursor; /* how far expect and until have read */
     VEC(char *) answers, on_apply;
-    char *offers; /* after a restart */
+    char *offers;                          /* after a restart */
     VEC(struct named_text) editor_answers; /* name: the method's last word; a step or an answer */
     struct answer answer;
     enum stage stage;
@@ -145,7 +146,8 @@ bool read_whole(const char *path, struct buf *bytes);
 void player_trace(const struct player *player, struct buf *lines);
 
 /* checks.c */
-step_fn step_expect, step_receive, step_never, step_prompts, step_until, step_buffer, step_disk, step_status;
+step_fn step_expect, step_receive, step_never, step_prompts, step_until, step_buffer, step_disk,
+    step_status;
 step_fn step_run_exit, step_endpoint_got, step_journal, step_output, step_errors, step_exit;
 
 /* upstream.c: a line of the section answers one request */

@@ -329,16 +329,24 @@ static enum outcome step_cancel(struct player *player, struct str rest)
  * --------------------------------------------------------------------------------------------------
  */
 
+static void note_sent(struct player *player, struct str shown)
+{
+    player->by_hand = true;
+    player_on_traffic(player, true, shown);
+    player->by_hand = false;
+}
+
 static enum outcome send_bytes(struct player *player, struct str bytes, struct str shown)
 {
     if (player->bare) {
         if (!player->step_begun) {
             player->step_begun = true;
-            player_on_traffic(player, true, shown);
+            note_sent(player, shown);
             bare_send(player->bare, bytes);
         }
         return bare_is_sent(player->bare) ? STEP_DONE : wait_for(player, "not all is written");
     }
+    note_sent(player, shown);
     client_write_raw(player->client, bytes);
     return STEP_DONE;
 }
