@@ -38,7 +38,8 @@ enum status journal_look(struct str folder, uint64_t max_ms, struct journal_fact
 struct journal_thread {
     char id[ID_BYTES];
     struct str root, title, model;    /* borrowed during callbacks */
-    struct str effort, mode;          /* its own choice; empty: as set for all */
+    struct str own_model, effort, mode;   /* its own choice; empty: as set for all. `model` is the
+                                             one it was used with last */
     uint64_t created_ms, updated_ms;
     uint64_t foreign_seq;             /* reasoning items before it are another model's or key's */
     bool archived, leased_elsewhere;
@@ -52,6 +53,8 @@ enum status journal_thread_set_title(struct journal *journal, const char *id, st
                                      struct err *err);
 enum status journal_thread_set_model(struct journal *journal, const char *id, struct str model,
                                      struct err *err);
+enum status journal_thread_set_own_model(struct journal *journal, const char *id, struct str model,
+                                         struct err *err);
 enum status journal_thread_set_effort(struct journal *journal, const char *id, struct str effort,
                                       struct err *err);
 enum status journal_thread_set_mode(struct journal *journal, const char *id, struct str mode,
@@ -114,6 +117,9 @@ enum status journal_turn_create(struct journal *journal, const char *thread_id, 
 /* Queued, with what was asked and the item that this will be, so that neither is lost in a crash. */
 enum status journal_turn_queue(struct journal *journal, const char *thread_id, struct str prompt,
                                struct str input_json, char ret_id[ID_BYTES], struct err *err);
+/* Its own mode, where it is not its thread's. The thread is ours. */
+enum status journal_turn_set_mode(struct journal *journal, const char *turn_id, struct str mode,
+                                  struct err *err);
 /* Running now, and its input an item (of the same transaction, if that is appended in one). */
 enum status journal_turn_begin(struct journal *journal, const char *turn_id, struct err *err);
 enum status journal_turn_end(struct journal *journal, const char *turn_id, const char *status,
@@ -122,6 +128,7 @@ struct journal_turn {
     struct str id, status, usage_json, error;
     struct str prompt;        /* empty: of an older version, or nobody asked */
     struct str input_json;    /* of one that is queued */
+    struct str mode;          /* its own, or empty */
     uint64_t started_ms, ended_ms;
 };
 typedef bool journal_turn_fn(void *user, const struct journal_turn *turn);
@@ -219,6 +226,17 @@ typedef bool journal_sent_fn(void *user, const struct journal_sent *sent);
 enum status journal_sent_each(struct journal *journal, struct str thread_id, struct str turn_id,
                               journal_sent_fn *fn, void *user, struct err *err);
 enum status journal_sent_prune(struct journal *journal, uint64_t before_ms, struct err *err);
+/* Tokens of today, where the person is, of all windows; a thread that is deleted takes none back. Kept
+ * as long as journal_sent_prune keeps what was sent. */
+struct journal_spent {
+    struct str model;
+    int64_t input_tokens, cached_tokens, output_tokens;   /* cached ones are among the input */
+};
+enum status journal_spent_add(struct journal *journal, const struct journal_spent *spent,
+                              struct err *err);
+typedef void journal_spent_fn(void *user, const struct journal_spent *spent);
+enum status journal_spent_today(struct journal *journal, journal_spent_fn *fn, void *user,
+                                struct err *err);
 /* The thread a turn is of. STATUS_NOT_FOUND. */
 enum status journal_turn_thread(struct journal *journal, struct str turn_id,
                                 char ret_thread_id[ID_BYTES], struct err *err);

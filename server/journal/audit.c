@@ -95,7 +95,8 @@ enum status journal_sent_prune(struct journal *journal, uint64_t before_ms, stru
     if (!statement)
         return STATUS_IO;
     bind_int(statement, 1, before_ms);
-    return statement_run(journal, SQL_SENT_OLD, statement, NULL, err);
+    status = statement_run(journal, SQL_SENT_OLD, statement, NULL, err);
+    return status == STATUS_OK ? journal_spent_prune(journal, before_ms, err) : status;
 }
 
 /* -- Reading -- */

@@ -6,7 +6,7 @@
 
 #include <lanebridge/journal.h>
 
-enum { JOURNAL_VERSION = 7, LEASE_BYTES = 128 };
+enum { JOURNAL_VERSION = 8, LEASE_BYTES = 128 };
 
 /* One row each in statement.c's table. */
 enum statement_id {
@@ -25,6 +25,7 @@ enum statement_id {
     SQL_HELPER_FIND,
     SQL_THREAD_TITLE,
     SQL_THREAD_MODEL,
+    SQL_THREAD_OWN_MODEL,
     SQL_THREAD_EFFORT,
     SQL_THREAD_MODE,
     SQL_THREAD_ARCHIVED,
@@ -48,6 +49,7 @@ enum statement_id {
     SQL_LEASE_RENEW,
     SQL_LEASE_DROP,
     SQL_TURN_INSERT,
+    SQL_TURN_MODE,
     SQL_TURN_BEGIN,
     SQL_TURN_END,
     SQL_TURN_EACH,
@@ -68,6 +70,9 @@ enum statement_id {
     SQL_SENT_TOKENS,
     SQL_SENT_EACH,
     SQL_SENT_OLD,
+    SQL_SPENT_ADD,
+    SQL_SPENT_EACH,
+    SQL_SPENT_OLD,
     SQL_TURN_GET,
     SQL_CHANGE_INSERT,
     SQL_CHANGE_EACH,
@@ -138,6 +143,8 @@ void journal_lease_init(char lease[LEASE_BYTES]);
 /* pid_of_owner may be NULL. Renewed_ms decides only where the process cannot be looked at. */
 bool journal_lease_is_live(struct journal *journal, struct str lease, uint64_t renewed_ms,
                            int64_t *ret_pid);
+/* Days before it. */
+enum status journal_spent_prune(struct journal *journal, uint64_t before_ms, struct err *err);
 /* A text that belongs to no change: it grows old with the latest of them. */
 enum status journal_blob_put(struct journal *journal, const char *hash, struct str bytes,
                              struct err *err);

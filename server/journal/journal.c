@@ -162,9 +162,28 @@ static int add_helpers(sqlite3 *db)
                         NULL, NULL, NULL);
 }
 
+/* The model a thread chose for itself, the mode of a turn that is its own, and what a day has cost:
+ * kept apart from threads, which may be deleted. */
+static int add_choices(sqlite3 *db)
+{
+    return sqlite3_exec(db,
+                        "ALTER TABLE thread ADD COLUMN own_model TEXT NOT NULL DEFAULT '';"
+                        "ALTER TABLE turn ADD COLUMN mode TEXT NOT NULL DEFAULT '';"
+                        "CREATE TABLE spent ("
+                        "  day INTEGER NOT NULL," /* 20260131, where the person is */
+                        "  model TEXT NOT NULL,"
+                        "  input_tokens INTEGER NOT NULL,"
+                        "  cached_tokens INTEGER NOT NULL," /* of the input */
+                        "  output_tokens INTEGER NOT NULL,"
+                        "  PRIMARY KEY (day, model)) WITHOUT ROWID;"
+                        "PRAGMA user_version = 8;",
+                        NULL, NULL, NULL);
+}
+
 /* steps[n] leads from version n to n + 1, its user_version included. */
-static int (*const steps[JOURNAL_VERSION])(sqlite3 *db) = {
-    run_schema, add_waiting, add_toolset, add_review, add_prompts, add_audit, add_helpers};
+static int (*const steps[JOURNAL_VERSION])(sqlite3 *db) = {run_schema,  add_waiting, add_toolset,
+                                                           add_review,  add_prompts, add_audit,
+                                                           add_helpers, add_choices};
 
 /* Two windows may come here at once: the version is read again under the lock. */
 static int migrate(sqlite3 *db, int *ret_version)

@@ -6,7 +6,7 @@
 #define THREAD_COLUMNS                                                                             \
     "id, root, title, model, created_ms, updated_ms, archived, lease, lease_ms, effort, mode, "    \
     "foreign_seq, (SELECT status IN ('queued', 'running') OR error = '" JOURNAL_CUT_OFF "' "       \
-    "FROM turn WHERE turn.thread = thread.num ORDER BY turn.num DESC LIMIT 1)"
+    "FROM turn WHERE turn.thread = thread.num ORDER BY turn.num DESC LIMIT 1), own_model"
 /* Ties in updated_ms are kept together by the cursor: a page never splits a millisecond. */
 #define THREAD_LIST(of_root)                                                                       \
     "SELECT " THREAD_COLUMNS " FROM thread WHERE " of_root "updated_ms < ?1 AND parent = 0 "       \
@@ -34,11 +34,13 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_THREAD_GET] = "SELECT " THREAD_COLUMNS " FROM thread WHERE id = ?1",
     [SQL_THREAD_LIST] = THREAD_LIST("root = ?2 AND "),
     [SQL_THREAD_LIST_ALL] = THREAD_LIST(""),
-    [SQL_FORK_THREAD] = "INSERT INTO thread (id, root, title, model, effort, mode, toolset, "
-                        "created_ms, updated_ms, lease, lease_ms) SELECT ?2, root, title, model, "
-                        "effort, mode, toolset, ?3, ?3, ?4, ?3 FROM thread WHERE id = ?1",
+    [SQL_FORK_THREAD] =
+        "INSERT INTO thread (id, root, title, model, own_model, effort, mode, "
+        "toolset, created_ms, updated_ms, lease, lease_ms) SELECT ?2, root, title, "
+        "model, own_model, effort, mode, toolset, ?3, ?3, ?4, ?3 FROM thread WHERE id = ?1",
     [SQL_FORK_TURN] = "INSERT INTO turn (id, thread, status, usage, error, started_ms, ended_ms, "
-                      "prompt) SELECT ?3, ?1, status, usage, error, started_ms, ended_ms, prompt "
+                      "prompt, mode) SELECT ?3, ?1, status, usage, error, started_ms, ended_ms, "
+                      "prompt, mode "
                       "FROM turn WHERE id = ?2",
     [SQL_FORK_CALLS] =
         "INSERT INTO call (thread, call_id, turn, name, arguments, decision, output, "
@@ -47,14 +49,16 @@ static const char *const sql[SQL_COUNT] = {
         "WHERE thread = (SELECT thread FROM turn WHERE id = ?2) AND turn = ?2",
     [SQL_FORK_ITEM] = "INSERT INTO item (thread, turn, kind, json) SELECT ?1, ?3, kind, json "
                       "FROM item WHERE seq = ?2",
-    [SQL_HELPER_INSERT] =
-        "INSERT INTO thread (id, root, model, effort, mode, created_ms, updated_ms, lease, "
-        "lease_ms, parent, parent_call) SELECT ?3, root, model, effort, mode, ?4, ?4, ?2, ?4, "
-        "num, ?5" IF_LEASED,
+    [SQL_HELPER_INSERT] = "INSERT INTO thread (id, root, model, own_model, effort, mode, "
+                          "created_ms, updated_ms, lease, "
+                          "lease_ms, parent, parent_call) SELECT ?3, root, model, own_model, "
+                          "effort, mode, ?4, ?4, ?2, ?4, "
+                          "num, ?5" IF_LEASED,
     [SQL_HELPER_FIND] = "SELECT id FROM thread WHERE parent > 0 AND parent = "
                         "(SELECT num FROM thread WHERE id = ?1) AND parent_call = ?2",
     [SQL_THREAD_TITLE] = "UPDATE thread SET title = ?2 WHERE id = ?1",
     [SQL_THREAD_MODEL] = "UPDATE thread SET model = ?2 WHERE id = ?1",
+    [SQL_THREAD_OWN_MODEL] = "UPDATE thread SET own_model = ?2 WHERE id = ?1",
     [SQL_THREAD_EFFORT] = "UPDATE thread SET effort = ?2 WHERE id = ?1",
     [SQL_THREAD_MODE] = "UPDATE thread SET mode = ?2 WHERE id = ?1",
     [SQL_THREAD_ARCHIVED] = "UPDATE thread SET archived = ?2 WHERE id = ?1",
@@ -86,6 +90,8 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_LEASE_DROP] = "UPDATE thread SET lease = '' WHERE num = ?1 AND lease = ?2",
     [SQL_TURN_INSERT] = "INSERT INTO turn (thread, id, status, started_ms, prompt, input) "
                         "VALUES (" LEASED_NUM ", ?3, ?4, ?5, ?6, ?7)",
+    [SQL_TURN_MODE] = "UPDATE turn SET mode = ?3 WHERE id = ?1 AND thread IN "
+                      "(SELECT num FROM thread WHERE lease = ?2)",
     [SQL_TURN_BEGIN] = "UPDATE turn SET status = 'running', input = '', started_ms = ?3 "
                        "WHERE id = ?1 AND thread IN (SELECT num FROM thread WHERE lease = ?2)",
     [SQL_TURN_END] =
@@ -93,7 +99,7 @@ static const char *const sql[SQL_COUNT] = {
         "WHERE id = ?1 AND thread IN (SELECT num FROM thread WHERE lease = ?2) "
         "RETURNING thread",
     [SQL_TURN_EACH] =
-        "SELECT id, status, usage, error, started_ms, ended_ms, prompt, input FROM turn "
+        "SELECT id, status, usage, error, started_ms, ended_ms, prompt, input, mode FROM turn "
         "WHERE thread = (SELECT num FROM thread WHERE id = ?1) ORDER BY turn.num",
     [SQL_ITEM_INSERT] =
         "INSERT INTO item (thread, turn, kind, json) VALUES (" LEASED_NUM ", ?3, ?4, ?5)",
@@ -138,6 +144,13 @@ static const char *const sql[SQL_COUNT] = {
         "JOIN thread ON thread.num = sent.thread "
         "WHERE (?1 = '' OR thread.id = ?1) AND (?2 = '' OR turn = ?2) ORDER BY sent.num",
     [SQL_SENT_OLD] = "DELETE FROM sent WHERE sent_ms < ?1",
+    [SQL_SPENT_ADD] =
+        "INSERT INTO spent VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (day, model) DO UPDATE SET "
+        "input_tokens = input_tokens + ?3, cached_tokens = cached_tokens + ?4, "
+        "output_tokens = output_tokens + ?5",
+    [SQL_SPENT_EACH] = "SELECT model, input_tokens, cached_tokens, output_tokens FROM spent "
+                       "WHERE day = ?1 ORDER BY model",
+    [SQL_SPENT_OLD] = "DELETE FROM spent WHERE day < ?1",
     [SQL_TURN_GET] = "SELECT thread.id FROM turn JOIN thread ON thread.num = turn.thread "
                      "WHERE turn.id = ?1",
     [SQL_CHANGE_INSERT] =

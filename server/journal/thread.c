@@ -68,6 +68,12 @@ enum status journal_thread_set_model(struct journal *journal, const char *id, st
     return set_text(journal, SQL_THREAD_MODEL, id, model, err);
 }
 
+enum status journal_thread_set_own_model(struct journal *journal, const char *id, struct str model,
+                                         struct err *err)
+{
+    return set_text(journal, SQL_THREAD_OWN_MODEL, id, model, err);
+}
+
 enum status journal_thread_set_effort(struct journal *journal, const char *id, struct str effort,
                                       struct err *err)
 {
@@ -204,6 +210,7 @@ static void read_row(struct journal *journal, sqlite3_stmt *statement,
         .mode = column_str(statement, 10),
         .foreign_seq = column_int(statement, 11),
         .cut_off = column_int(statement, 12) != 0,
+        .own_model = column_str(statement, 13),
         .created_ms = column_int(statement, 4),
         .updated_ms = column_int(statement, 5),
         .archived = column_int(statement, 6) != 0,

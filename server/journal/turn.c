@@ -77,6 +77,23 @@ static enum status not_ours(const char *turn_id, struct err *err)
     return err_set(err, STATUS_CONFLICT, "turn %s is not of a thread held by this window", turn_id);
 }
 
+enum status journal_turn_set_mode(struct journal *journal, const char *turn_id, struct str mode,
+                                  struct err *err)
+{
+    int changed = 0;
+    enum status status = journal_writable(journal, err);
+    if (status != STATUS_OK)
+        return status;
+    sqlite3_stmt *statement = statement_take(journal, SQL_TURN_MODE, err);
+    if (!statement)
+        return STATUS_IO;
+    bind_c(statement, 1, turn_id);
+    bind_c(statement, 2, journal->lease);
+    bind_str(statement, 3, mode);
+    status = statement_run(journal, SQL_TURN_MODE, statement, &changed, err);
+    return status == STATUS_OK && changed == 0 ? not_ours(turn_id, err) : status;
+}
+
 enum status journal_turn_begin(struct journal *journal, const char *turn_id, struct err *err)
 {
     int changed = 0;
@@ -146,6 +163,7 @@ enum status journal_turn_each(struct journal *journal, const char *thread_id, jo
             .ended_ms = column_int(statement, 5),
             .prompt = column_str(statement, 6),
             .input_json = column_str(statement, 7),
+            .mode = column_str(statement, 8),
         };
         if (!fn(user, &turn))
             break;

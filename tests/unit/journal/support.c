@@ -64,6 +64,8 @@ void make_older(int version)
         [5] = "DROP TABLE sent; ALTER TABLE call DROP COLUMN sandbox",
         [6] = "DROP INDEX thread_by_parent; ALTER TABLE thread DROP COLUMN parent;"
               "ALTER TABLE thread DROP COLUMN parent_call",
+        [7] = "DROP TABLE spent; ALTER TABLE turn DROP COLUMN mode;"
+              "ALTER TABLE thread DROP COLUMN own_model",
     };
     char set_version[64];
     for (int i = (int)array_count(undo) - 1; i >= version; i--)

@@ -79,9 +79,11 @@ Test(threads, are_listed_newest_first_by_root_query_and_page)
 
 static bool add_facts(void *user, const struct journal_thread *thread)
 {
-    buf_append_fmt(user, STR_FMT "/" STR_FMT "/" STR_FMT "%s|", STR_ARG(thread->model),
-                   STR_ARG(thread->effort), STR_ARG(thread->mode),
-                   thread->cut_off ? "/cut off" : "");
+    buf_append(user, thread->model);
+    if (thread->own_model.len > 0)
+        buf_append_fmt(user, "(" STR_FMT ")", STR_ARG(thread->own_model));
+    buf_append_fmt(user, "/" STR_FMT "/" STR_FMT "%s|", STR_ARG(thread->effort),
+                   STR_ARG(thread->mode), thread->cut_off ? "/cut off" : "");
     return true;
 }
 
@@ -104,6 +106,9 @@ Test(threads, say_what_they_choose_and_whether_they_were_cut_off)
     cr_assert_eq(journal_thread_set_effort(journal, id, STR("high"), NULL), STATUS_OK);
     cr_assert_eq(journal_thread_set_mode(journal, id, STR("plan"), NULL), STATUS_OK);
     cr_assert_str_eq(facts(journal, id), "n/high/plan|");
+    cr_assert_eq(journal_thread_set_own_model(journal, id, STR("own"), NULL), STATUS_OK);
+    cr_assert_str_eq(facts(journal, id), "n(own)/high/plan|");
+    cr_assert_eq(journal_thread_set_own_model(journal, id, STR(""), NULL), STATUS_OK);
     cr_assert_eq(journal_turn_create(journal, id, turn, NULL), STATUS_OK);
     cr_assert_str_eq(facts(journal, id), "n/high/plan/cut off|", "it runs, as far as is known");
     cr_assert_eq(journal_turn_end(journal, turn, "completed", STR(""), STR(""), NULL), STATUS_OK);
@@ -119,8 +124,8 @@ Test(threads, say_what_they_choose_and_whether_they_were_cut_off)
 
 static bool add_turn(void *user, const struct journal_turn *turn)
 {
-    buf_append_fmt(user, STR_FMT ":" STR_FMT ":" STR_FMT "|", STR_ARG(turn->status),
-                   STR_ARG(turn->prompt), STR_ARG(turn->input_json));
+    buf_append_fmt(user, STR_FMT ":" STR_FMT ":" STR_FMT STR_FMT "|", STR_ARG(turn->status),
+                   STR_ARG(turn->prompt), STR_ARG(turn->input_json), STR_ARG(turn->mode));
     return true;
 }
 
@@ -141,12 +146,14 @@ Test(threads, keep_prompts_that_wait_and_find_them_by_their_words)
     cr_assert_eq(
         journal_turn_queue(journal, a, STR("Mend the \"parser\""), STR("{\"a\":1}"), turn, NULL),
         STATUS_OK);
-    cr_assert_str_eq(turns(journal, a), "queued:Mend the \"parser\":{\"a\":1}|");
+    cr_assert_eq(journal_turn_set_mode(journal, turn, STR("plan"), NULL), STATUS_OK);
+    cr_assert_str_eq(turns(journal, a), "queued:Mend the \"parser\":{\"a\":1}plan|");
     cr_assert_str_eq(list(journal, "/r", "PARSER", 0, 10), "alpha|");
     cr_assert_eq(journal_turn_begin(journal, turn, NULL), STATUS_OK);
-    cr_assert_str_eq(turns(journal, a), "running:Mend the \"parser\":|");
+    cr_assert_str_eq(turns(journal, a), "running:Mend the \"parser\":plan|");
     cr_assert_eq(journal_lease_drop(journal, a, NULL), STATUS_OK);
     cr_assert_eq(journal_turn_begin(journal, turn, NULL), STATUS_CONFLICT);
+    cr_assert_eq(journal_turn_set_mode(journal, turn, STR("ask"), NULL), STATUS_CONFLICT);
     journal_close(journal);
 }
 
