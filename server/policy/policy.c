@@ -131,7 +131,7 @@ static void check_spelling(const struct policy *policy, const struct workspace_p
              (secret == SECRET_BY_CONTENT && file_holds_secret(absolute)))
         verdict_set_outside_rules(verdict, "%s looks like a secret (a key, a token or a password)",
                                   path->display);
-    else if (!writes && agentignore_names(policy, path->root, relative))
+    else if (agentignore_names(policy, path->root, relative))
         verdict_set_outside_rules(verdict, "%s is kept from agents by .agentignore", path->display);
 }
 

@@ -51,6 +51,9 @@ void change_append_summary(const struct change *change, struct buf *out);
 enum status change_record(const struct change *change, struct tools_call *call, struct err *err);
 /* The thread has seen its files as they are after it. */
 void change_set_bases(struct tools_call *call, const struct change *change);
+/* change_withheld.c: does it touch what reading would ask for, and the model has not read? */
+bool change_withholds(const struct tools_call *call, const struct change *change,
+                      struct policy_verdict *ret_verdict);
 /* change_propose.c: is it to wait before anything is applied? */
 bool change_is_proposal(const struct tools_call *call, const struct change *change);
 /* Ends the call; false, and the call goes on, when the texts moved since it was planned. */

@@ -205,26 +205,26 @@ static bool can_try_again(const struct change *change)
     return change->attempts < LIMIT_EDIT_ATTEMPTS_COUNT;
 }
 
-static void plan_done(void *data)
+/* Nothing to apply. What it holds, and whether a guess was right, is told of what may be read. */
+static void fail_planning(struct tools_call *call, const struct change *change)
 {
-    struct plan_job *job = data;
-    struct tools_call *call = job->call;
-    struct change *change = job->change;
     struct policy_verdict verdict = {0};
-    call->job = NULL;
-    if (change->status == STATUS_CONFLICT && can_try_again(change) && change->propose_again) {
-        change->propose_again(call);
-        return;
-    }
-    if (change->status < 0) {
+    if (change_withholds(call, change, &verdict))
+        call_fail(call,
+                  "Nothing was changed: %s. Why an edit of it fails is told after it was read.",
+                  verdict.reason);
+    else if (change->status < 0)
         call_fail(call, "Nothing was changed.\n" STR_FMT, STR_ARG(buf_str(&change->errors)));
-        return;
-    }
-    if (change->plan.files.len == 0) {
+    else
         call_fail(call, "Nothing was changed: the edit leaves every file as it is.");
-        return;
-    }
+}
+
+static void decide(struct tools_call *call, struct change *change)
+{
+    struct policy_verdict verdict = {0};
     check_policy(call, change, &verdict);
+    if (verdict.answer == POLICY_ALLOW)
+        change_withholds(call, change, &verdict); /* its content was not looked at before */
     if (verdict.answer == POLICY_REFUSE)
         call_refuse(call, "Nothing was changed: %s", verdict.reason);
     else if (verdict.answer == POLICY_ASK &&
@@ -232,6 +232,19 @@ static void plan_done(void *data)
         ask(call, change, &verdict);
     else
         apply_or_propose(call, change); /* accepting a proposal is the approval */
+}
+
+static void plan_done(void *data)
+{
+    struct plan_job *job = data;
+    struct change *change = job->change;
+    job->call->job = NULL;
+    if (change->status == STATUS_CONFLICT && can_try_again(change) && change->propose_again)
+        change->propose_again(job->call);
+    else if (change->status < 0 || change->plan.files.len == 0)
+        fail_planning(job->call, change);
+    else
+        decide(job->call, change);
 }
 
 static void plan_release(void *data)

@@ -205,9 +205,11 @@ Test(paths, sec_29_what_agentignore_names_asks)
         {"a.c", false},
         {"sub/deep/c.secret", true},
     };
-    for (size_t i = 0; i < array_count(rows); i++)
-        cr_assert_eq(check(rows[i].path, POLICY_READ).answer,
-                     rows[i].asks ? POLICY_ASK : POLICY_ALLOW, "%s", rows[i].path);
+    for (size_t i = 0; i < array_count(rows); i++) {
+        enum policy_answer expected = rows[i].asks ? POLICY_ASK : POLICY_ALLOW;
+        cr_assert_eq(check(rows[i].path, POLICY_READ).answer, expected, "%s", rows[i].path);
+        cr_assert_eq(check(rows[i].path, POLICY_WRITE).answer, expected, "%s", rows[i].path);
+    }
 }
 
 Test(paths, sec_11_our_own_files_are_protected)

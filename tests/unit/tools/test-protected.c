@@ -184,3 +184,92 @@ Test(protected, sec_11_a_parent_that_is_renamed_by_a_command)
         fixture_finish(&f);
     }
 }
+
+/* A wrong guess would be answered with what is there. */
+Test(protected, sec_29_an_edit_that_fails_tells_nothing_of_a_secret)
+{
+    static const struct {
+        const char *tool, *arguments;
+    } calls[] = {
+        {"edit_file", "{'path':'.env','old_string':'KEY=cam','new_string':'x'}"},
+        {"edit_file", "{'path':'.env','old_string':'A','new_string':'x'}"}, /* at which lines? */
+        {"edit_file", "{'path':'kept/notes','old_string':'KEY=cam','new_string':'x'}"},
+        {"edit_file", "{'path':'plain.txt','old_string':'b3Bm','new_string':'x'}"},
+        {"edit_file", "{'path':'link','old_string':'KEY=cam','new_string':'x'}"},
+        /* that it leaves the file as it is would say that the guess was right */
+        {"edit_file", "{'path':'.env','old_string':'KEY=can','new_string':'KEY=can'}"},
+        {"edit_file", "{'path':'kept/notes','old_string':'KEY=can','new_string':'KEY=can'}"},
+        {"edit_file", "{'path':'plain.txt','old_string':'b3Bl','new_string':'b3Bl'}"},
+        {"write_file", "{'path':'.env','content':'x'}"},
+        {"apply_patch", ".env"},
+        {"apply_patch", "kept/notes"},
+        {"apply_patch", "plain.txt"},
+        {"apply_patch", "link"},
+    };
+    for (size_t i = 0; i < array_count(calls); i++) {
+        struct fixture f;
+        struct record r = {0};
+        char text[256];
+        fixture_init(&f);
+        f.host.decision = HOST_DECLINE;
+        put(&f, ".agentignore", "kept/\n");
+        put(&f, ".env", "KEY=canary\nA=A\n");
+        put(&f, "kept/notes", "KEY=canary\n");
+        put(&f, "plain.txt", "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1canary\n");
+        cr_assert_eq(symlink(".env", in_ws(&f, "link")), 0);
+        snprintf(text, sizeof(text),
+                 "*** Begin Patch\n*** Update File: %s\n@@\n-KEY=can\n-b3Bl\n+x\n*** End Patch\n",
+                 calls[i].arguments);
+        if (strcmp(calls[i].tool, "apply_patch") == 0)
+            patch(&f, &r, text);
+        else
+            call(&f, &r, calls[i].tool, calls[i].arguments);
+        cr_assert_not(r.ok, "%s", calls[i].arguments);
+        assert_lacks(r.text, "canary");
+        assert_lacks(r.text, "line");
+        assert_has(r.text, "is told after it was read");
+        record_finish(&r);
+        fixture_finish(&f);
+    }
+}
+
+Test(protected, sec_29_an_edit_of_what_was_shown_is_explained)
+{
+    struct fixture f;
+    struct record r = {0};
+    fixture_init(&f);
+    put(&f, ".env", "KEY=canary\n");
+    call(&f, &r, "read_file", "{'path':'.env'}");
+    call(&f, &r, "edit_file", "{'path':'.env','old_string':'KEY=can ','new_string':'x'}");
+    cr_assert_not(r.ok);
+    assert_has(r.text, "KEY=canary");
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+Test(protected, sec_29_an_edit_of_a_secret_asks)
+{
+    static const char *const secrets[] = {".env", "kept/notes", "plain.txt", "link"};
+    for (size_t i = 0; i < array_count(secrets); i++) {
+        struct fixture f;
+        struct record r = {0};
+        char arguments[128];
+        fixture_init(&f);
+        f.host.decision = HOST_DECLINE;
+        put(&f, ".agentignore", "kept/\n");
+        put(&f, ".env", "KEY=canary\n");
+        put(&f, "kept/notes", "KEY=canary\n");
+        put(&f, "plain.txt", "-----BEGIN OPENSSH PRIVATE KEY-----\nKEY=canary\n");
+        cr_assert_eq(symlink(".env", in_ws(&f, "link")), 0);
+        snprintf(arguments, sizeof(arguments),
+                 "{'path':'%s','old_string':'KEY=can','new_string':'x'}", secrets[i]);
+        call(&f, &r, "edit_file", arguments);
+        cr_assert_not(r.ok, "%s", secrets[i]);
+        cr_assert_eq(f.host.asks, i < 3 ? 1 : 0, "%s: %s", secrets[i],
+                     r.text); /* links are refused */
+        assert_lacks(r.text, "canary");
+        cr_assert_eq(strncmp(disk(&f, ".env"), "KEY=canary", 10), 0);
+        record_finish(&r);
+        fixture_finish(&f);
+    }
+}
