@@ -1,0 +1,64 @@
+// Both kinds of tests, one after the other. usage: node main.mjs [--full] [PATTERN]
+import { mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { openWindow, project, run, startBrowser, startCode, startEndpoint, stopAll, top, work } from './code.mjs';
+
+const full = process.argv.includes('--full');
+const pattern = process.argv.slice(2).find((one) => !one.startsWith('--'));
+const results = [];
+export function report(name, error, took) {
+  results.push(!error);
+  console.log(`${error ? 'FAILED' : 'ok'} ${name} (${Math.round(took)} ms)`);
+  if (error) console.log(String(error.stack ?? error).replace(/^/gm, '    '));
+}
+
+/** Tests inside the extension host: they say what they did by the console, and how they ended by the exit code. */
+async function inHost(browser, code) {
+  const folder = await project('in-host');
+  const extension = path.join(top, 'editors/vscode');
+  const tests = path.join(top, 'tests/editors/vscode/in-host/main.cjs');
+  const page = await openWindow(browser, code, folder, [['extensionDevelopmentPath', extension], ['extensionTestsPath', tests], ['enableProposedApi', '']]);
+  let finished;
+  const exit = new Promise((done) => (finished = done));
+  await page.exposeFunction('codeAutomationLog', (_type, args) => {
+    for (const line of args.join(' ').split('\n')) {
+      const result = /^(ok|FAILED) (.*)$/.exec(line);
+      if (result) results.push(result[1] === 'ok');
+      // Without its native modules code-server complains of logs it cannot write.
+      if (result || /^(  \| |measured )/.test(line)) console.log(line);
+    }
+  });
+  await page.exposeFunction('codeAutomationExit', (status) => finished(status));
+  await page.goto(page.address);
+  const status = await Promise.race([exit, new Promise((done) => setTimeout(() => done('no end in two minutes'), 120000))]);
+  if (status !== 0) report('the tests inside the extension host end', new Error(`exit ${status}`), 0);
+  await page.close();
+}
+
+const began = performance.now();
+let browser;
+try {
+  await mkdir(path.join(work, 'projects'), { recursive: true });
+  const replay = path.join(top, 'tests/editors/vscode/replay.jsonl');
+  const endpoint = await startEndpoint(replay);
+  const code = await startCode({ settings: { 'lanebridge.path': process.env.LANEBRIDGE, 'lanebridge.endpoint.url': endpoint, 'lanebridge.log.level': 'debug' } });
+  browser = await startBrowser();
+  await run(code);
+  if (!pattern || pattern === 'in-host') await inHost(browser, code);
+  if (pattern !== 'in-host') {
+    const { userInterface } = await import('./ui.mjs').catch((error) => {
+      if (error.code === 'ERR_MODULE_NOT_FOUND') return {};
+      throw error;
+    });
+    await userInterface?.({ browser, code, endpoint, full, pattern, report });
+  }
+} catch (error) {
+  report('the tests run to their end', error, 0);
+} finally {
+  await browser?.close();
+  stopAll();
+}
+if (process.env.LANEBRIDGE_SHOW_LOGS) console.log(await readFile(path.join(work, 'endpoint.log'), 'utf8'));
+const failed = results.filter((good) => !good).length;
+console.log(`VS Code: ${results.length - failed} passed, ${failed} failed, ${((performance.now() - began) / 1000).toFixed(0)} s`);
+process.exit(failed > 0 || results.length === 0 ? 1 : 0);
