@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sys/prctl.h>
 #include <unistd.h>
 
 struct app {
@@ -503,7 +502,6 @@ static void load_settings(struct app *app)
 static enum status app_init(struct app *app, int read_fd, int write_fd, struct err *err)
 {
     app->exit_code = 1;
-    prctl(PR_SET_DUMPABLE, 0);
     config_env_init(&app->env, get_environment);
     app->config = config_new();
     load_settings(app);

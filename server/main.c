@@ -1,6 +1,7 @@
 /* lanebridge: arguments and sub-commands. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include <lanebridge/loop.h>
 #include <lanebridge/policy.h>
@@ -47,7 +48,8 @@ static const struct {
      "      exit codes: 0 nothing fails, 1 something fails, 2 usage\n"},
     {"log", cli_log,
      "  log [--json] [--limit N] [TURN | THREAD]\n"
-     "                                   what ran, who let it, in which sandbox (default: the latest)\n"
+     "                                   what ran, who let it, in which sandbox (default: the "
+     "latest)\n"
      "  log --sent [--json] [TURN]       what each request of a turn sent: files, lines, bytes\n"},
     {"rules", cli_rules,
      "  rules [list] [--json]            the approvals that are remembered\n"
@@ -104,6 +106,7 @@ int main(int argc, char **argv)
     /* Before anything else: it is started for commands that run outside the sandbox. */
     if (argc >= 2 && strcmp(argv[1], "confine") == 0)
         return policy_confine_main(argc - 1, argv + 1);
+    prctl(PR_SET_DUMPABLE, 0); /* a key may be in memory: no core, no look from other processes */
     loop_prepare_process();
     if (argc < 2) {
         print_help(stderr);

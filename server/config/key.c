@@ -52,6 +52,20 @@ enum status config_key_take(const struct config *config, struct buf *ret_key, st
 
 /* -- endpoint.apiKeyCommand -- */
 
+/* All but what steers the loader: that was meant for us, if for anybody. */
+static char **environment_for_command(void)
+{
+    size_t count = 0, kept = 0;
+    while (environ[count])
+        count++;
+    char **env = mem_alloc_array(count + 1, sizeof(*env));
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(environ[i], "LD_", 3) != 0)
+            env[kept++] = environ[i];
+    env[kept] = NULL;
+    return env;
+}
+
 static enum status start_command(char *const *argv, pid_t *ret_pid, int *ret_fd, struct err *err)
 {
     int ends[2];
@@ -65,7 +79,9 @@ static enum status start_command(char *const *argv, pid_t *ret_pid, int *ret_fd,
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
     posix_spawnattr_setpgroup(&attributes, 0);
-    int failed = posix_spawnp(ret_pid, argv[0], &actions, &attributes, argv, environ);
+    char **env = environment_for_command();
+    int failed = posix_spawnp(ret_pid, argv[0], &actions, &attributes, argv, env);
+    mem_free(env);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
