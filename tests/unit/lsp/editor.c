@@ -1,5 +1,6 @@
 #include "editor.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -103,6 +104,7 @@ void editor_init(struct editor *e)
                                                      .on_unreadable = on_unreadable,
                                                      .on_closed = on_closed};
     struct err err = {0};
+    signal(SIGPIPE, SIG_IGN); /* as the program does: the editor goes away before all is written */
     log_set_level(LOG_ERROR);
     *e = (struct editor){0};
     world_init(&e->w);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-TestSuite(agree, .timeout = 60);
+TestSuite(agree, .timeout = 200);
 
 static uint32_t roll(uint32_t *state, uint32_t sides)
 {

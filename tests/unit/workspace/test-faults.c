@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-TestSuite(faults, .timeout = 60);
+TestSuite(faults, .timeout = 200);
 
 /* -- What is written -------------------------------------------------------------------------- */
 

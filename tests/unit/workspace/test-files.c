@@ -319,7 +319,7 @@ static void make_race(struct fixture *fixture)
     put_link(fixture, "ws/swap", "../outside");
 }
 
-Test(files, sec_08_a_racer_never_gets_a_write_outside, .timeout = 60)
+Test(files, sec_08_a_racer_never_gets_a_write_outside, .timeout = 200)
 {
     struct fixture fixture;
     make_race(&fixture);
@@ -370,18 +370,18 @@ static void race_reads(const char *text, const char *first, const char *second)
     fixture_finish(&fixture);
 }
 
-Test(files, sec_08_a_swapped_folder_never_gets_a_read_outside, .timeout = 60)
+Test(files, sec_08_a_swapped_folder_never_gets_a_read_outside, .timeout = 200)
 {
     race_reads("dir/file", "ws/dir", "ws/swap");
 }
 
-Test(files, sec_08_a_swapped_file_never_gets_a_read_outside, .timeout = 60)
+Test(files, sec_08_a_swapped_file_never_gets_a_read_outside, .timeout = 200)
 {
     race_reads("dir/file", "ws/dir/file", "ws/dir/link");
 }
 
 /* The racer is fast enough: who looks first and opens then loses. */
-Test(files, sec_08_a_look_before_opening_would_lose, .timeout = 60)
+Test(files, sec_08_a_look_before_opening_would_lose, .timeout = 200)
 {
     struct fixture fixture;
     char root[300], path[300];
@@ -399,7 +399,7 @@ Test(files, sec_08_a_look_before_opening_would_lose, .timeout = 60)
 }
 
 /* Several files as one, in a folder that is swapped all the time. */
-Test(files, sec_08_a_racer_never_gets_several_writes_outside, .timeout = 60)
+Test(files, sec_08_a_racer_never_gets_several_writes_outside, .timeout = 200)
 {
     struct fixture fixture;
     make_race(&fixture);
@@ -457,7 +457,7 @@ Test(files, sec_08_a_link_put_in_the_way_later_is_refused)
     fixture_finish(&fixture);
 }
 
-Test(files, sec_08_removing_and_renaming_never_reach_outside, .timeout = 60)
+Test(files, sec_08_removing_and_renaming_never_reach_outside, .timeout = 200)
 {
     struct fixture fixture;
     make_race(&fixture);
@@ -499,7 +499,7 @@ static pid_t writer_start(const struct workspace_path *path)
     }
 }
 
-Test(files, sec_32_a_killed_write_leaves_old_or_new, .timeout = 60)
+Test(files, sec_32_a_killed_write_leaves_old_or_new, .timeout = 200)
 {
     struct fixture fixture;
     fixture_init(&fixture);
