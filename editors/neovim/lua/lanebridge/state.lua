@@ -1,0 +1,292 @@
+-- What the server has told: threads with their turns and items, the connection. Views listen.
+
+---@class lanebridge.Item
+---@field id string
+---@field type string
+---@field text? string
+---@field title? string
+---@field tool? string
+---@field ok? boolean
+---@field output? string
+---@field diff? string
+---@field exitCode? integer
+---@field ranMs? integer
+---@field live? string deltas of an item that is not completed
+---@field done? boolean
+---@field doubtful? boolean a request was sent again; void unless it goes on
+
+---@class lanebridge.Turn
+---@field id string
+---@field text string
+---@field status 'queued'|'running'|'completed'|'interrupted'|'failed'
+---@field items lanebridge.Item[]
+---@field by_id table<string, lanebridge.Item>
+---@field notice? string
+---@field error? string
+---@field usage? table
+---@field timing? table
+---@field began? integer milliseconds
+
+---@class lanebridge.Thread
+---@field id string
+---@field title string
+---@field model? string
+---@field mode? string
+---@field turns lanebridge.Turn[]
+---@field by_id table<string, lanebridge.Turn>
+---@field running? lanebridge.Turn
+---@field canContinue? boolean
+---@field loaded? boolean its history is here
+
+local M = {
+  threads = {}, ---@type table<string, lanebridge.Thread>
+  last = nil, ---@type string? the thread that was heard of last
+  connection = nil, ---@type table?
+  running = false, -- the server
+}
+
+local listeners = {} ---@type fun(event: string, thread?: lanebridge.Thread, turn?: lanebridge.Turn, item?: lanebridge.Item, more?: any)[]
+
+---@param fn fun(event: string, thread?: lanebridge.Thread, turn?: lanebridge.Turn, item?: lanebridge.Item, more?: any)
+function M.listen(fn)
+  listeners[#listeners + 1] = fn
+end
+
+local function tell(...)
+  for _, fn in ipairs(listeners) do
+    fn(...)
+  end
+end
+M.tell = tell
+
+---@param id string
+---@return lanebridge.Thread
+function M.thread(id)
+  local thread = M.threads[id]
+  if not thread then
+    thread = { id = id, title = '', turns = {}, by_id = {} }
+    M.threads[id] = thread
+  end
+  return thread
+end
+
+---@param thread lanebridge.Thread
+---@param id string
+---@return lanebridge.Turn
+function M.turn(thread, id)
+  local turn = thread.by_id[id]
+  if not turn then
+    turn = { id = id, text = '', status = 'queued', items = {}, by_id = {} }
+    thread.by_id[id] = turn
+    table.insert(thread.turns, turn)
+    tell('turn', thread, turn)
+  end
+  return turn
+end
+
+---@param turn lanebridge.Turn
+---@param wanted table
+---@return lanebridge.Item
+---@return boolean new
+local function item_of(turn, wanted)
+  local item = turn.by_id[wanted.id]
+  -- The user's message and an error may both have the turn's id.
+  if item and (item.type == wanted.type or wanted.type == nil) then
+    return item, false
+  end
+  item = { id = wanted.id, type = wanted.type }
+  turn.by_id[wanted.id] = item
+  table.insert(turn.items, item)
+  return item, true
+end
+
+local function find(params)
+  local thread = M.thread(params.threadId)
+  return thread, M.turn(thread, params.turnId)
+end
+
+--- Takes what thread/read or a list told of a thread.
+---@param told table
+---@return lanebridge.Thread
+function M.merge_thread(told)
+  local thread = M.thread(told.id)
+  for _, name in ipairs({ 'title', 'model', 'mode', 'effort', 'folder', 'archived', 'leased', 'updated' }) do
+    thread[name] = told[name]
+  end
+  thread.canContinue = told.canContinue
+  return thread
+end
+
+--- History of a thread: turns that are not known yet come first.
+---@param result table of lanebridge/thread/read
+function M.merge_history(result)
+  local thread = M.merge_thread(result.thread)
+  local known = thread.by_id
+  local turns = {}
+  for _, told in ipairs(result.turns) do
+    local turn = known[told.id]
+    if not turn then
+      turn = { id = told.id, text = '', status = told.status, items = {}, by_id = {} }
+      turn.usage, turn.error = told.usage, told.error
+      for _, item in ipairs(told.items) do
+        local mine = item_of(turn, item)
+        for name, value in pairs(item) do
+          mine[name] = value
+        end
+        mine.done = true
+      end
+    end
+    turns[#turns + 1] = turn
+  end
+  local seen = {}
+  for _, turn in ipairs(turns) do
+    seen[turn.id] = true
+  end
+  for _, turn in ipairs(thread.turns) do
+    if not seen[turn.id] then
+      turns[#turns + 1] = turn
+    end
+  end
+  thread.turns, thread.by_id = turns, {}
+  for _, turn in ipairs(turns) do
+    thread.by_id[turn.id] = turn
+  end
+  return thread
+end
+
+function M.thread_updated(params)
+  local thread = M.thread(params.threadId)
+  thread.title, thread.model = params.title, params.model
+  tell('thread', thread)
+end
+
+function M.turn_started(params)
+  local thread, turn = find(params)
+  turn.text, turn.status, turn.began = params.text, 'running', vim.uv.now()
+  thread.running = turn
+  thread.canContinue = nil
+  M.last = thread.id
+  tell('started', thread, turn)
+end
+
+--- Deltas of what never completed are void, now that a request was sent again or the turn is over.
+local function drop_void(thread, turn, only_doubtful)
+  for i = #turn.items, 1, -1 do
+    local item = turn.items[i]
+    local void = not item.done and (not only_doubtful or item.doubtful)
+    if void and (item.type == 'agentMessage' or item.type == 'reasoning') then
+      table.remove(turn.items, i)
+      turn.by_id[item.id] = nil
+      tell('dropped', thread, turn, item)
+    end
+  end
+end
+
+function M.turn_completed(params)
+  local thread, turn = find(params)
+  turn.status, turn.usage, turn.timing, turn.error = params.status, params.usage, params.timing, params.error
+  turn.notice = nil
+  if params.status == 'completed' then
+    drop_void(thread, turn, false)
+  end
+  if thread.running == turn then
+    thread.running = nil
+  end
+  tell('completed', thread, turn)
+end
+
+function M.turn_notice(params)
+  local thread, turn = find(params)
+  turn.notice = params.text
+  for _, item in ipairs(turn.items) do
+    item.doubtful = not item.done and (item.type == 'agentMessage' or item.type == 'reasoning') or nil
+  end
+  tell('notice', thread, turn)
+end
+
+function M.item_started(params)
+  local thread, turn = find(params)
+  drop_void(thread, turn, true)
+  local item, new = item_of(turn, params.item)
+  for name, value in pairs(params.item) do
+    item[name] = value
+  end
+  tell(new and 'item' or 'item_changed', thread, turn, item)
+end
+
+function M.item_delta(params)
+  local thread, turn = find(params)
+  local item, new = item_of(turn, { id = params.itemId, type = params.type })
+  if new then
+    tell('item', thread, turn, item)
+  end
+  item.doubtful = nil
+  tell('delta', thread, turn, item, params.delta)
+end
+
+function M.item_completed(params)
+  local thread, turn = find(params)
+  local item, new = item_of(turn, params.item)
+  for name, value in pairs(params.item) do
+    item[name] = value
+  end
+  item.done, item.live, item.doubtful = true, nil, nil
+  tell(new and 'item' or 'item_changed', thread, turn, item)
+  if item.type == 'commandExecution' then
+    -- A command may have changed files that are open here.
+    vim.schedule(function()
+      require('lanebridge.edit').reload()
+    end)
+  end
+end
+
+function M.connection_updated(params)
+  M.connection = params
+  tell('connection')
+end
+
+function M.queue_updated(params)
+  local thread = M.thread(params.threadId)
+  thread.queue = params.turns
+  if params.turnId and not thread.by_id[params.turnId] then
+    M.turn(thread, params.turnId).status = 'queued'
+  end
+  tell('queue', thread)
+end
+
+function M.server_started(client)
+  M.running = true
+  tell('server', nil)
+  require('lanebridge.client').run_waiting(client)
+end
+
+function M.server_ended(code, signal)
+  M.running = false
+  M.connection = nil
+  for _, thread in pairs(M.threads) do
+    local turn = thread.running
+    if turn then
+      thread.running = nil
+      turn.status, turn.error = 'failed', 'the server ended while this turn ran'
+      thread.canContinue = true
+      tell('completed', thread, turn)
+    end
+  end
+  require('lanebridge.client').drop_waiting()
+  tell('server', nil, nil, nil, { code = code, signal = signal })
+end
+
+---@return lanebridge.Thread? thread one of whose turns runs, that heard of last first
+function M.busy()
+  local last = M.last and M.threads[M.last]
+  if last and last.running then
+    return last
+  end
+  for _, thread in pairs(M.threads) do
+    if thread.running then
+      return thread
+    end
+  end
+end
+
+return M

@@ -1,0 +1,276 @@
+-- What the cases use: a real Neovim as a child, driven by its API as if by a person, the real server, and the
+-- real endpoint that plays a recording. Everything lives in a folder of its own that is removed afterwards.
+local M = {}
+
+local uv = vim.uv
+
+---@class Session
+---@field dir string
+---@field work string the folder that is open
+---@field channel integer
+local Session = {}
+Session.__index = Session
+
+local function write(path, text)
+  vim.fn.mkdir(vim.fs.dirname(path), 'p')
+  local file = assert(io.open(path, 'wb'))
+  file:write(text)
+  file:close()
+end
+M.write = write
+
+function M.read(path)
+  local file = io.open(path, 'rb')
+  if not file then
+    return nil
+  end
+  local text = file:read('*a')
+  file:close()
+  return text
+end
+
+--- The endpoint, and where it listens.
+function Session:start_endpoint(steps)
+  local lines = {}
+  for _, step in ipairs(steps) do
+    lines[#lines + 1] = vim.json.encode(step)
+  end
+  local replay = self.dir .. '/replay.jsonl'
+  write(replay, table.concat(lines, '\n') .. '\n')
+  local url
+  self.endpoint = vim.system({ M.lanebridge, 'endpoint', '--listen', '127.0.0.1:0', '--engine', 'replay:' .. replay }, {
+    env = self.env,
+    stdout = function(_, data)
+      url = url or (data and data:match('ws://%S+'))
+    end,
+    stderr = function() end,
+  })
+  assert(
+    vim.wait(10000, function()
+      return url ~= nil
+    end, 5),
+    'the endpoint does not say where it listens'
+  )
+  self.url = url
+end
+
+--- Starts it all. `files`: what is in the folder; `replay`: steps; `setup`: options of the plugin.
+function M.session(wanted)
+  local self = setmetatable({}, Session)
+  self.dir = uv.fs_realpath(vim.fn.tempname():match('^(.*)/') or '/tmp') .. '/s' .. uv.hrtime()
+  self.work = self.dir .. '/work'
+  for _, name in ipairs({ 'work/.git', 'state', 'home', 'cache' }) do
+    vim.fn.mkdir(self.dir .. '/' .. name, 'p', '0700')
+  end
+  for name, text in pairs(wanted.files or {}) do
+    write(self.work .. '/' .. name, text)
+  end
+  self.env = {
+    LANEBRIDGE_STATE = self.dir .. '/state',
+    LANEBRIDGE_CONFIG = self.dir .. '/no-config.json',
+    HOME = self.dir .. '/home',
+    XDG_CACHE_HOME = self.dir .. '/cache',
+    XDG_CONFIG_HOME = self.dir .. '/home/.config',
+    XDG_DATA_HOME = self.dir .. '/home/.local/share',
+    XDG_STATE_HOME = self.dir .. '/home/.local/state',
+    OPENAI_API_KEY = wanted.key or 'none-needed',
+    NVIM_LOG_FILE = self.dir .. '/nvim.log',
+  }
+  self:start_endpoint(wanted.replay or {})
+  self.options = vim.tbl_deep_extend('force', {
+    cmd = { M.lanebridge, 'lsp' },
+    trusted = true,
+    settings = { endpoint = { url = self.url }, warm = 'never' },
+  }, wanted.setup or {})
+  self:start_editor(wanted)
+  return self
+end
+
+function Session:start_editor(wanted)
+  local clean = { M.nvim, '--clean', '--embed', '--headless', '-n', '--cmd', 'set rtp^=' .. M.plugin }
+  local before = vim.fn.getcwd()
+  vim.fn.chdir(self.work)
+  self.channel = vim.fn.jobstart(clean, { rpc = true, env = self.env })
+  vim.fn.chdir(before)
+  assert(self.channel > 0, 'Neovim does not start')
+  self:lua([[
+    _G.messages = {}
+    vim.notify = function(text, level) table.insert(_G.messages, { text = text, level = level }) end
+    vim.o.columns, vim.o.lines = 120, 40
+    vim.o.swapfile = false
+  ]])
+  if wanted.before then
+    self:lua(wanted.before)
+  end
+  if wanted.setup ~= false then
+    self:lua("require('lanebridge').setup(...)", self.options)
+  end
+  if wanted.open then
+    self:edit(wanted.open)
+  end
+end
+
+--- Runs Lua in the editor.
+function Session:lua(code, ...)
+  return vim.rpcrequest(self.channel, 'nvim_exec_lua', code, { ... })
+end
+
+function Session:cmd(text)
+  return vim.rpcrequest(self.channel, 'nvim_command', text)
+end
+
+--- Presses keys, as a person does: what they start goes on by itself.
+function Session:keys(keys)
+  return vim.rpcrequest(self.channel, 'nvim_input', keys)
+end
+
+function Session:edit(path)
+  self:cmd('edit ' .. vim.fn.fnameescape(self.work .. '/' .. path))
+  self:wait('the server to have the file', "return #vim.lsp.get_clients({ name = 'lanebridge', bufnr = 0 }) > 0")
+end
+
+--- Lines of a file's buffer.
+function Session:lines(path)
+  return self:lua([[
+    local bufnr = vim.fn.bufnr(...)
+    return bufnr > 0 and vim.api.nvim_buf_get_lines(bufnr, 0, -1, false) or {}
+  ]], self.work .. '/' .. path)
+end
+
+--- Waits until Lua in the editor says something true; what it says is returned.
+function Session:wait(what, code, ...)
+  local deadline = uv.now() + M.patience
+  local value
+  while true do
+    value = self:lua(code, ...)
+    if value and value ~= vim.NIL then
+      return value
+    end
+    uv.update_time()
+    if uv.now() > deadline then
+      error(('waited in vain for %s\n%s'):format(what, self:picture()), 2)
+    end
+    vim.wait(10)
+  end
+end
+
+--- What there is to see, for a failure's message.
+function Session:picture()
+  local ok, text = pcall(self.lua, self, [[
+    local out = { 'messages: ' .. vim.inspect(_G.messages), vim.fn.execute('messages') }
+    for _, win in ipairs(vim.api.nvim_list_wins()) do
+      local buf = vim.api.nvim_win_get_buf(win)
+      table.insert(out, ('--- window %d, %s'):format(win, vim.api.nvim_buf_get_name(buf)))
+      vim.list_extend(out, vim.api.nvim_buf_get_lines(buf, 0, 60, false))
+    end
+    return table.concat(out, '\n')
+  ]])
+  return ok and text or ('the editor does not answer: ' .. tostring(text))
+end
+
+--- The chat's text, and waiting for some in it.
+function Session:chat()
+  return self:lua([[
+    for buf in pairs((package.loaded['lanebridge.chat'] or { views = {} }).views) do
+      return table.concat(vim.api.nvim_buf_get_lines(buf, 0, -1, false), '\n')
+    end
+    return ''
+  ]])
+end
+
+function Session:wait_chat(text)
+  return self:wait('the chat to say: ' .. text, [[
+    local wanted = ...
+    for buf in pairs((package.loaded['lanebridge.chat'] or { views = {} }).views) do
+      if table.concat(vim.api.nvim_buf_get_lines(buf, 0, -1, false), '\n'):find(wanted, 1, true) then
+        return true
+      end
+    end
+  ]], text)
+end
+
+--- Waits until a turn has ended, and how.
+function Session:wait_turn(nth)
+  return self:wait('the turn to end', [[
+    local nth = ...
+    local ended = {}
+    for _, thread in pairs(require('lanebridge.state').threads) do
+      for _, turn in ipairs(thread.turns) do
+        if turn.status ~= 'running' and turn.status ~= 'queued' then
+          table.insert(ended, turn.status .. (turn.error and (': ' .. turn.error) or ''))
+        end
+      end
+    end
+    return ended[nth or 1]
+  ]], nth or 1)
+end
+
+function Session:ask(text)
+  self:cmd('Lanebridge ask ' .. text)
+end
+
+function Session:close()
+  if self.channel then
+    pcall(vim.rpcnotify, self.channel, 'nvim_command', 'qall!')
+    if vim.fn.jobwait({ self.channel }, 5000)[1] == -1 then
+      vim.fn.jobstop(self.channel)
+    end
+  end
+  if self.endpoint then
+    self.endpoint:kill('sigterm')
+    self.endpoint:wait(5000)
+  end
+  vim.fn.delete(self.dir, 'rf')
+end
+
+--- Assertions: what was wanted, what was got.
+function M.equal(got, wanted, what)
+  if not vim.deep_equal(got, wanted) then
+    error(('%s\nwanted: %s\ngot:    %s'):format(what or 'not equal', vim.inspect(wanted), vim.inspect(got)), 2)
+  end
+end
+
+function M.contains(text, part, what)
+  if not (text or ''):find(part, 1, true) then
+    error(('%s\nwanted in it: %s\ngot: %s'):format(what or 'not in it', part, text or 'nothing'), 2)
+  end
+end
+
+-- Steps of a recording, in short.
+function M.says(text, more)
+  return vim.tbl_extend('force', { emit = { { type = 'message', text = text } } }, more or {})
+end
+
+function M.patches(label, text, more)
+  return vim.tbl_extend('force', {
+    emit = { { type = 'custom_tool_call', call = label, name = 'apply_patch', input = text } },
+  }, more or {})
+end
+
+function M.runs(label, cmd, more)
+  return vim.tbl_extend('force', {
+    emit = {
+      {
+        type = 'function_call',
+        call = label,
+        name = 'exec_command',
+        arguments = vim.tbl_extend('force', { cmd = cmd }, more or {}),
+      },
+    },
+  }, {})
+end
+
+--- A patch of one file with one chunk.
+function M.patch(path, old, new)
+  local lines = { '*** Begin Patch', '*** Update File: ' .. path, '@@' }
+  for _, line in ipairs(old) do
+    lines[#lines + 1] = line
+  end
+  for _, line in ipairs(new or {}) do
+    lines[#lines + 1] = line
+  end
+  lines[#lines + 1] = '*** End Patch'
+  return table.concat(lines, '\n')
+end
+
+return M
