@@ -205,13 +205,22 @@ static void add_name(struct census_folder *folder, struct str path, const struct
     }
     bool matters = may_matter(name);
     const char *why = matters && !is_protected ? why_protected(path, name) : NULL;
+    struct buf whole = {0};
+    if (folder->place.withheld && !folder->place.in_secret)
+        buf_append_fmt(&whole, STR_FMT "/%s", STR_ARG(path), name);
     struct census_entry entry = {
         .why = why,
         .is_recorded = is_protected || why,
         .is_descended = may_be_folder && strcmp(name, "node_modules") != 0,
         .secret = matters && !folder->place.in_secret ? why_secret(path, name) : SECRET_NOT,
+        .is_withheld = whole.len && withheld_names(folder->place.withheld, buf_str(&whole),
+                                                   found->d_type == DT_DIR),
     };
-    if (!entry.is_recorded && !entry.is_descended && entry.secret == SECRET_NOT)
+    buf_finish(&whole);
+    if (strcmp(name, ".agentignore") == 0)
+        folder->has_withheld = true;
+    if (!entry.is_recorded && !entry.is_descended && !entry.is_withheld &&
+        entry.secret == SECRET_NOT)
         return;
     entry.name = mem_dup_c(name);
     vec_push(&folder->entries, entry);
@@ -251,6 +260,7 @@ static struct census_folder *read_folder(int root_fd, struct str path,
         return NULL;
     struct census_folder *folder = mem_new(struct census_folder);
     folder->place = *place;
+    folder->withheld_id = withheld_id(place->withheld);
     if (fstat(fd, &folder->st) == 0)
         folder->is_settled = is_settled(&folder->st);
     if (place->depth < DEPTH_COUNT)
@@ -269,16 +279,36 @@ static void append_absolute(struct buf *out, const char *root, struct str path)
         buf_append(out, str_skip(path, slash));
 }
 
+/* What the folder's own .agentignore says counts for the names in it, and below. */
+static void enter_withheld(struct census *census, const char *root, int root_fd, struct str path,
+                           struct census_place *place, struct census_budget *budget)
+{
+    struct buf name = {0};
+    struct stat st;
+    size_t slash = str_find_byte(path, '/', 0);
+    buf_append_fmt(&name, STR_FMT "%s.agentignore",
+                   STR_ARG(slash == STR_NONE ? STR("") : str_skip(path, slash + 1)),
+                   slash == STR_NONE ? "" : "/");
+    const struct buf *content = fstatat(root_fd, name.ptr, &st, AT_SYMLINK_NOFOLLOW) == 0
+                                    ? census_content(census, root, root_fd, buf_str(&name), &st)
+                                    : NULL;
+    if (content)
+        place->withheld = withheld_push(&budget->withheld, place->withheld, path, buf_str(content));
+    buf_finish(&name);
+}
+
 const struct census_folder *census_list(struct census *census, const char *root, int root_fd,
                                         struct str path, const struct stat *st,
-                                        const struct census_place *place,
-                                        struct census_budget *budget)
+                                        struct census_place *place, struct census_budget *budget)
 {
     struct buf key = {0};
     append_absolute(&key, root, path);
     struct census_folder *folder = map_get(&census->folders, buf_str(&key));
     bool is_known = folder && folder->is_settled && !folder->is_cut &&
                     census_is_same(&folder->st, st) && folder->place.in_secret == place->in_secret;
+    if (!place->in_secret && (!is_known || folder->has_withheld))
+        enter_withheld(census, root, root_fd, path, place, budget);
+    is_known = is_known && folder->withheld_id == withheld_id(place->withheld);
     if (!is_known) {
         folder = read_folder(root_fd, path, place, budget);
         free_folder(folder ? map_set(&census->folders, buf_str(&key), folder)

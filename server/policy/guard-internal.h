@@ -34,7 +34,8 @@ struct policy_guard {
     struct map by_path;            /* of before: index + 1 as a pointer */
     struct map excused;            /* absolute paths; no values */
     struct map unseen;             /* folders the walk before had no time for; no values */
-    struct policy_strings secrets; /* paths, as in records */
+    struct policy_strings secrets; /* and what .agentignore names: paths, as in records */
+    size_t secrets_left;           /* so many more, which are not masked */
     char *quarantine;              /* made when it is needed */
     bool git;                      /* the command may write the git directories */
     bool fixes;                    /* the sandbox makes what is_top read-only */

@@ -11,8 +11,9 @@ enum {
     WALK_ENTRIES_COUNT = 200000,
     WALK_MS = 1000,
     RECORDS_COUNT = 20000,
-    SECRETS_COUNT = 100, /* each costs a mount, some 0.2 ms */
-    TOP_COUNT = 64,      /* a root with more protected names has them for show; each costs a bind */
+    SECRETS_COUNT = 100,       /* each costs a mount, some 0.2 ms */
+    SECRETS_SEEN_COUNT = 2000, /* before those are left out that git tracks */
+    TOP_COUNT = 64, /* a root with more protected names has them for show; each costs a bind */
 };
 #define KEPT_BYTES (16 * MIB)
 
@@ -104,17 +105,21 @@ static bool add_record(struct walk *walk, const char *path, const struct stat *s
     return !record.is_fixed;
 }
 
-static bool add_secret(struct walk *walk, const char *path, enum secret_kind kind,
+static bool add_secret(struct walk *walk, const char *path, const struct census_entry *entry,
                        const struct stat *st)
 {
     struct policy_guard *guard = walk->guard;
+    enum secret_kind kind = entry->secret;
     struct str relative;
     const struct guard_root *root = guard_split(guard, path, &relative);
-    bool is_secret =
-        kind == SECRET_BY_NAME || (kind == SECRET_BY_CONTENT && S_ISREG(st->st_mode) &&
-                                   census_holds_secret(guard->census, root->path, relative, st));
-    if (is_secret && guard->secrets.len < SECRETS_COUNT)
+    bool is_secret = (entry->is_withheld && (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode))) ||
+                     kind == SECRET_BY_NAME ||
+                     (kind == SECRET_BY_CONTENT && S_ISREG(st->st_mode) &&
+                      census_holds_secret(guard->census, root->path, relative, st));
+    if (is_secret && guard->secrets.len < SECRETS_SEEN_COUNT)
         strings_push(&guard->secrets, path);
+    else if (is_secret)
+        guard->secrets_left++;
     return is_secret;
 }
 
@@ -126,7 +131,9 @@ static void look_at(struct walk *walk, size_t at, const struct census_entry *ent
                         .is_fixed = walk->queue.ptr[at].is_fixed};
     struct buf path = {0};
     struct str relative;
-    buf_append_fmt(&path, "%s/%s", walk->queue.ptr[at].path, entry->name);
+    buf_append_c(&path, walk->queue.ptr[at].path);
+    buf_append_byte(&path, '/');
+    buf_append_c(&path, entry->name);
     const struct guard_root *root = guard_split(walk->guard, path.ptr, &relative);
     bool unseen = walk->is_after && map_has(&walk->guard->unseen, buf_str(&path));
     if (unseen || fstatat(root->fd, relative.ptr, &next.st, AT_SYMLINK_NOFOLLOW) < 0) {
@@ -142,8 +149,9 @@ static void look_at(struct walk *walk, size_t at, const struct census_entry *ent
         next.is_fixed = true; /* still looked through for secrets, but git's own data */
         descend &= strcmp(next.place.protected_by, ".git") != 0 && !walk->is_after;
     }
-    if (!walk->is_after && entry->secret != SECRET_NOT)
-        next.place.in_secret |= add_secret(walk, path.ptr, entry->secret, &next.st);
+    if (!walk->is_after && !next.place.in_secret &&
+        (entry->secret != SECRET_NOT || entry->is_withheld))
+        next.place.in_secret = add_secret(walk, path.ptr, entry, &next.st);
     next.place.depth++;
     if (descend) {
         next.path = buf_take(&path);
@@ -155,7 +163,7 @@ static void look_at(struct walk *walk, size_t at, const struct census_entry *ent
 static void walk_folder(struct walk *walk, size_t at)
 {
     struct policy_guard *guard = walk->guard;
-    const struct step *step = &walk->queue.ptr[at];
+    struct step *step = &walk->queue.ptr[at];
     struct str path = str_from(step->path), relative;
     const struct guard_root *root = guard_split(guard, step->path, &relative);
     if (walk->is_after && map_has(&guard->unseen, path))
@@ -192,7 +200,8 @@ static void push_root(struct walk *walk, size_t index)
 static void walk_roots(struct policy_guard *guard, bool is_after)
 {
     struct walk walk = {.guard = guard, .is_after = is_after};
-    walk.budget = (struct census_budget){WALK_ENTRIES_COUNT, time_mono_ns() + WALK_MS * 1000000ULL};
+    walk.budget = (struct census_budget){.entries = WALK_ENTRIES_COUNT,
+                                         .until_ns = time_mono_ns() + WALK_MS * 1000000ULL};
     guard->is_cut = false;
     census_lock(guard->census);
     for (size_t i = 0; i < guard->roots.len; i++)
@@ -203,6 +212,7 @@ static void walk_roots(struct policy_guard *guard, bool is_after)
     for (size_t i = 0; i < walk.queue.len; i++)
         mem_free(walk.queue.ptr[i].path);
     vec_finish(&walk.queue);
+    withheld_finish(&walk.budget.withheld);
 }
 
 /* -- Life ------------------------------------------------------------------------------------- */
@@ -287,31 +297,51 @@ void policy_guard_excuse(struct policy_guard *guard, struct str absolute_path)
 /* -- Looking -- */
 
 struct dropping {
-    struct policy_guard *guard;
-    const char *root;
+    struct map by_path; /* relative: index + 1 as a pointer */
+    bool *tracked;
 };
 
 /* A tracked file, or one in a folder that was found, takes it off the list. */
 static void drop_tracked(void *user, struct str path)
 {
     struct dropping *dropping = user;
-    struct policy_strings *secrets = &dropping->guard->secrets;
-    for (size_t i = secrets->len; i-- > 0;) {
-        struct str relative;
-        const struct guard_root *root = guard_split(dropping->guard, secrets->ptr[i], &relative);
-        if (root->path != dropping->root || !path_is_under(path, relative))
-            continue;
-        mem_free(secrets->ptr[i]);
-        vec_remove(secrets, i);
+    for (; path.len; path = path_folder(path)) {
+        size_t index = (size_t)(uintptr_t)map_get(&dropping->by_path, path);
+        if (index)
+            dropping->tracked[index - 1] = true;
     }
+}
+
+static void mark_tracked(struct policy_guard *guard, const char *root_path, bool *tracked)
+{
+    struct dropping dropping = {.tracked = tracked};
+    for (size_t i = 0; i < guard->secrets.len; i++) {
+        struct str relative;
+        if (guard_split(guard, guard->secrets.ptr[i], &relative)->path == root_path)
+            map_set(&dropping.by_path, relative, (void *)(uintptr_t)(i + 1));
+    }
+    if (map_count(&dropping.by_path))
+        tracked_each(root_path, drop_tracked, &dropping);
+    map_finish(&dropping.by_path);
 }
 
 static void drop_tracked_secrets(struct policy_guard *guard)
 {
-    for (size_t i = 0; i < guard->roots.len && guard->secrets.len; i++) {
-        struct dropping dropping = {guard, guard->roots.ptr[i].path};
-        tracked_each(guard->roots.ptr[i].path, drop_tracked, &dropping);
+    bool *tracked = mem_alloc(guard->secrets.len + 1);
+    size_t kept = 0;
+    memset(tracked, 0, guard->secrets.len + 1);
+    for (size_t i = 0; i < guard->roots.len; i++)
+        mark_tracked(guard, guard->roots.ptr[i].path, tracked);
+    for (size_t i = 0; i < guard->secrets.len; i++) {
+        if (!tracked[i] && kept < SECRETS_COUNT) {
+            guard->secrets.ptr[kept++] = guard->secrets.ptr[i];
+            continue;
+        }
+        guard->secrets_left += !tracked[i];
+        mem_free(guard->secrets.ptr[i]);
     }
+    guard->secrets.len = kept;
+    mem_free(tracked);
 }
 
 void policy_guard_look(struct policy_guard *guard)
@@ -341,6 +371,11 @@ const char *guard_next_top(const struct policy_guard *guard, size_t *position,
             return next_path(guard, record->path, ret_absolute, &relative);
     }
     return NULL;
+}
+
+size_t guard_secrets_left(const struct policy_guard *guard)
+{
+    return guard->secrets_left;
 }
 
 const char *guard_next_secret(const struct policy_guard *guard, size_t *position,

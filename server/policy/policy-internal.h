@@ -76,11 +76,6 @@ bool file_holds_secret(struct str absolute_path);
 bool agentignore_names(const struct policy *policy, const struct workspace_root *root,
                        struct str relative);
 
-/* -- withheld.c -- */
-/* What .agentignore names in the root and git does not track: files and folders, relative. Walks: bounded,
- * nearest first, and only where the root has such a file. */
-void withheld_find(const char *root, struct policy_strings *ret_relative);
-
 /* -- shell.c -- */
 enum shell_operator { SHELL_FIRST, SHELL_AND, SHELL_OR, SHELL_THEN, SHELL_PIPE };
 struct shell_part { /* one simple command */
@@ -138,11 +133,13 @@ void tracked_each(const char *root, tracked_fn *fn, void *user);
 
 /* -- guard.c: what the sandbox takes from a look -- */
 /* Each gives the root's path, or NULL at the end; positions begin at 0. First the protected names
- * that are to be read-only, then the secret files that git does not track. */
+ * that are to be read-only, then what git does not track of the secret files and of what
+ * .agentignore names; guard_secrets_left counts those that were too many. */
 const char *guard_next_top(const struct policy_guard *guard, size_t *position,
                            struct buf *ret_absolute);
 const char *guard_next_secret(const struct policy_guard *guard, size_t *position,
                               struct buf *ret_absolute, struct str *ret_relative);
+size_t guard_secrets_left(const struct policy_guard *guard);
 
 /* -- sockets.c -- */
 /* Paths of the unix sockets of the host, bounded. */

@@ -337,6 +337,9 @@ static void mask_secrets(struct build *b, struct buf *masked)
     size_t position = 0;
     while (guard_next_secret(b->request->guard, &position, &path, &relative))
         mask_secret(b, path.ptr, relative, masked);
+    if (guard_secrets_left(b->request->guard))
+        buf_append_fmt(masked, "%zu more were too many and are NOT masked\n",
+                       guard_secrets_left(b->request->guard));
     buf_finish(&path);
 }
 
@@ -346,25 +349,6 @@ static bool is_masked_secret(const struct build *b, const char *path)
         if (path_is_under(str_from(path), str_from(b->secrets.ptr[i])))
             return true;
     return false;
-}
-
-/* What the user keeps from agents. */
-static void mask_ignored(struct build *b, struct buf *masked)
-{
-    for (size_t i = 0; i < workspace_root_count(b->policy->workspace); i++) {
-        const struct workspace_root *root = workspace_root_at(b->policy->workspace, i);
-        struct policy_strings found = {0};
-        if (root->confirmed)
-            withheld_find(root->path, &found);
-        for (size_t k = 0; k < found.len; k++) {
-            struct buf path = {0};
-            path_append_join(&path, str_from(root->path), str_from(found.ptr[k]));
-            if (!is_masked_secret(b, path.ptr))
-                mask_secret(b, path.ptr, str_from(found.ptr[k]), masked);
-            buf_finish(&path);
-        }
-        strings_finish(&found);
-    }
 }
 
 /* -- Unsaved texts -- */
@@ -426,7 +410,6 @@ enum status sandbox_build(const struct policy *policy, const struct sandbox_requ
     if (request->guard) {
         push_protected(&b);
         mask_secrets(&b, masked);
-        mask_ignored(&b, masked);
     }
     for (size_t i = 0; i < request->bind_count && status == STATUS_OK; i++)
         status = push_bind(&b, &request->binds[i], err);

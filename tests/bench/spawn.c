@@ -203,6 +203,29 @@ static void measure(struct policy *policy, unsigned runs)
     printf("the first look, which reads every folder: %.1f ms\n", first.look);
 }
 
+/* Masks at any depth: what the user keeps from agents, and nobody else's business how many files
+ * there are. */
+static void measure_masks(struct policy *policy, unsigned runs)
+{
+    static double values[2][MAX_RUNS];
+    make(".agentignore", "*.withheld\nkept/\n");
+    make("part0/module1/a.withheld", "x\n");
+    make("part3/module129/b.withheld", "x\n");
+    make("part7/module300/kept/c", "x\n");
+    make(".env", "x\n");
+    struct costs first = run_ours(policy);
+    usleep(50000);
+    run_ours(policy);
+    for (unsigned i = 0; i < runs; i++) {
+        struct costs ours = run_ours(policy);
+        values[0][i] = ours.look + ours.build + ours.command;
+        values[1][i] = ours.look;
+    }
+    bench_print_row("the same, .agentignore and .env: 4 masks", "ms", GOAL_MS, values[0], runs);
+    bench_print_row("  of it: the look at the folders", "ms", 0, values[1], runs);
+    printf("the first look, which reads every folder anew: %.1f ms\n", first.look);
+}
+
 static const char *find_home(const char *name)
 {
     static char home[96];
@@ -237,6 +260,7 @@ int main(int argc, char **argv)
         printf("spawn: %u files, %u protected names\n", files, names);
         bench_print_machine();
         measure(policy, runs);
+        measure_masks(policy, runs);
     }
     policy_free(policy);
     workspace_free(workspace);

@@ -173,6 +173,55 @@ Test(sandbox, sec_29_what_agentignore_names_is_masked_unless_git_tracks_it)
     cr_assert_str_eq(outcome.text, "./ok.secret ./open.txt ./sub/c.secret ./tracked.secret ");
 }
 
+/* Wherever the file lies, however deep the name, and what came since the last command too. */
+Test(sandbox, sec_29_agentignore_files_anywhere_mask_names_at_any_depth)
+{
+    static const char *const names[] = {
+        "a/b/c/d/e/f/g/h/keep.secret", "a/b/other/x", "a/b/c/local", "a/b/open", "elsewhere/local",
+    };
+    static const char list[] = "grep -rl canary . | sort | tr '\\n' ' '";
+    for (size_t i = 0; i < array_count(names); i++)
+        put(at("ws/%s", names[i]) + strlen(base) + 1, "canary");
+    cr_assert_str_eq(run(list).text, "./a/b/c/d/e/f/g/h/keep.secret ./a/b/c/local ./a/b/open "
+                                     "./a/b/other/x ./elsewhere/local ");
+    put("ws/a/b/.agentignore", "*.secret\n/other/\nlocal\n");
+    cr_assert_str_eq(run(list).text, "./a/b/open ./elsewhere/local ");
+    usleep(30000); /* what was read is old enough now to be believed */
+    run(list);
+    put("ws/a/b/c/d/new.secret", "canary");
+    put("ws/a/b/c/d/e/f/g/h/new", "canary");
+    cr_assert_str_eq(run(list).text, "./a/b/c/d/e/f/g/h/new ./a/b/open ./elsewhere/local ");
+    usleep(30000);
+    run(list);
+    put("ws/a/b/.agentignore", "new\n");
+    cr_assert_str_eq(run(list).text,
+                     "./a/b/c/d/e/f/g/h/keep.secret ./a/b/c/d/new.secret ./a/b/c/local ./a/b/open "
+                     "./a/b/other/x ./elsewhere/local ");
+    usleep(30000);
+    run(list);
+    cr_assert_eq(unlink(at("ws/a/b/.agentignore")), 0);
+    cr_assert(strstr(run(list).text, "g/h/new "));
+}
+
+/* Each mask is a mount, so there is a limit; what is over it is said. */
+Test(sandbox, sec_29_what_is_too_much_to_mask_is_said)
+{
+    char name[64];
+    put("ws/.agentignore", "*.secret\n");
+    for (unsigned i = 0; i < 130; i++) {
+        snprintf(name, sizeof(name), "ws/d%u/%u.secret", i % 7, i);
+        put(name, "canary");
+    }
+    struct policy_command command = command_of("grep -rl canary . | wc -l");
+    struct policy_launch launch;
+    cr_assert_eq(policy_launch_build(policy, &command, NULL, NULL, 0, true, &launch, &err),
+                 STATUS_OK);
+    cr_assert(strstr(launch.masked, "30 more were too many and are NOT masked\n"), "%s",
+              launch.masked);
+    policy_launch_finish(&launch);
+    cr_assert_eq(atoi(run("grep -rl canary . | wc -l").text), 30);
+}
+
 Test(sandbox, sec_29_untracked_secrets_of_the_workspace_are_masked)
 {
     static const char *const names[] = {
