@@ -52,6 +52,12 @@ static void check_servers(struct app *app, struct buf *warnings)
     mcp_check(servers, warnings);
 }
 
+static enum tools_edit_style edit_style(const struct app *app)
+{
+    return responses_model_writes_patches(str_from(app->config->model)) ? TOOLS_EDIT_PATCH
+                                                                        : TOOLS_EDIT_REPLACE;
+}
+
 static void on_settings(void *user, enum lsp_settings_source source,
                         const struct json_value *object, struct buf *warnings)
 {
@@ -62,6 +68,9 @@ static void on_settings(void *user, enum lsp_settings_source source,
         config_apply(app->config, sources[source], object, warnings);
     check_servers(app, warnings);
     policy_hooks_check(app->policy, warnings);
+    if (app->agent)
+        agent_set_defaults(app->agent, app->config->model, app->config->reasoning_effort,
+                           edit_style(app));
     log_set_level(app->config->log_level);
 }
 
@@ -291,9 +300,7 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
         .model = app->config->model,
         .effort = app->config->reasoning_effort,
         .host = host_name.ptr,
-        .edit_style = responses_model_writes_patches(str_from(app->config->model))
-                          ? TOOLS_EDIT_PATCH
-                          : TOOLS_EDIT_REPLACE,
+        .edit_style = edit_style(app),
         .warm = app->config->warm != WARM_NEVER,
         .context_tokens = app->config->compaction_context_tokens,
         .compact_percent = (unsigned)app->config->compaction_percent,

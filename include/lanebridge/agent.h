@@ -27,7 +27,7 @@ enum agent_item_type {
 };
 const char *agent_item_type_name(enum agent_item_type type);   /* "userMessage" … of the schema */
 enum agent_event_type {
-    AGENT_THREAD_UPDATED,    /* title, model */
+    AGENT_THREAD_UPDATED,    /* title, model, effort, mode */
     AGENT_TURN_QUEUED, AGENT_TURN_STARTED, AGENT_TURN_COMPLETED,
     AGENT_ITEM_STARTED, AGENT_ITEM_DELTA, AGENT_ITEM_COMPLETED,
     AGENT_NOTICE,            /* retry, waiting: text */
@@ -48,6 +48,8 @@ struct agent_event {
     enum agent_item_type item_type;
     struct str text;          /* delta, full text when completed, notice, error, title */
     struct str name;          /* tool's name; THREAD_UPDATED: model */
+    struct str effort;        /* THREAD_UPDATED */
+    const char *mode;         /* THREAD_UPDATED: from the next turn on; TURN_STARTED: its own */
     struct str title;         /* tool's one-line title */
     struct str output;        /* tool's output (completed), command's output (delta: text) */
     struct str diff;
@@ -149,6 +151,17 @@ struct agent_past_page {
 enum status agent_thread_past(struct agent *agent, const char *id, struct agent_past_page *page,
                               const struct agent_past_handlers *handlers, void *user,
                               struct err *err);
+/* What a thread chooses for itself; a NULL leaves that as it is, empty text is as in the settings. Model
+ * and mode count from its next turn; a turn with another model than the one before it drops what that
+ * one reasoned, and says so. STATUS_INVALID; STATUS_CONFLICT while another editor has it open. */
+struct agent_choice {
+    const struct str *model, *effort, *mode;    /* mode: "plan", "ask", "auto" */
+};
+enum status agent_thread_set(struct agent *agent, struct str id, const struct agent_choice *choice,
+                             struct err *err);
+/* The settings have changed. */
+void agent_set_defaults(struct agent *agent, const char *model, const char *effort,
+                        enum tools_edit_style edit_style);
 const char *agent_thread_id(const struct agent_thread *thread);
 struct str agent_thread_title(const struct agent_thread *thread);
 bool agent_thread_is_busy(const struct agent_thread *thread);
@@ -165,9 +178,10 @@ struct agent_input {
     struct str prompt;
     const struct agent_context *contexts;
     size_t context_count;
+    struct str mode;         /* of this turn alone; empty: the thread's. Not for steering */
 };
 /* Starts the turn, or queues it behind the running one (*ret_queued). turn_id is given at once; events
- * follow later. STATUS_LIMIT when the queue is full; STATUS_INVALID for an empty prompt. */
+ * follow later. STATUS_LIMIT when the queue is full; STATUS_INVALID for an empty prompt or an unknown mode. */
 enum status agent_turn_start(struct agent_thread *thread, const struct agent_input *input,
                              char ret_turn_id[ID_BYTES], bool *ret_queued, struct err *err);
 /* Has the conversation made shorter for the model, in a turn of its own that starts or queues like any

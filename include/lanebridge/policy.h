@@ -29,6 +29,10 @@ struct policy_verdict {
 enum policy_access { POLICY_READ, POLICY_LIST, POLICY_WRITE, POLICY_DELETE };
 void policy_check_path(const struct policy *policy, const struct workspace_path *path,
                        enum policy_access access, struct policy_verdict *ret_verdict);
+/* The same for a call of that turn, which may have a mode of its own. */
+void policy_check_path_in(const struct policy *policy, const char *turn_id,
+                          const struct workspace_path *path, enum policy_access access,
+                          struct policy_verdict *ret_verdict);
 /* True for names that searches must not show: thread-safe, pure; fits workspace_filter_fn. */
 bool policy_hides(void *policy, struct str absolute_path, bool is_folder);
 /* Why a component of the path is protected (".git", ".envrc" …), or NULL. Case-folded, at any depth. */
@@ -39,6 +43,9 @@ bool policy_is_secret(struct str absolute_path, struct str head);
 /* -- Edits and commands ------------------------------------------------------------------------------------ */
 void policy_check_edit(const struct policy *policy, const struct workspace_path *paths, size_t count,
                        struct policy_verdict *ret_verdict);
+void policy_check_edit_in(const struct policy *policy, const char *turn_id,
+                          const struct workspace_path *paths, size_t count,
+                          struct policy_verdict *ret_verdict);
 struct policy_command {
     struct str command;       /* as the shell gets it */
     struct str workdir;       /* absolute */
@@ -46,15 +53,21 @@ struct policy_command {
     bool network;
     bool git;                 /* wants to write the git directories; never allowed by a rule */
     bool tty;                 /* its standard streams are a terminal of its own */
-    const char *turn_id;      /* whose command it is, for rules of scope turn; NULL: nobody's */
+    const char *turn_id;      /* whose command it is, for its mode and rules; NULL: nobody's */
 };
 /* Every part of it is on a list of programs and options that only look: no network, nothing that writes,
  * no interpreter. Says nothing about whether it may run. */
 bool policy_only_reads(struct str command);
 void policy_check_command(struct policy *policy, const struct policy_command *command,
                           struct policy_verdict *ret_verdict);
-/* Overrides of one thread; config's values otherwise. */
+const char *policy_mode_name(enum config_mode mode);   /* "plan", "ask", "auto" */
+bool policy_mode_find(struct str name, enum config_mode *ret_mode);
+/* Of all turns that have none of their own; the config's otherwise. */
 void policy_set_mode(struct policy *policy, enum config_mode mode);
+/* Of one turn, until policy_end_turn: the person's choice, which may be looser than the settings. */
+void policy_set_turn_mode(struct policy *policy, const char *turn_id, enum config_mode mode);
+/* turn_id NULL, or one without a mode of its own: policy_get_mode. */
+enum config_mode policy_get_turn_mode(const struct policy *policy, const char *turn_id);
 enum config_mode policy_get_mode(const struct policy *policy);
 enum config_review policy_get_review(const struct policy *policy);
 enum config_save policy_get_save(const struct policy *policy);
@@ -74,7 +87,7 @@ size_t policy_offer_rules(const struct policy *policy, const struct policy_comma
  * not be remembered. */
 enum status policy_accept_rule(struct policy *policy, const struct policy_command *command,
                         const struct policy_rule *rule);
-void policy_end_turn(struct policy *policy, const char *turn_id);   /* drops its rules of scope turn */
+void policy_end_turn(struct policy *policy, const char *turn_id);   /* drops its mode and rules */
 /* -- Tools of MCP servers, which run outside the sandbox: ask, unless a rule of the user covers it ---------- */
 struct policy_tool {
     struct str server, name;

@@ -1,6 +1,6 @@
 /* Inside of the agent. agent.c: the object and its events; thread.c: threads and their queue;
  * resume.c: a thread from the journal; history.c: the items; turn.c: the turn's states; stream.c:
- * what a response brings; call.c: the calls of a turn; audit.c: what went out; undo.c: taking a turn
+ * what a response brings; choice.c: model, effort and mode of a thread; call.c: the calls of a turn; audit.c: what went out; undo.c: taking a turn
  * back; context.c: what the model is told; steer.c: messages for a turn that runs; size.c: how much
  * of the model's context a thread takes; compact.c: making that less. */
 #ifndef LANEBRIDGE_AGENT_INTERNAL_H
@@ -83,6 +83,9 @@ struct agent_thread {
     bool is_cut_off;                    /* its last turn was, and can be continued */
     bool is_lost;                       /* another editor has taken it over */
     char *model;                        /* it was used with last */
+    char *own_model, *own_effort, *own_mode; /* its own choice; "": as in the settings */
+    bool was_planning;                       /* so it was told last */
+    enum config_mode cut_off_mode;           /* of the turn that was */
     struct {
         int64_t told_tokens; /* of the first told_items, as the endpoint counted; 0: not known */
         size_t told_items;
@@ -167,6 +170,8 @@ struct agent_turn {
     bool steer_returned;           /* this response takes none */
     bool is_compaction;            /* that is all it does */
     bool is_continuation;          /* of a turn that was cut off: nobody asks anything new */
+    bool has_mode;                 /* of its own, or settled: it has begun */
+    enum config_mode mode;
     bool is_held;                  /* queued before a crash: waits until somebody wants it */
     bool was_shortened;            /* because the last request did not fit: not twice */
     size_t shortened_at;           /* the place of what a response itself compacted to; 0: none */
@@ -219,8 +224,8 @@ bool turn_append_steers(struct agent_turn *turn);
 void turn_drop_steers(struct agent_turn *turn);
 
 /* -- size.c: tokens, as far as they can be known */
-int64_t size_limit(const struct agent *agent);     /* that the model takes */
-int64_t size_threshold(const struct agent *agent); /* from which it is better to compact */
+int64_t size_limit(const struct agent_thread *thread);     /* that the model takes */
+int64_t size_threshold(const struct agent_thread *thread); /* from which it is better to compact */
 int64_t size_estimate(const struct agent_thread *thread);
 void size_note(struct agent_thread *thread, const struct responses_result *result);
 void size_forget(struct agent_thread *thread); /* the history is another one */
@@ -247,7 +252,23 @@ void compact_append_text(struct buf *text, int64_t before, int64_t after);
 
 /* -- foreign.c: reasoning of another model or key */
 bool foreign_is_reasoning(struct str json);
-/* Before a turn asks: is it still the same model? */
+/* -- choice.c */
+struct str thread_model(const struct agent_thread *thread);
+struct str thread_effort(const struct agent_thread *thread);
+enum config_mode thread_mode(const struct agent_thread *thread);
+enum tools_edit_style thread_edit_style(const struct agent_thread *thread);
+void thread_init_choice(struct agent_thread *thread);
+void thread_read_choice(struct agent_thread *thread, const struct journal_thread *stored);
+void thread_free_choice(struct agent_thread *thread);
+/* As it begins: the mode it keeps to its end. */
+void turn_settle_mode(struct agent_turn *turn);
+void turn_tell_mode(struct agent_turn *turn); /* the model */
+
+/* thread->model is the chosen one from now on, and the tools are those for it. */
+void thread_take_model(struct agent_thread *thread);
+/* Is there reasoning that another model than the chosen one made? */
+bool foreign_has_reasoning(const struct agent_thread *thread);
+/* Before a turn asks: is it still the same model? From now on thread->model is the chosen one. */
 void foreign_check_model(struct agent_turn *turn);
 /* True: that was why it was refused, and asking again may do. */
 bool foreign_on_refusal(struct agent_turn *turn, const struct responses_result *result);

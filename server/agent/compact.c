@@ -71,14 +71,14 @@ bool compact_is_due(const struct agent_turn *turn)
 {
     const struct agent_thread *thread = turn->thread;
     const struct agent *agent = thread->agent;
-    int64_t size = size_estimate(thread), limit = size_limit(agent);
+    int64_t size = size_estimate(thread), limit = size_limit(thread);
     bool is_between = turn->timing.steps == 0;
-    bool by_itself = responses_compaction_of(agent->env.responses, str_from(agent->model)) ==
+    bool by_itself = responses_compaction_of(agent->env.responses, str_from(thread->model)) ==
                      COMPACTION_IN_RESPONSE;
     bool has_grown = size - thread->context.floor_tokens > limit / 10; /* else it would not help */
     if (by_itself || !has_grown || find_tail(&thread->history) <= PREAMBLE_COUNT)
         return false;
-    return size > limit || (is_between && size > size_threshold(agent));
+    return size > limit || (is_between && size > size_threshold(thread));
 }
 
 /* -- Telling ----------------------------------------------------------------------------------- */
@@ -378,7 +378,7 @@ static struct responses_request request_for(struct agent_turn *turn)
 {
     struct agent_thread *thread = turn->thread;
     struct compaction *compaction = turn->compaction;
-    return (struct responses_request){.model = str_from(thread->agent->model),
+    return (struct responses_request){.model = str_from(thread->model),
                                       .prompt_cache_key = str_from(thread->id),
                                       .history = {.item = view_item,
                                                   .user = compaction,
@@ -395,7 +395,7 @@ static void ask_for_summary(struct agent_turn *turn)
     fill_summary_view(turn);
     turn->asked_ms = loop_now_ms(agent->env.loop);
     struct responses_request request = request_for(turn);
-    request.effort = str_from(agent->effort);
+    request.effort = thread_effort(turn->thread);
     request.tools = buf_str(&turn->thread->tools_json);
     request.parallel_tool_calls = true;
     request.extra = STR("\"tool_choice\":\"none\"");
@@ -459,8 +459,8 @@ void compact_start(struct agent_turn *turn, enum compact_reason reason)
         turn_advance(turn);
     } else if (compaction->tail <= PREAMBLE_COUNT) {
         give_up(turn, "there is nothing in it yet that could be left out.");
-    } else if (responses_compaction_of(thread->agent->env.responses,
-                                       str_from(thread->agent->model)) != COMPACTION_BY_REQUEST ||
+    } else if (responses_compaction_of(thread->agent->env.responses, str_from(thread->model)) !=
+                   COMPACTION_BY_REQUEST ||
                !ask_endpoint(turn)) {
         ask_for_summary(turn);
     }

@@ -18,6 +18,18 @@ static void tell(struct agent_turn *turn, const char *why)
     agent_emit(turn->thread->agent, &event);
 }
 
+void thread_take_model(struct agent_thread *thread)
+{
+    struct str model = thread_model(thread);
+    if (str_eq_c(model, thread->model))
+        return;
+    mem_free(thread->model);
+    thread->model = str_dup_c(model);
+    journal_thread_set_model(thread->agent->env.journal, thread->id, model, NULL);
+    buf_clear(&thread->tools_json); /* it may edit in another way */
+    thread_load_tools(thread);
+}
+
 /* False: there was none. */
 static bool drop(struct agent_thread *thread)
 {
@@ -54,18 +66,26 @@ bool foreign_on_refusal(struct agent_turn *turn, const struct responses_result *
     return true;
 }
 
+bool foreign_has_reasoning(const struct agent_thread *thread)
+{
+    bool found = false;
+    if (str_eq_c(thread_model(thread), thread->model))
+        return false;
+    for (size_t i = 0; i < thread->history.items.len && !found; i++)
+        found = foreign_is_reasoning(thread->history.items.ptr[i]);
+    return found;
+}
+
 void foreign_check_model(struct agent_turn *turn)
 {
     struct agent_thread *thread = turn->thread;
-    const char *model = thread->agent->model;
-    char why[256];
-    if (strcmp(thread->model, model) == 0)
+    struct str model = thread_model(thread);
+    char why[512];
+    if (str_eq_c(model, thread->model))
         return;
-    snprintf(why, sizeof(why), "The model is %s now: what %s reasoned is not sent to it.", model,
-             thread->model);
+    snprintf(why, sizeof(why), "The model is " STR_FMT " now: what %s reasoned is not sent to it.",
+             STR_ARG(model), thread->model);
     if (drop(thread))
         tell(turn, why);
-    mem_free(thread->model);
-    thread->model = mem_dup_c(model);
-    journal_thread_set_model(thread->agent->env.journal, thread->id, str_from(model), NULL);
+    thread_take_model(thread);
 }

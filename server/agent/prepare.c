@@ -38,20 +38,20 @@ void turn_tell_missing_tools(struct agent_turn *turn)
 
 /* Another version of the program may take other arguments, a model of another kind edits otherwise:
  * then the list is today's. */
-static struct str made_by(const struct agent *agent)
+static struct str made_by(const struct agent_thread *thread)
 {
     static const char *const makers[] = {
         [TOOLS_EDIT_PATCH] = LANEBRIDGE_VERSION "+patch",
         [TOOLS_EDIT_REPLACE] = LANEBRIDGE_VERSION "+replace",
     };
-    return str_from(makers[agent->env.edit_style]);
+    return str_from(makers[thread_edit_style(thread)]);
 }
 
 void thread_load_tools(struct agent_thread *thread)
 {
     if (thread->tools_json.len == 0)
-        (void)journal_thread_get_tools(thread->agent->env.journal, thread->id,
-                                       made_by(thread->agent), &thread->tools_json, NULL);
+        (void)journal_thread_get_tools(thread->agent->env.journal, thread->id, made_by(thread),
+                                       &thread->tools_json, NULL);
 }
 
 void thread_need_tools(struct agent_thread *thread)
@@ -61,8 +61,8 @@ void thread_need_tools(struct agent_thread *thread)
     thread_load_tools(thread);
     if (thread->tools_json.len > 0)
         return;
-    tools_append_schema(agent->env.tools, agent->env.edit_style, &thread->tools_json);
-    if (journal_thread_set_tools(agent->env.journal, thread->id, made_by(agent),
+    tools_append_schema(agent->env.tools, thread_edit_style(thread), &thread->tools_json);
+    if (journal_thread_set_tools(agent->env.journal, thread->id, made_by(thread),
                                  buf_str(&thread->tools_json), &err) < 0)
         log_line(LOG_WARN, "journal tools not kept thread=%s why=\"%s\"", thread->id, err.text);
 }

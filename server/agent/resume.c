@@ -82,6 +82,7 @@ static bool on_stored_thread(void *user, const struct journal_thread *stored)
     buf_append(&resume->thread->title, stored->title);
     mem_free(resume->thread->model);
     resume->thread->model = str_dup_c(stored->model);
+    thread_read_choice(resume->thread, stored);
     resume->foreign_seq = stored->foreign_seq;
     return true;
 }
@@ -134,6 +135,12 @@ static bool on_stored_turn(void *user, const struct journal_turn *turn)
         vec_push(&unended->thread->queue, turn_restore(unended->thread, turn));
     else if (is_queued || runs)
         vec_push(&unended->cut_off, str_dup_c(turn->id));
+    if (!is_queued) {
+        enum config_mode *mode = &unended->thread->cut_off_mode;
+        if (!policy_mode_find(turn->mode, mode))
+            *mode = thread_mode(unended->thread);
+        unended->thread->was_planning = *mode == MODE_PLAN;
+    }
     if (!is_queued) /* of the last one it counts, also when that was found out before */
         unended->thread->is_cut_off = runs || str_eq_c(turn->error, JOURNAL_CUT_OFF);
     return true;

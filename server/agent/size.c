@@ -4,17 +4,18 @@
 
 enum { BYTES_PER_TOKEN = 4, COMPACT_PERCENT = 80 };
 
-int64_t size_limit(const struct agent *agent)
+int64_t size_limit(const struct agent_thread *thread)
 {
-    int64_t told = agent->env.context_tokens;
-    return told > 0 ? told : responses_context_tokens(str_from(agent->model));
+    int64_t told = thread->agent->env.context_tokens;
+    return told > 0 ? told : responses_context_tokens(str_from(thread->model));
 }
 
-int64_t size_threshold(const struct agent *agent)
+int64_t size_threshold(const struct agent_thread *thread)
 {
+    const struct agent *agent = thread->agent;
     int64_t percent =
         agent->env.compact_percent ? (int64_t)agent->env.compact_percent : (int64_t)COMPACT_PERCENT;
-    return size_limit(agent) * percent / 100;
+    return size_limit(thread) * percent / 100;
 }
 
 int64_t size_estimate(const struct agent_thread *thread)

@@ -53,12 +53,14 @@ static const struct responses_handlers warm_handlers = {
 
 static void warm_up(struct agent_thread *thread)
 {
-    struct agent *agent = thread->agent;
     thread->warm_wanted = thread->is_rewarm_wanted = false;
+    if (foreign_has_reasoning(thread))
+        return; /* the turn drops that, and says so */
+    thread_take_model(thread);
     thread_need_preamble(thread);
     thread_need_tools(thread);
-    struct responses_request request = {.model = str_from(agent->model),
-                                        .effort = str_from(agent->effort),
+    struct responses_request request = {.model = str_from(thread->model),
+                                        .effort = thread_effort(thread),
                                         .tools = buf_str(&thread->tools_json),
                                         .prompt_cache_key = str_from(thread->id),
                                         .parallel_tool_calls = true,
@@ -84,7 +86,9 @@ static void tell_title(struct agent_thread *thread)
                                 .turn_id = "",
                                 .item_id = "",
                                 .text = buf_str(&thread->title),
-                                .name = str_from(thread->agent->model)};
+                                .name = thread_model(thread),
+                                .effort = thread_effort(thread),
+                                .mode = policy_mode_name(thread_mode(thread))};
     agent_emit(thread->agent, &event);
 }
 
@@ -147,6 +151,7 @@ struct agent_thread *thread_new(struct agent *agent, struct str id, struct str r
     memcpy(thread->id, id.ptr, id.len < ID_BYTES ? id.len : ID_BYTES - 1);
     thread->root = str_dup_c(root);
     thread->model = mem_dup_c(agent->model);
+    thread_init_choice(thread);
     thread->tools = tools_thread_new(agent->env.tools, thread->id, root);
     thread->chain = responses_chain_new(agent->env.responses, PRIORITY_TURN);
     thread->kick = loop_timer_new(agent->env.loop, on_kick, thread);
@@ -259,6 +264,7 @@ void agent_thread_close(struct agent_thread *thread)
     buf_finish(&thread->tools_json);
     mem_free(thread->root);
     mem_free(thread->model);
+    thread_free_choice(thread);
     mem_free(thread);
 }
 
@@ -273,18 +279,31 @@ static void set_title(struct agent_thread *thread, struct str prompt)
     thread->title_wanted = true;
 }
 
+/* With its own mode, if it has one: what waits as a plan is one after a crash, too. */
+static enum status keep_queued(struct journal *journal, struct agent_turn *turn, struct err *err)
+{
+    journal_begin(journal);
+    enum status status = journal_turn_queue(journal, turn->thread->id, buf_str(&turn->prompt),
+                                            buf_str(&turn->user_json), turn->id, err);
+    if (status == STATUS_OK && turn->has_mode)
+        status =
+            journal_turn_set_mode(journal, turn->id, str_from(policy_mode_name(turn->mode)), err);
+    journal_commit(journal);
+    return status;
+}
+
 /* Takes the turn. */
 static enum status queue_turn(struct agent_thread *thread, struct agent_turn *turn,
                               char ret_turn_id[ID_BYTES], bool *ret_queued, struct err *err)
 {
     enum status status = STATUS_OK;
+    struct journal *journal = thread->agent->env.journal;
     if (thread->queue.len >= LIMIT_TURN_QUEUE_COUNT)
         status =
             err_set(err, STATUS_LIMIT, "%d prompts wait already: let some finish, or stop the turn",
                     LIMIT_TURN_QUEUE_COUNT);
     if (status == STATUS_OK)
-        status = journal_turn_queue(thread->agent->env.journal, thread->id, buf_str(&turn->prompt),
-                                    buf_str(&turn->user_json), turn->id, err);
+        status = keep_queued(journal, turn, err);
     if (status < 0) {
         turn_free(turn);
         return status;
@@ -306,7 +325,14 @@ enum status agent_turn_start(struct agent_thread *thread, const struct agent_inp
 {
     if (str_trim(input->prompt).len == 0)
         return err_set(err, STATUS_INVALID, "the prompt is empty: write what should be done");
-    return queue_turn(thread, turn_new(thread, input), ret_turn_id, ret_queued, err);
+    enum config_mode mode = MODE_PLAN;
+    bool has_mode = input->mode.len > 0;
+    if (has_mode && !policy_mode_find(input->mode, &mode))
+        return err_set(err, STATUS_INVALID, "\"mode\" must be plan, ask or auto");
+    struct agent_turn *turn = turn_new(thread, input);
+    turn->has_mode = has_mode;
+    turn->mode = mode;
+    return queue_turn(thread, turn, ret_turn_id, ret_queued, err);
 }
 
 enum status agent_thread_compact(struct agent_thread *thread, char ret_turn_id[ID_BYTES],
@@ -338,7 +364,8 @@ enum status agent_thread_continue(struct agent_thread *thread, char ret_turn_id[
         return err_set(err, STATUS_NOT_FOUND, "nothing was cut off in this thread: ask instead");
     if (thread->is_cut_off) {
         struct agent_turn *turn = turn_new(thread, NULL);
-        turn->is_continuation = true;
+        turn->is_continuation = turn->has_mode = true;
+        turn->mode = thread->cut_off_mode;
         enum status status = queue_turn(thread, turn, ret_turn_id, ret_queued, err);
         if (status < 0)
             return status;

@@ -60,6 +60,7 @@ struct agent_turn *turn_restore(struct agent_thread *thread, const struct journa
     snprintf(turn->id, sizeof(turn->id), STR_FMT, STR_ARG(stored->id));
     buf_append(&turn->prompt, stored->prompt);
     buf_append(&turn->user_json, stored->input_json);
+    turn->has_mode = policy_mode_find(stored->mode, &turn->mode);
     turn->is_held = true;
     return turn;
 }
@@ -227,11 +228,11 @@ static void fail(struct agent_turn *turn, const char *why)
  * -------------------------------------------------------------------------------------------- */
 
 /* The endpoint compacts by itself, if it is told from when on. */
-static int64_t compact_threshold(const struct agent *agent)
+static int64_t compact_threshold(const struct agent_thread *thread)
 {
-    bool by_itself = responses_compaction_of(agent->env.responses, str_from(agent->model)) ==
-                     COMPACTION_IN_RESPONSE;
-    return by_itself ? size_threshold(agent) : 0;
+    bool by_itself = responses_compaction_of(thread->agent->env.responses,
+                                             str_from(thread->model)) == COMPACTION_IN_RESPONSE;
+    return by_itself ? size_threshold(thread) : 0;
 }
 
 static void ask(struct agent_turn *turn)
@@ -258,12 +259,12 @@ static void ask(struct agent_turn *turn)
     turn->asked_ms = loop_now_ms(agent->env.loop);
     turn_drop_items(turn);
     turn->is_answered = turn->steer_returned = false;
-    struct responses_request request = {.model = str_from(agent->model),
-                                        .effort = str_from(agent->effort),
+    struct responses_request request = {.model = str_from(thread->model),
+                                        .effort = thread_effort(thread),
                                         .tools = buf_str(&thread->tools_json),
                                         .prompt_cache_key = str_from(thread->id),
                                         .parallel_tool_calls = true,
-                                        .compact_threshold = compact_threshold(agent),
+                                        .compact_threshold = compact_threshold(thread),
                                         .history = history_view(&thread->history)};
     struct err err = {0};
     journal_settle(thread->agent->env.journal); /* what the request says is stored before it goes */
@@ -326,6 +327,8 @@ static void keep_prompt(struct agent_turn *turn)
     thread_tell_review(turn->thread, turn->id);
     journal_join(journal);
     journal_turn_begin(journal, turn->id, NULL);
+    turn_settle_mode(turn);
+    turn_tell_mode(turn);
     if (turn->user_json.len > 0) {
         thread_append(turn->thread, turn->id, "user", buf_str(&turn->user_json));
     } else if (turn->is_continuation) {
@@ -371,6 +374,7 @@ void turn_begin(struct agent_turn *turn)
     started.text = turn->is_compaction     ? STR("Compact the conversation")
                    : turn->is_continuation ? STR("Continue")
                                            : context_title(buf_str(&turn->prompt));
+    started.mode = policy_mode_name(turn->has_mode ? turn->mode : thread_mode(thread));
     agent_emit(agent, &started);
     responses_chain_set_in_turn(thread->chain, true);
     foreign_check_model(turn);

@@ -51,7 +51,8 @@ void catalog_write_thread(const struct lsp_server *server, struct json_writer *w
         uri_append_file(&uri, thread->root);
         json_write_field_str(w, "folder", buf_str(&uri));
     }
-    json_write_field_str(w, "model", thread->model);
+    json_write_field_str(w, "model",
+                         thread->own_model.len > 0 ? thread->own_model : thread->model);
     if (thread->effort.len > 0)
         json_write_field_str(w, "effort", thread->effort);
     if (thread->mode.len > 0)

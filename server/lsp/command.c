@@ -26,6 +26,7 @@ static struct turn_wish wish_from(const struct command_call *call)
         wish.thread_id = json_get_str(call->argument, "threadId");
         wish.uri = json_get_str(call->argument, "uri");
         wish.range = json_get(call->argument, "range");
+        wish.mode = json_get_str(call->argument, "mode");
     }
     return wish;
 }

@@ -23,6 +23,7 @@
  *   ask_editor.c  what the editor's own language servers know and propose
  *   incoming.c    a WorkspaceEdit as a change set
  *   rich.c        lanebridge/… methods
+ *   modes.c       model, effort and mode of a thread
  *   inline.c      inline completion
  *   actions.c     code actions that start a turn
  *   prompts.c     the person's own prompts, and turns that are asked for by name
@@ -306,9 +307,21 @@ void review_all_command(struct lsp_server *server, struct str id,
  * --------------------------------------------------------------------------------------------------
  */
 void rich_on_event(struct lsp_server *server, const struct agent_event *event);
+/* Answers with an error, by what went wrong; and with the thread, and the turn (or "") that was started
+ * along with it. */
+void rich_fail(struct lsp_server *server, const struct jsonrpc_message *message,
+               const struct err *err);
+void rich_respond_thread(struct lsp_server *server, const struct jsonrpc_message *message,
+                         struct str thread_id, const char *turn_id);
 /* The Item of docs/schema/v1. */
 void rich_write_item(struct json_writer *w, const struct agent_event *event);
 void rich_free(struct lsp_server *server);
+/* -- modes.c */
+extern const struct lsp_method modes_requests[];
+/* Members model, effort and mode of the params, as far as they are there, for that thread. */
+enum status modes_choose(struct lsp_server *server, const char *thread_id,
+                         const struct json_value *params, struct err *err);
+
 /* One thing that was given along with a prompt. */
 struct input_part {
     struct buf label, text; /* an empty label: nothing to tell of */
@@ -321,7 +334,7 @@ enum status inputs_read(const struct lsp_server *server, const struct json_value
 void inputs_finish(struct input_part *part);
 /* Starts a turn for a command or a rich request and answers the message. */
 struct turn_wish {
-    struct str prompt, thread_id, uri;
+    struct str prompt, thread_id, uri, mode;
     const struct json_value *range;
     const struct json_value *input; /* what was given along, as the rich layer has it; or NULL */
     const char *instruction; /* put before the prompt: "Explain this." … or NULL */

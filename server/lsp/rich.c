@@ -144,6 +144,8 @@ static void write_thread(struct json_writer *w, const struct agent_event *event)
 {
     json_write_field_str(w, "title", event->text);
     json_write_field_str(w, "model", event->name);
+    json_write_field_str(w, "effort", event->effort);
+    json_write_field_c(w, "mode", event->mode);
 }
 
 static void write_turn_end(struct json_writer *w, const struct agent_event *event)
@@ -198,6 +200,12 @@ static void write_notice(struct json_writer *w, const struct agent_event *event)
     json_write_field_str(w, "text", event->text);
 }
 
+static void write_start(struct json_writer *w, const struct agent_event *event)
+{
+    json_write_field_str(w, "text", event->text);
+    json_write_field_c(w, "mode", event->mode);
+}
+
 static void write_connection(struct json_writer *w, const struct agent_event *event)
 {
     const struct responses_status *status = event->connection;
@@ -222,7 +230,7 @@ static const struct {
 } notifications[] = {
     [AGENT_THREAD_UPDATED] = {"lanebridge/thread/updated", write_thread},
     [AGENT_TURN_QUEUED] = {"lanebridge/queue/updated", write_nothing},
-    [AGENT_TURN_STARTED] = {"lanebridge/turn/started", write_notice},
+    [AGENT_TURN_STARTED] = {"lanebridge/turn/started", write_start},
     [AGENT_TURN_COMPLETED] = {"lanebridge/turn/completed", write_turn_end},
     [AGENT_ITEM_STARTED] = {"lanebridge/item/started", write_item},
     [AGENT_ITEM_COMPLETED] = {"lanebridge/item/completed", write_item},
@@ -292,16 +300,15 @@ void rich_on_event(struct lsp_server *server, const struct agent_event *event)
  * --------------------------------------------------------------------------------------------------
  */
 
-static void fail(struct lsp_server *server, const struct jsonrpc_message *message,
-                 const struct err *err)
+void rich_fail(struct lsp_server *server, const struct jsonrpc_message *message,
+               const struct err *err)
 {
     int code = err->status == STATUS_INVALID ? JSONRPC_INVALID_PARAMS : JSONRPC_REQUEST_FAILED;
     jsonrpc_respond_error(server->peer, message->id, code, "%s", err->text);
 }
 
-/* turn_id: what was started along with it, or "". */
-static void respond_thread(struct lsp_server *server, const struct jsonrpc_message *message,
-                           const struct agent_thread *thread, const char *turn_id)
+void rich_respond_thread(struct lsp_server *server, const struct jsonrpc_message *message,
+                         struct str thread_id, const char *turn_id)
 {
     struct buf result = {0};
     struct err err = {0};
@@ -309,8 +316,7 @@ static void respond_thread(struct lsp_server *server, const struct jsonrpc_messa
     json_writer_init(&w, &result);
     json_write_begin_object(&w);
     json_write_key(&w, "thread");
-    enum status status =
-        catalog_write_by_id(server, server->agent, &w, str_from(agent_thread_id(thread)), &err);
+    enum status status = catalog_write_by_id(server, server->agent, &w, thread_id, &err);
     if (turn_id[0]) {
         json_write_key(&w, "turn");
         json_write_begin_object(&w);
@@ -321,8 +327,14 @@ static void respond_thread(struct lsp_server *server, const struct jsonrpc_messa
     if (status == STATUS_OK)
         jsonrpc_respond(server->peer, message->id, buf_str(&result));
     else
-        fail(server, message, &err);
+        rich_fail(server, message, &err);
     buf_finish(&result);
+}
+
+static void respond_thread(struct lsp_server *server, const struct jsonrpc_message *message,
+                           const struct agent_thread *thread, const char *turn_id)
+{
+    rich_respond_thread(server, message, str_from(agent_thread_id(thread)), turn_id);
 }
 
 static void handle_thread_start(struct lsp_server *server, const struct jsonrpc_message *message)
@@ -331,7 +343,7 @@ static void handle_thread_start(struct lsp_server *server, const struct jsonrpc_
     struct buf folder = {0};
     struct str uri = json_get_str(message->params, "folder");
     if (uri.len > 0 && uri_to_path(uri, &folder, &err) < 0) {
-        fail(server, message, &err);
+        rich_fail(server, message, &err);
         buf_finish(&folder);
         return;
     }
@@ -339,10 +351,12 @@ static void handle_thread_start(struct lsp_server *server, const struct jsonrpc_
     struct agent *agent = server_agent(server, &err);
     struct agent_thread *thread =
         agent ? threads_start(server, agent, root ? str_from(root->path) : STR(""), &err) : NULL;
+    if (thread && modes_choose(server, agent_thread_id(thread), message->params, &err) < 0)
+        thread = NULL;
     if (thread)
         respond_thread(server, message, thread, "");
     else
-        fail(server, message, &err);
+        rich_fail(server, message, &err);
     buf_finish(&folder);
 }
 
@@ -360,7 +374,7 @@ static void handle_thread_resume(struct lsp_server *server, const struct jsonrpc
     if (thread)
         respond_thread(server, message, thread, turn_id);
     else
-        fail(server, message, &err);
+        rich_fail(server, message, &err);
 }
 
 static void handle_thread_take_over(struct lsp_server *server,
@@ -373,7 +387,7 @@ static void handle_thread_take_over(struct lsp_server *server,
     if (thread)
         respond_thread(server, message, thread, "");
     else
-        fail(server, message, &err);
+        rich_fail(server, message, &err);
 }
 
 static void handle_thread_fork(struct lsp_server *server, const struct jsonrpc_message *message)
@@ -387,7 +401,7 @@ static void handle_thread_fork(struct lsp_server *server, const struct jsonrpc_m
     if (thread)
         respond_thread(server, message, thread, "");
     else
-        fail(server, message, &err);
+        rich_fail(server, message, &err);
 }
 
 static void handle_thread_compact(struct lsp_server *server, const struct jsonrpc_message *message)
@@ -399,7 +413,7 @@ static void handle_thread_compact(struct lsp_server *server, const struct jsonrp
     if (thread)
         turn_compact_request(server, message, thread, true);
     else
-        fail(server, message, &err);
+        rich_fail(server, message, &err);
 }
 
 /* The parts of an input; their texts go to `prompt`. */
@@ -407,6 +421,7 @@ static struct turn_wish read_input(const struct jsonrpc_message *message, struct
 {
     struct turn_wish wish = {.thread_id = json_get_str(message->params, "threadId"),
                              .input = json_get(message->params, "input"),
+                             .mode = json_get_str(message->params, "mode"),
                              .is_rich = true};
     const struct json_value *part = json_first(wish.input);
     for (; part; part = json_next(part)) {
@@ -437,7 +452,7 @@ static void handle_turn_interrupt(struct lsp_server *server, const struct jsonrp
     if (!thread)
         err_set(&err, STATUS_NOT_FOUND, "there is no open thread " STR_FMT, STR_ARG(id));
     if (!thread || agent_turn_interrupt(thread, json_get_str(message->params, "turnId"), &err) < 0)
-        fail(server, message, &err);
+        rich_fail(server, message, &err);
     else
         jsonrpc_respond(server->peer, message->id, STR("{}"));
 }
@@ -459,7 +474,7 @@ static void turn_back(struct lsp_server *server, const struct jsonrpc_message *m
         agent ? agent_thread_resume(agent, json_get_str(message->params, "threadId"), &err) : NULL;
     if (!thread || undo_start(server, message->id, thread, json_get_str(message->params, "turnId"),
                               way, &err) < 0)
-        fail(server, message, &err);
+        rich_fail(server, message, &err);
 }
 
 static void handle_turn_undo(struct lsp_server *server, const struct jsonrpc_message *message)

@@ -6,7 +6,7 @@
 
 struct turn_start {
     struct lsp_server *server;
-    struct buf prompt, thread_id, root;
+    struct buf prompt, thread_id, root, mode;
     VEC(struct input_part) parts;
     bool show_transcript, is_rich, is_steering;
     char turn_id[ID_BYTES];
@@ -17,6 +17,7 @@ static void start_free(struct turn_start *start)
 {
     buf_finish(&start->prompt);
     buf_finish(&start->thread_id);
+    buf_finish(&start->mode);
     buf_finish(&start->root);
     for (size_t i = 0; i < start->parts.len; i++)
         inputs_finish(&start->parts.ptr[i]);
@@ -30,8 +31,10 @@ static enum status say(struct agent_thread *thread, struct turn_start *start, st
     for (size_t i = 0; i < start->parts.len; i++)
         vec_push(&contexts, ((struct agent_context){.label = start->parts.ptr[i].label.ptr,
                                                     .text = buf_str(&start->parts.ptr[i].text)}));
-    struct agent_input input = {
-        .prompt = buf_str(&start->prompt), .contexts = contexts.ptr, .context_count = contexts.len};
+    struct agent_input input = {.prompt = buf_str(&start->prompt),
+                                .contexts = contexts.ptr,
+                                .context_count = contexts.len,
+                                .mode = buf_str(&start->mode)};
     enum status status =
         start->is_steering ? agent_turn_steer(thread, str_from(start->turn_id), &input, err)
                            : agent_turn_start(thread, &input, start->turn_id, &start->queued, err);
@@ -172,6 +175,7 @@ static enum status prepare(struct turn_start *start, const struct turn_wish *wis
         buf_append_fmt(&start->prompt, "%s\n", wish->instruction);
     prompts_expand(start->server, wish->prompt, &start->prompt);
     buf_append(&start->thread_id, wish->thread_id);
+    buf_append(&start->mode, wish->mode);
     start->show_transcript = wish->show_transcript;
     start->is_rich = wish->is_rich;
     if (str_trim(buf_str(&start->prompt)).len == 0)

@@ -25,12 +25,18 @@ struct rule {
     char *text; /* exact: the command; else its words, one blank between */
 };
 
+struct turn_mode {
+    char turn_id[ID_BYTES];
+    enum config_mode mode;
+};
+
 struct census;
 struct policy {
     const struct config *config;
     const struct workspace *workspace;
     const struct config_env *env;
     int mode;                                /* -1: the config's */
+    VEC(struct turn_mode) turn_modes;        /* of turns that run */
     enum policy_tier tier;                   /* written by the self-test's thread: atomic */
     enum config_sandbox tested_mode;         /* written before tier */
     struct err tier_reason;                  /* written before tier */
@@ -57,6 +63,9 @@ void strings_push(struct policy_strings *strings, const char *text);
 void strings_push_str(struct policy_strings *strings, struct str text);
 /* Adds NULL and hands the array over. */
 char **strings_take(struct policy_strings *strings);
+
+/* -- mode.c -- */
+void mode_end_turn(struct policy *policy, const char *turn_id);
 
 void verdict_set(struct policy_verdict *verdict, enum policy_answer answer, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

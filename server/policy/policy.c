@@ -29,21 +29,12 @@ void policy_free(struct policy *policy)
         mem_free(policy->secrets.ptr[i]);
     }
     vec_finish(&policy->secrets);
+    vec_finish(&policy->turn_modes);
     for (size_t i = 0; i < SECCOMP_KINDS_COUNT; i++)
         buf_finish(&policy->filters[i]);
     mem_free(policy->bwrap);
     census_free(policy->census);
     mem_free(policy);
-}
-
-void policy_set_mode(struct policy *policy, enum config_mode mode)
-{
-    policy->mode = (int)mode;
-}
-
-enum config_mode policy_get_mode(const struct policy *policy)
-{
-    return policy->mode < 0 ? policy->config->mode : (enum config_mode)policy->mode;
 }
 
 enum config_review policy_get_review(const struct policy *policy)
@@ -153,8 +144,15 @@ static void check_links(const struct policy *policy, const struct workspace_path
 void policy_check_path(const struct policy *policy, const struct workspace_path *path,
                        enum policy_access access, struct policy_verdict *ret_verdict)
 {
+    policy_check_path_in(policy, NULL, path, access, ret_verdict);
+}
+
+void policy_check_path_in(const struct policy *policy, const char *turn_id,
+                          const struct workspace_path *path, enum policy_access access,
+                          struct policy_verdict *ret_verdict)
+{
     bool writes = access == POLICY_WRITE || access == POLICY_DELETE;
-    bool plan = policy_get_mode(policy) == MODE_PLAN;
+    bool plan = policy_get_turn_mode(policy, turn_id) == MODE_PLAN;
     verdict_set(ret_verdict, POLICY_ALLOW, "%s", "");
     if (writes && plan) {
         verdict_set(ret_verdict, POLICY_REFUSE,
@@ -174,15 +172,22 @@ void policy_check_path(const struct policy *policy, const struct workspace_path 
 void policy_check_edit(const struct policy *policy, const struct workspace_path *paths,
                        size_t count, struct policy_verdict *ret_verdict)
 {
+    policy_check_edit_in(policy, NULL, paths, count, ret_verdict);
+}
+
+void policy_check_edit_in(const struct policy *policy, const char *turn_id,
+                          const struct workspace_path *paths, size_t count,
+                          struct policy_verdict *ret_verdict)
+{
     verdict_set(ret_verdict, POLICY_ALLOW, "%s", "");
     for (size_t i = 0; i < count; i++) {
         struct policy_verdict one;
-        policy_check_path(policy, &paths[i], POLICY_WRITE, &one);
+        policy_check_path_in(policy, turn_id, &paths[i], POLICY_WRITE, &one);
         if (one.answer > ret_verdict->answer ||
             (one.answer == ret_verdict->answer && one.outside_rules))
             *ret_verdict = one;
     }
-    if (ret_verdict->answer == POLICY_ALLOW && policy_get_mode(policy) == MODE_PLAN)
+    if (ret_verdict->answer == POLICY_ALLOW && policy_get_turn_mode(policy, turn_id) == MODE_PLAN)
         verdict_set(ret_verdict, POLICY_REFUSE,
                     "plan mode changes nothing; describe the change "
                     "instead");
@@ -232,7 +237,7 @@ void policy_check_command(struct policy *policy, const struct policy_command *co
                           struct policy_verdict *ret_verdict)
 {
     const struct workspace_root *root = root_of_folder(policy, command->workdir);
-    if (policy_get_mode(policy) == MODE_PLAN) {
+    if (policy_get_turn_mode(policy, command->turn_id) == MODE_PLAN) {
         verdict_set(ret_verdict, POLICY_REFUSE,
                     "plan mode runs no commands; say what should be run");
         return;

@@ -136,7 +136,7 @@ static bool settings_cover(const struct policy *policy, const struct policy_comm
                            const struct shell_part *part)
 {
     const struct config *config = policy->config;
-    if (policy_get_mode(policy) != MODE_AUTO)
+    if (policy_get_turn_mode(policy, command->turn_id) != MODE_AUTO)
         return false;
     for (size_t i = 0; i < config->approvals_rules.count; i++)
         if (setting_covers(config->approvals_rules.ptr[i], false, command, part))
@@ -409,6 +409,7 @@ enum status policy_rule_delete_id(struct policy *policy, struct str id, struct e
 
 void policy_end_turn(struct policy *policy, const char *turn_id)
 {
+    mode_end_turn(policy, turn_id);
     for (size_t i = policy->rules.len; i-- > 0;) {
         struct rule *rule = &policy->rules.ptr[i];
         if (rule->scope != SCOPE_TURN || strcmp(rule->turn_id, turn_id) != 0)

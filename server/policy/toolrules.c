@@ -51,7 +51,7 @@ void policy_check_tool(struct policy *policy, const struct policy_tool *tool,
                        struct policy_verdict *ret_verdict)
 {
     char *text = rule_text(tool);
-    enum config_mode mode = policy_get_mode(policy);
+    enum config_mode mode = policy_get_turn_mode(policy, tool->turn_id);
     rulefile_refresh(policy);
     if (mode == MODE_PLAN)
         verdict_set(ret_verdict, POLICY_REFUSE,

@@ -135,7 +135,8 @@ static void check_policy(struct tools_call *call, const struct change *change,
     struct workspace_path *paths = mem_alloc_array(change->files.len, sizeof(*paths));
     for (size_t i = 0; i < change->files.len; i++)
         paths[i] = change->files.ptr[i].path;
-    policy_check_edit(call->tools->env.policy, paths, change->files.len, ret_verdict);
+    policy_check_edit_in(call->tools->env.policy, call->turn_id, paths, change->files.len,
+                         ret_verdict);
     mem_free(paths);
 }
 

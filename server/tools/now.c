@@ -135,7 +135,7 @@ void path_permit(struct tools_call *call, const struct workspace_path *path,
                  enum policy_access access, call_answer_fn *fn)
 {
     struct policy_verdict verdict = {0};
-    policy_check_path(call->tools->env.policy, path, access, &verdict);
+    policy_check_path_in(call->tools->env.policy, call->turn_id, path, access, &verdict);
     switch (verdict.answer) {
     case POLICY_ALLOW:
         fn(call, NULL);

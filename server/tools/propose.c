@@ -102,7 +102,8 @@ void propose_run(struct tools_call *call)
     struct host_query query = {0};
     struct policy_verdict verdict = {0};
     struct err err = {0};
-    policy_check_edit(call->tools->env.policy, &state->spot.file.path, 1, &verdict);
+    policy_check_edit_in(call->tools->env.policy, call->turn_id, &state->spot.file.path, 1,
+                         &verdict);
     if (verdict.answer == POLICY_REFUSE) {
         call_fail(call, "Nothing was changed: %s", verdict.reason);
         return;

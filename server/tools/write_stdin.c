@@ -48,6 +48,11 @@ static void run(struct tools_call *call)
             (long long)state->session_id);
         return;
     }
+    if (state->chars.len > 0 &&
+        policy_get_turn_mode(call->tools->env.policy, call->turn_id) == MODE_PLAN) {
+        call_fail(call, "write_stdin: plan mode steers no commands; it can look at one that runs");
+        return;
+    }
     /* Ctrl-C, where no terminal makes a signal of it. */
     if (str_eq(state->chars, STR("\x03")) && !session_has_stdin(session)) {
         state->kill = true;
