@@ -35,13 +35,23 @@ static void add_folder(struct lsp_server *server, struct str uri, struct str nam
     buf_finish(&path);
 }
 
+/* Helix names a folder that has no mark of a project (.git, …) by the old rootPath alone. */
 static void add_folders(struct lsp_server *server, const struct json_value *params)
 {
     const struct json_value *folders = json_get(params, "workspaceFolders");
+    struct str uri = json_get_str(params, "rootUri"), path = json_get_str(params, "rootPath");
     for (const struct json_value *one = json_first(folders); one; one = json_next(one))
         add_folder(server, json_get_str(one, "uri"), json_get_str(one, "name"));
-    if (!json_is(folders, JSON_ARRAY) && json_get_str(params, "rootUri").len > 0)
-        add_folder(server, json_get_str(params, "rootUri"), STR(""));
+    if (json_first(folders))
+        return;
+    if (uri.len > 0) {
+        add_folder(server, uri, STR(""));
+    } else if (str_starts_with(path, STR("/"))) {
+        struct buf made = {0};
+        uri_append_file(&made, path);
+        add_folder(server, buf_str(&made), STR(""));
+        buf_finish(&made);
+    }
 }
 
 static void take_settings(struct lsp_server *server, enum lsp_settings_source source,

@@ -359,12 +359,32 @@ static void ignore_answer(void *user, const struct jsonrpc_answer *answer)
     (void)answer;
 }
 
-void transcript_show(struct lsp_server *server, const char *thread_id, bool take_focus)
+/* Where the person goes on writing: the end of the text, behind what is on its way to it. */
+static void write_end(struct transcript *transcript, const struct document *document,
+                      struct str on_its_way, struct json_writer *w)
+{
+    struct buf bytes = {0};
+    if (document && document->text)
+        buf_append(&bytes, text_bytes(document->text));
+    else
+        read_whole(transcript->path, &bytes);
+    buf_append(&bytes, on_its_way);
+    struct text *text = text_new(buf_str(&bytes));
+    json_write_key(w, "selection");
+    convert_write_range(transcript->server, w, text, text_len(text), text_len(text));
+    text_unref(text);
+    buf_finish(&bytes);
+}
+
+static void show(struct lsp_server *server, const char *thread_id, bool take_focus,
+                 struct str on_its_way)
 {
     struct transcript *transcript = transcript_open(server, thread_id);
-    if (document_find_path(server->env.documents, str_from(transcript->path)) && !take_focus)
+    const struct document *document =
+        document_find_path(server->env.documents, str_from(transcript->path));
+    if (document && !take_focus)
         return;
-    if (!document_find_path(server->env.documents, str_from(transcript->path)))
+    if (!document)
         write_to_disk(transcript);
     struct buf uri = {0}, params = {0};
     struct json_writer w;
@@ -374,6 +394,8 @@ void transcript_show(struct lsp_server *server, const char *thread_id, bool take
         json_write_begin_object(&w);
         json_write_field_str(&w, "uri", buf_str(&uri));
         json_write_field_bool(&w, "takeFocus", take_focus);
+        if (take_focus)
+            write_end(transcript, document, on_its_way, &w);
         json_write_end_object(&w);
         jsonrpc_request(server->peer, "window/showDocument", buf_str(&params), ignore_answer,
                         server);
@@ -382,6 +404,11 @@ void transcript_show(struct lsp_server *server, const char *thread_id, bool take
     }
     buf_finish(&uri);
     buf_finish(&params);
+}
+
+void transcript_show(struct lsp_server *server, const char *thread_id, bool take_focus)
+{
+    show(server, thread_id, take_focus, STR(""));
 }
 
 void transcript_write_prompt(struct lsp_server *server, const char *thread_id, struct str line)
@@ -394,7 +421,7 @@ void transcript_write_prompt(struct lsp_server *server, const char *thread_id, s
     else if (document->text)
         send_edit(transcript, document, text_len(document->text), text_len(document->text), line,
                   ignore_answer);
-    transcript_show(server, thread_id, true);
+    show(server, thread_id, true, document ? line : STR(""));
 }
 
 void transcript_take_prompt(struct lsp_server *server, const char *thread_id, struct buf *prompt)
