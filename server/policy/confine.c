@@ -1,8 +1,9 @@
-/* The child's side of a command that bubblewrap does not hold: three processes. The first leads the
- * group that is signalled, and dies with the server. The second adopts whatever the command leaves
- * behind, in a session of its own, and ends it all when the command or the first has ended. The
- * third becomes the command: Landlock and seccomp if asked for, then exec. Only system calls: this
- * runs in a fresh process, and must not depend on what the server is made of. */
+/* The child's side of a command that bubblewrap does not hold, or not all of: three processes. The
+ * first leads the group that is signalled, and dies with the server. The second adopts whatever the
+ * command leaves behind, in a session of its own, and ends it all when the command or the first has
+ * ended. The third becomes the command: Landlock and seccomp if asked for, then exec. With --scope
+ * there is one, which becomes bubblewrap, out of reach of the host's abstract unix sockets. Only
+ * system calls: this runs in a fresh process, and must not depend on what the server is made of. */
 #include "policy-internal.h"
 
 #include <errno.h>
@@ -31,7 +32,7 @@ enum {
 };
 
 struct confinement {
-    bool landlock, network, tty;
+    bool landlock, network, tty, scope;
     int seccomp_fd;
     int argc;
     char **argv, **command;
@@ -51,6 +52,8 @@ static void cannot(const char *what)
 #define REFER_RIGHT (1ULL << 13)
 #define TRUNCATE_RIGHT (1ULL << 14)
 #define IOCTL_RIGHT (1ULL << 15)
+#define SCOPE_ABSTRACT 1ULL
+#define SCOPE_SIGNALS 2ULL
 #define FILE_RIGHTS                                                                                \
     (LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |   \
      TRUNCATE_RIGHT | IOCTL_RIGHT)
@@ -72,9 +75,20 @@ static struct ruleset rights_of(int version, bool network, size_t *ret_size)
     set.files |= version >= 3 ? TRUNCATE_RIGHT : 0;
     set.files |= version >= 5 ? IOCTL_RIGHT : 0;
     set.ports = version >= 4 && !network ? 3 : 0; /* bind and connect */
-    set.scopes = version >= 6 ? 3 : 0;            /* abstract sockets, signals */
-    *ret_size = version >= 6 ? 24 : version >= 4 ? 16 : 8;
+    set.scopes = version >= LANDLOCK_SCOPES_VERSION ? SCOPE_ABSTRACT | SCOPE_SIGNALS : 0;
+    *ret_size = version >= LANDLOCK_SCOPES_VERSION ? sizeof(set) : version >= 4 ? 16 : 8;
     return set;
+}
+
+/* No right over files is taken, because then bubblewrap could not mount. */
+static void restrict_scope(void)
+{
+    struct ruleset set = {.scopes = SCOPE_ABSTRACT};
+    int ruleset = (int)syscall(SYS_landlock_create_ruleset, &set, sizeof(set), 0);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || ruleset < 0 ||
+        syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
+        cannot("Landlock did not keep the machine's unix sockets away");
+    close(ruleset);
 }
 
 /* What is not there needs no rule. */
@@ -267,6 +281,8 @@ static bool read_arguments(int argc, char **argv, struct confinement *c)
             c->network = true;
         else if (strcmp(argv[i], "--tty") == 0)
             c->tty = true;
+        else if (strcmp(argv[i], "--scope") == 0)
+            c->scope = true;
         else if (strcmp(argv[i], "--seccomp") == 0 && i + 1 < argc)
             c->seccomp_fd = atoi(argv[++i]);
         else if ((strcmp(argv[i], "--read") == 0 || strcmp(argv[i], "--write") == 0) &&
@@ -287,6 +303,11 @@ int policy_confine_main(int argc, char **argv)
     if (!read_arguments(argc, argv, &c)) {
         dprintf(STDERR_FILENO, "lanebridge confine: started by Lanebridge itself only\n");
         return CANNOT;
+    }
+    if (c.scope) {
+        restrict_scope();
+        execv(c.command[0], c.command);
+        cannot(c.command[0]);
     }
     pid_t first = getpid();
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { GRANTS_COUNT = 4000, MASKS_COUNT = 512 };
 
@@ -52,6 +53,13 @@ static bool holds_mask(const struct grants *grants, const char *path)
 bool landlock_only_reads(const struct policy_command *command)
 {
     return !command->network && policy_only_reads(command->command);
+}
+
+bool landlock_scopes_sockets(const struct policy *policy)
+{
+    struct stat st;
+    return landlock_version() >= LANDLOCK_SCOPES_VERSION && policy->bwrap &&
+           stat(policy->bwrap, &st) == 0 && !(st.st_mode & S_ISUID);
 }
 
 enum seccomp_kind landlock_seccomp_kind(const struct policy_command *command)

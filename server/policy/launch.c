@@ -116,6 +116,15 @@ static void push_confine(struct policy_strings *argv, const struct policy_comman
         strings_push(argv, "--tty");
 }
 
+/* Around bubblewrap: no abstract unix socket of the machine. */
+static void push_scope(struct policy_strings *argv)
+{
+    strings_push(argv, CONFINE_PROGRAM);
+    strings_push(argv, "confine");
+    strings_push(argv, "--scope");
+    strings_push(argv, "--");
+}
+
 static int free_child_fd(const struct policy_bind *binds, size_t count)
 {
     int fd = SANDBOX_SECCOMP_FD;
@@ -173,6 +182,8 @@ static enum status build_sandboxed(struct policy *policy, const struct policy_co
         landlock_build(policy, &request, argv);
         strings_push(argv, "--");
     } else {
+        if (command->network && landlock_scopes_sockets(policy))
+            push_scope(argv);
         status = sandbox_build(policy, &request, argv, &masked, err);
     }
     if (status == STATUS_OK) {

@@ -185,6 +185,10 @@ enum { SANDBOX_SECCOMP_FD = 3 };
 
 /* -- confine.c, landlock.c -- */
 int landlock_version(void); /* negative: there is none */
+enum { LANDLOCK_SCOPES_VERSION = 6 }; /* Linux 6.12 */
+/* With the network of the machine come its abstract unix sockets, unless Landlock keeps them away; it cannot
+ * where bubblewrap is set-uid. */
+bool landlock_scopes_sockets(const struct policy *policy);
 void landlock_build(const struct policy *policy, const struct sandbox_request *request,
                     struct policy_strings *argv);
 bool landlock_only_reads(const struct policy_command *command);

@@ -203,6 +203,9 @@ static const char *reason_to_ask(const struct policy *policy, const struct polic
     enum policy_tier tier = policy_sandbox_tier(policy);
     if (command->escalate)
         return "it wants to run outside the sandbox, with everything you may do yourself";
+    if (command->network && tier == TIER_BUBBLEWRAP && !landlock_scopes_sockets(policy))
+        return "it wants to use the network; here that includes what listens on abstract unix "
+               "sockets of this machine (Linux 6.12 or newer keeps them away)";
     if (command->network)
         return "it wants to use the network";
     if (tier == TIER_BUBBLEWRAP || tier == TIER_EXTERNAL)

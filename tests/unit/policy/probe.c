@@ -41,16 +41,37 @@ static int try_udp(char **args)
            access("/proc/self", F_OK) == 0;
 }
 
+static socklen_t unix_address(const char *path, struct sockaddr_un *address)
+{
+    size_t length = strlen(path);
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(address->sun_path, path, length < 107 ? length : 107);
+    if (address->sun_path[0] == '@')
+        address->sun_path[0] = '\0';
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+}
+
 static int try_unix(char **args)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    size_t length = strlen(args[0]);
-    memcpy(address.sun_path, args[0], length < 107 ? length : 107);
-    if (address.sun_path[0] == '@')
-        address.sun_path[0] = '\0';
+    struct sockaddr_un address;
+    socklen_t length = unix_address(args[0], &address);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    return fd >= 0 && connect(fd, (struct sockaddr *)&address,
-                              (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) == 0;
+    return fd >= 0 && connect(fd, (struct sockaddr *)&address, length) == 0;
+}
+
+/* Of a process to another of the same command. */
+static int try_listen(char **args)
+{
+    struct sockaddr_un address;
+    socklen_t length = unix_address(args[0], &address);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), state = 0;
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) < 0 || listen(fd, 4) < 0)
+        return 0;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(!try_unix(args));
+    waitpid(pid, &state, 0);
+    return WIFEXITED(state) && WEXITSTATUS(state) == 0;
 }
 
 static int try_vsock(char **args)
@@ -137,11 +158,14 @@ static const struct {
     const char *name;
     int (*attempt)(char **args);
 } attempts[] = {
-    {"tcp", try_tcp},       {"udp", try_udp},          {"unix", try_unix},
-    {"vsock", try_vsock},   {"netlink", try_netlink},  {"io_uring", try_uring},
-    {"ptrace", try_ptrace}, {"signal", try_signal},    {"userns", try_user_namespace},
-    {"mount", try_mount},   {"tiocsti", try_inject},   {"key", try_key},
-    {"device", try_device}, {"large", try_large_file}, {"processes", try_processes},
+    {"tcp", try_tcp},          {"udp", try_udp},
+    {"unix", try_unix},        {"listen", try_listen},
+    {"vsock", try_vsock},      {"netlink", try_netlink},
+    {"io_uring", try_uring},   {"ptrace", try_ptrace},
+    {"signal", try_signal},    {"userns", try_user_namespace},
+    {"mount", try_mount},      {"tiocsti", try_inject},
+    {"key", try_key},          {"device", try_device},
+    {"large", try_large_file}, {"processes", try_processes},
 };
 
 int main(int argc, char **argv)

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -350,4 +352,39 @@ Test(escape, sec_16_the_matrix_of_what_was_tried_and_what_was_stopped)
     cr_assert(is_here[IN_BUBBLEWRAP] || is_here[IN_LANDLOCK], "neither tier works here: %s",
               err.text);
     buf_finish(&wrong);
+}
+
+/* With an approval the network is the machine's, and its unix sockets still are not. */
+Test(escape, sec_17_with_network_unix_sockets_of_the_host_stay_out_of_reach)
+{
+    static const struct {
+        const char *script, *said;
+    } rows[] = {
+        {"$P tcp $TCP && echo in", "in\n"},
+        {"$P unix $O/s && echo in", ""},
+        {"$P unix $PWD/own.sock && echo in", ""},
+        {"$P unix @lanebridge-$N && echo in", ""},
+        /* its own */
+        {"$P listen @of-the-command-$N && echo in", "in\n"},
+        {"$P listen $PWD/of-the-command.sock && echo in", "in\n"},
+    };
+    copy_probe();
+    make_world();
+    cr_assert(use_tier(IN_BUBBLEWRAP), "%s", err.text);
+    for (size_t i = 0; i < array_count(rows); i++) {
+        if (strstr(rows[i].script, "@lanebridge") &&
+            syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) < 6) {
+            fprintf(stderr, "skipped: Landlock of this kernel keeps no sockets away\n");
+            continue;
+        }
+        struct policy_command command;
+        char text[1024];
+        snprintf(text, sizeof(text), "O=%s P=%s N=%d TCP=%u; %s", at("outside"), at("ws/probe"),
+                 (int)getpid(), world.tcp_port, rows[i].script);
+        command = command_of(text);
+        command.network = true;
+        cr_assert_str_eq(run_launch(&command, NULL, 0, true).text, rows[i].said, "%s",
+                         rows[i].script);
+    }
+    end_world();
 }
