@@ -28,7 +28,8 @@ enum agent_item_type {
 const char *agent_item_type_name(enum agent_item_type type);   /* "userMessage" … of the schema */
 enum agent_event_type {
     AGENT_THREAD_UPDATED,    /* title, model, effort, mode */
-    AGENT_TURN_QUEUED, AGENT_TURN_STARTED, AGENT_TURN_COMPLETED,
+    AGENT_TURN_QUEUED,       /* what waits has changed; turn_id: that came to it, or "" */
+    AGENT_TURN_STARTED, AGENT_TURN_COMPLETED,
     AGENT_ITEM_STARTED, AGENT_ITEM_DELTA, AGENT_ITEM_COMPLETED,
     AGENT_NOTICE,            /* retry, waiting: text */
     AGENT_CONNECTION,        /* status */
@@ -178,6 +179,7 @@ struct agent_input {
     struct str prompt;
     const struct agent_context *contexts;
     size_t context_count;
+    struct str source;       /* whatever the caller wants back from agent_turn_unqueue; may be empty */
     struct str mode;         /* of this turn alone; empty: the thread's. Not for steering */
 };
 /* Starts the turn, or queues it behind the running one (*ret_queued). turn_id is given at once; events
@@ -199,6 +201,19 @@ enum status agent_turn_steer(struct agent_thread *thread, struct str turn_id,
  * drain, TURN_COMPLETED(interrupted) comes at once; what its calls did is told after it. A turn that
  * waits leaves the queue (empty and none runs: the first). STATUS_NOT_FOUND when there is none. */
 enum status agent_turn_interrupt(struct agent_thread *thread, struct str turn_id, struct err *err);
+
+/* Prompts that wait, in order; also those that were queued when an earlier process ended. */
+typedef void agent_queue_fn(void *user, const char *turn_id, struct str prompt);
+void agent_queue_each(const struct agent_thread *thread, agent_queue_fn *fn, void *user);
+/* Takes one out, as an interrupt does. source: as the input had it, empty after a restart. STATUS_NOT_FOUND
+ * when it does not wait any more. */
+enum status agent_turn_unqueue(struct agent_thread *thread, struct str turn_id,
+                               struct buf *ret_prompt, struct buf *ret_source, struct err *err);
+/* Asks again what a turn asked that has ended, in its mode. The last one, if it was interrupted or failed, goes
+ * on from the last response that was good: what it asked stands in the history already. Any other is asked anew.
+ * STATUS_NOT_FOUND, STATUS_CONFLICT (it runs), STATUS_LIMIT. */
+enum status agent_turn_retry(struct agent_thread *thread, struct str turn_id,
+                             char ret_turn_id[ID_BYTES], bool *ret_queued, struct err *err);
 
 /* Takes back what a turn did to files, or puts it back (tools.h, "Undo and redo"). turn_id empty: the
  * latest that can be. The model learns of it with the next turn; turns that are started meanwhile wait.

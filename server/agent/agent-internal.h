@@ -1,6 +1,6 @@
 /* Inside of the agent. agent.c: the object and its events; thread.c: threads and their queue;
  * resume.c: a thread from the journal; history.c: the items; turn.c: the turn's states; stream.c:
- * what a response brings; choice.c: model, effort and mode of a thread; call.c: the calls of a turn; audit.c: what went out; undo.c: taking a turn
+ * what a response brings; queue.c: what waits, and asking again; choice.c: model, effort and mode of a thread; call.c: the calls of a turn; audit.c: what went out; undo.c: taking a turn
  * back; context.c: what the model is told; steer.c: messages for a turn that runs; size.c: how much
  * of the model's context a thread takes; compact.c: making that less. */
 #ifndef LANEBRIDGE_AGENT_INTERNAL_H
@@ -110,6 +110,14 @@ void thread_append(struct agent_thread *thread, const char *turn_id, const char 
 /* Keeps a message that has waited in the journal. */
 void thread_place(struct agent_thread *thread, const char *waiting_id, struct str json);
 
+/* Takes the turn. */
+enum status thread_queue_turn(struct agent_thread *thread, struct agent_turn *turn,
+                              char ret_turn_id[ID_BYTES], bool *ret_queued, struct err *err);
+/* What waits has changed. */
+void thread_tell_queue(struct agent_thread *thread, const char *turn_id);
+/* Takes that one out of the queue, and frees it. */
+void thread_unqueue(struct agent_thread *thread, size_t place);
+
 /* review.c: what was decided since, into the history, if there is anything. */
 void thread_tell_review(struct agent_thread *thread, const char *turn_id);
 void agent_on_review(void *agent, const struct tools_review_news *news);
@@ -158,6 +166,8 @@ struct agent_turn {
     char id[ID_BYTES];
     enum turn_state state;
     struct buf prompt, user_json;
+    struct buf source;              /* of the prompt, as whoever asked wants it back */
+    struct buf title, retried_json; /* of one that asks again: what was asked */
     struct response *response;
     VEC(struct buf) held;           /* reasoning items until the item after them is done */
     struct responses_status before; /* counters when it began */
@@ -169,6 +179,8 @@ struct agent_turn {
     size_t steers_away;            /* the first so many were given to the response */
     bool steer_returned;           /* this response takes none */
     bool is_compaction;            /* that is all it does */
+    bool is_retry;                 /* goes on where one that asked this ended early */
+    bool was_waiting;              /* so people were told */
     bool is_continuation;          /* of a turn that was cut off: nobody asks anything new */
     bool has_mode;                 /* of its own, or settled: it has begun */
     enum config_mode mode;
@@ -191,6 +203,8 @@ struct agent_turn *turn_new(struct agent_thread *thread, const struct agent_inpu
 struct agent_turn *turn_restore(struct agent_thread *thread, const struct journal_turn *stored);
 void turn_free(struct agent_turn *turn);
 void turn_begin(struct agent_turn *turn);
+/* queue.c: the model, if there is something to tell. */
+void turn_tell_retry(struct agent_turn *turn);
 /* prepare.c: true: it has to wait, and turn_on_prepared follows. */
 bool turn_prepare(struct agent_turn *turn);
 void turn_on_prepared(struct agent_turn *turn);

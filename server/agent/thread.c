@@ -99,8 +99,8 @@ static void announce_waiting(struct agent_thread *thread)
         if (!turn->announces_wait)
             continue;
         turn->announces_wait = false;
-        struct agent_event event = agent_event_for(turn, AGENT_TURN_QUEUED);
-        agent_emit(thread->agent, &event);
+        turn->was_waiting = true;
+        thread_tell_queue(thread, turn->id);
     }
 }
 
@@ -130,6 +130,8 @@ static void on_kick(void *user)
         thread->turn = thread->queue.ptr[next];
         vec_remove(&thread->queue, next);
         thread->warm_wanted = false;
+        if (thread->turn->was_waiting)
+            thread_tell_queue(thread, "");
         turn_begin(thread->turn);
     } else if (wants_warm_up(thread)) {
         warm_up(thread);
@@ -292,8 +294,7 @@ static enum status keep_queued(struct journal *journal, struct agent_turn *turn,
     return status;
 }
 
-/* Takes the turn. */
-static enum status queue_turn(struct agent_thread *thread, struct agent_turn *turn,
+enum status thread_queue_turn(struct agent_thread *thread, struct agent_turn *turn,
                               char ret_turn_id[ID_BYTES], bool *ret_queued, struct err *err)
 {
     enum status status = STATUS_OK;
@@ -332,7 +333,7 @@ enum status agent_turn_start(struct agent_thread *thread, const struct agent_inp
     struct agent_turn *turn = turn_new(thread, input);
     turn->has_mode = has_mode;
     turn->mode = mode;
-    return queue_turn(thread, turn, ret_turn_id, ret_queued, err);
+    return thread_queue_turn(thread, turn, ret_turn_id, ret_queued, err);
 }
 
 enum status agent_thread_compact(struct agent_thread *thread, char ret_turn_id[ID_BYTES],
@@ -340,7 +341,7 @@ enum status agent_thread_compact(struct agent_thread *thread, char ret_turn_id[I
 {
     struct agent_turn *turn = turn_new(thread, NULL);
     turn->is_compaction = true;
-    return queue_turn(thread, turn, ret_turn_id, ret_queued, err);
+    return thread_queue_turn(thread, turn, ret_turn_id, ret_queued, err);
 }
 
 bool agent_thread_can_continue(const struct agent_thread *thread)
@@ -366,7 +367,7 @@ enum status agent_thread_continue(struct agent_thread *thread, char ret_turn_id[
         struct agent_turn *turn = turn_new(thread, NULL);
         turn->is_continuation = turn->has_mode = true;
         turn->mode = thread->cut_off_mode;
-        enum status status = queue_turn(thread, turn, ret_turn_id, ret_queued, err);
+        enum status status = thread_queue_turn(thread, turn, ret_turn_id, ret_queued, err);
         if (status < 0)
             return status;
         put_last_first(thread);
@@ -408,9 +409,7 @@ enum status agent_turn_interrupt(struct agent_thread *thread, struct str turn_id
         turn = thread->queue.ptr[i];
         if (turn_id.len > 0 && !str_eq_c(turn_id, turn->id))
             continue;
-        vec_remove(&thread->queue, i);
-        turn_discard(turn);
-        turn_free(turn);
+        thread_unqueue(thread, i);
         return STATUS_OK;
     }
     return err_set(err, STATUS_NOT_FOUND, "no such turn is running in this thread");

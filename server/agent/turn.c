@@ -47,6 +47,7 @@ struct agent_turn *turn_new(struct agent_thread *thread, const struct agent_inpu
     if (!input)
         return turn;
     buf_append(&turn->prompt, input->prompt);
+    buf_append(&turn->source, input->source);
     struct buf text = {0};
     context_append_user(&text, input);
     history_format_message(&turn->user_json, "user", buf_str(&text));
@@ -84,6 +85,9 @@ void turn_free(struct agent_turn *turn)
     vec_finish(&turn->calls);
     buf_finish(&turn->prompt);
     buf_finish(&turn->user_json);
+    buf_finish(&turn->source);
+    buf_finish(&turn->title);
+    buf_finish(&turn->retried_json);
     buf_finish(&turn->error);
     turn_drop_held(turn);
     vec_finish(&turn->held);
@@ -323,6 +327,7 @@ static void keep_prompt(struct agent_turn *turn)
     struct journal *journal = turn->thread->agent->env.journal;
     struct buf note = {0};
     thread_need_preamble(turn->thread);
+    turn_tell_retry(turn);
     append_hook_text(turn->thread, turn->id);
     thread_tell_review(turn->thread, turn->id);
     journal_join(journal);
@@ -373,6 +378,7 @@ void turn_begin(struct agent_turn *turn)
     struct agent_event started = agent_event_for(turn, AGENT_TURN_STARTED);
     started.text = turn->is_compaction     ? STR("Compact the conversation")
                    : turn->is_continuation ? STR("Continue")
+                   : turn->is_retry        ? context_title(buf_str(&turn->title))
                                            : context_title(buf_str(&turn->prompt));
     started.mode = policy_mode_name(turn->has_mode ? turn->mode : thread_mode(thread));
     agent_emit(agent, &started);

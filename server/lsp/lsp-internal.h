@@ -23,6 +23,7 @@
  *   ask_editor.c  what the editor's own language servers know and propose
  *   incoming.c    a WorkspaceEdit as a change set
  *   rich.c        lanebridge/… methods
+ *   queue.c       prompts that wait, asking again
  *   modes.c       model, effort and mode of a thread
  *   inline.c      inline completion
  *   actions.c     code actions that start a turn
@@ -316,6 +317,11 @@ void rich_respond_thread(struct lsp_server *server, const struct jsonrpc_message
 /* The Item of docs/schema/v1. */
 void rich_write_item(struct json_writer *w, const struct agent_event *event);
 void rich_free(struct lsp_server *server);
+/* -- queue.c */
+extern const struct lsp_method queue_requests[];
+/* Member "turns": what waits; NULL: nothing. */
+void queue_write(struct json_writer *w, const struct agent_thread *thread);
+
 /* -- modes.c */
 extern const struct lsp_method modes_requests[];
 /* Members model, effort and mode of the params, as far as they are there, for that thread. */
@@ -343,6 +349,9 @@ struct turn_wish {
 };
 void turn_request(struct lsp_server *server, const struct jsonrpc_message *message,
                   const struct turn_wish *wish);
+/* The answer of the rich layer to what has started a turn. */
+void turn_answer_started(struct lsp_server *server, const struct jsonrpc_message *message,
+                         const char *thread_id, const char *turn_id, bool queued);
 /* The document with this URI, or the one used last; NULL when there is none. */
 const struct document *turn_wished_document(struct lsp_server *server, struct str uri);
 /* The same for the turn that runs in the thread the wish names; empty id: whichever. */

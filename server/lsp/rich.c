@@ -218,18 +218,12 @@ static void write_connection(struct json_writer *w, const struct agent_event *ev
     json_write_field_int(w, "abandonedTokens", (int64_t)status->abandoned_tokens);
 }
 
-static void write_nothing(struct json_writer *w, const struct agent_event *event)
-{
-    (void)w;
-    (void)event;
-}
-
 static const struct {
     const char *method;
     void (*write)(struct json_writer *w, const struct agent_event *event);
 } notifications[] = {
     [AGENT_THREAD_UPDATED] = {"lanebridge/thread/updated", write_thread},
-    [AGENT_TURN_QUEUED] = {"lanebridge/queue/updated", write_nothing},
+    [AGENT_TURN_QUEUED] = {"lanebridge/queue/updated", NULL},
     [AGENT_TURN_STARTED] = {"lanebridge/turn/started", write_start},
     [AGENT_TURN_COMPLETED] = {"lanebridge/turn/completed", write_turn_end},
     [AGENT_ITEM_STARTED] = {"lanebridge/item/started", write_item},
@@ -246,7 +240,10 @@ static void notify(struct lsp_server *server, const struct agent_event *event)
     json_write_begin_object(&w);
     if (event->thread_id[0])
         write_ids(&w, event->thread_id, event->turn_id, "");
-    notifications[event->type].write(&w, event);
+    if (event->type == AGENT_TURN_QUEUED)
+        queue_write(&w, agent_thread_find(server->agent, str_from(event->thread_id)));
+    else
+        notifications[event->type].write(&w, event);
     json_write_end_object(&w);
     jsonrpc_notify(server->peer, notifications[event->type].method, buf_str(&params));
     buf_finish(&params);

@@ -4,8 +4,8 @@
  * -------------------------------------------------------------------------------------------- */
 
 static const struct lsp_method *const requests[] = {
-    lifecycle_requests, command_requests, rich_requests,    review_requests, modes_requests,
-    inline_requests,    prompts_requests, catalog_requests, audit_requests};
+    lifecycle_requests, command_requests, rich_requests,    review_requests,  modes_requests,
+    queue_requests,     inline_requests,  prompts_requests, catalog_requests, audit_requests};
 static const struct lsp_method *const notifications[] = {
     lifecycle_notifications, sync_notifications, progress_notifications, inline_notifications};
 

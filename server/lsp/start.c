@@ -6,7 +6,7 @@
 
 struct turn_start {
     struct lsp_server *server;
-    struct buf prompt, thread_id, root, mode;
+    struct buf prompt, thread_id, root, mode, source;
     VEC(struct input_part) parts;
     bool show_transcript, is_rich, is_steering;
     char turn_id[ID_BYTES];
@@ -18,6 +18,7 @@ static void start_free(struct turn_start *start)
     buf_finish(&start->prompt);
     buf_finish(&start->thread_id);
     buf_finish(&start->mode);
+    buf_finish(&start->source);
     buf_finish(&start->root);
     for (size_t i = 0; i < start->parts.len; i++)
         inputs_finish(&start->parts.ptr[i]);
@@ -34,6 +35,7 @@ static enum status say(struct agent_thread *thread, struct turn_start *start, st
     struct agent_input input = {.prompt = buf_str(&start->prompt),
                                 .contexts = contexts.ptr,
                                 .context_count = contexts.len,
+                                .source = buf_str(&start->source),
                                 .mode = buf_str(&start->mode)};
     enum status status =
         start->is_steering ? agent_turn_steer(thread, str_from(start->turn_id), &input, err)
@@ -99,6 +101,16 @@ static void answer_started(struct lsp_server *server, struct str id, const struc
     json_write_end_object(&w);
     jsonrpc_respond(server->peer, id, buf_str(&result));
     buf_finish(&result);
+}
+
+void turn_answer_started(struct lsp_server *server, const struct jsonrpc_message *message,
+                         const char *thread_id, const char *turn_id, bool queued)
+{
+    struct turn_start start = {.is_rich = true, .queued = queued};
+    buf_append_c(&start.thread_id, thread_id);
+    memcpy(start.turn_id, turn_id, strnlen(turn_id, ID_BYTES - 1));
+    answer_started(server, message->id, &start);
+    buf_finish(&start.thread_id);
 }
 
 /* The document the wish names, or the one used last. */
@@ -176,6 +188,8 @@ static enum status prepare(struct turn_start *start, const struct turn_wish *wis
     prompts_expand(start->server, wish->prompt, &start->prompt);
     buf_append(&start->thread_id, wish->thread_id);
     buf_append(&start->mode, wish->mode);
+    if (json_is(wish->input, JSON_ARRAY))
+        json_append(&start->source, wish->input);
     start->show_transcript = wish->show_transcript;
     start->is_rich = wish->is_rich;
     if (str_trim(buf_str(&start->prompt)).len == 0)
