@@ -1,12 +1,9 @@
--- What is there before anything of Lanebridge is loaded: a command. Nothing else is read at start-up.
-if vim.g.loaded_lanebridge then
+-- What is there before anything of Lanebridge is loaded: a command and <Plug> maps. Nothing else is read at
+-- start-up.
+if vim.g.loaded_lanebridge or vim.fn.has('nvim-0.10') == 0 then
   return
 end
 vim.g.loaded_lanebridge = 1
-
-if vim.fn.has('nvim-0.10') == 0 then
-  return
-end
 
 vim.api.nvim_create_user_command('Lanebridge', function(args)
   require('lanebridge.command').run(args)
@@ -15,7 +12,57 @@ end, {
   range = true,
   bang = true,
   desc = 'Lanebridge: ask an agent, answer it, decide on its edits',
-  complete = function(lead, line, position)
-    return require('lanebridge.command').complete(lead, line, position)
+  complete = function(lead, line)
+    return require('lanebridge.command').complete(lead, line)
   end,
 })
+
+-- Name of the map → subcommand; those in the second list take a range in Visual mode.
+local normal = {
+  'approve',
+  'stop',
+  'amend',
+  'next',
+  'previous',
+  'hunks',
+  'diff',
+  'undo',
+  'redo',
+  'retry',
+  'continue',
+  'threads',
+  'new',
+  'suggest',
+  'chat',
+  'queue',
+  'steer',
+  'fork',
+}
+local ranged = { 'ask', 'edit', 'explain', 'fix', 'accept', 'reject' }
+
+local map = vim.api.nvim_set_keymap
+for _, name in ipairs(normal) do
+  map('n', '<Plug>(lanebridge-' .. name .. ')', '<Cmd>Lanebridge ' .. name .. '<CR>', {})
+end
+for _, name in ipairs(ranged) do
+  local plug = '<Plug>(lanebridge-' .. name .. ')'
+  map('n', plug, '<Cmd>Lanebridge ' .. name .. '<CR>', {})
+  map('x', plug, ':Lanebridge ' .. name .. '<CR>', { silent = true })
+end
+map('n', '<Plug>(lanebridge-accept-file)', '<Cmd>Lanebridge accept file<CR>', {})
+map('n', '<Plug>(lanebridge-reject-file)', '<Cmd>Lanebridge reject file<CR>', {})
+
+-- The suggestion, or what the key does without one: <Tab> stays <Tab>.
+for name, part in pairs({ take = false, ['take-word'] = 'word', ['take-line'] = 'line' }) do
+  map('i', '<Plug>(lanebridge-' .. name .. ')', '', {
+    callback = function()
+      local loaded = package.loaded['lanebridge.suggest']
+      if loaded and loaded.accept(part or nil) then
+        return
+      end
+      if name == 'take' then
+        vim.api.nvim_feedkeys(vim.keycode('<Tab>'), 'n', false)
+      end
+    end,
+  })
+end

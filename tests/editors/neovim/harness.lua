@@ -76,10 +76,11 @@ function M.session(wanted)
     OPENAI_API_KEY = wanted.key or 'none-needed',
     NVIM_LOG_FILE = self.dir .. '/nvim.log',
   }
-  self:start_endpoint(wanted.replay or {})
+  self:start_endpoint(wanted.replay or { M.says('Nothing was recorded for this.') })
   self.options = vim.tbl_deep_extend('force', {
     cmd = { M.lanebridge, 'lsp' },
     trusted = true,
+    dead_time = 60,
     settings = { endpoint = { url = self.url }, warm = 'never' },
   }, wanted.setup or {})
   self:start_editor(wanted)
@@ -131,10 +132,13 @@ end
 
 --- Lines of a file's buffer.
 function Session:lines(path)
-  return self:lua([[
+  return self:lua(
+    [[
     local bufnr = vim.fn.bufnr(...)
     return bufnr > 0 and vim.api.nvim_buf_get_lines(bufnr, 0, -1, false) or {}
-  ]], self.work .. '/' .. path)
+  ]],
+    self.work .. '/' .. path
+  )
 end
 
 --- Waits until Lua in the editor says something true; what it says is returned.
@@ -156,15 +160,19 @@ end
 
 --- What there is to see, for a failure's message.
 function Session:picture()
-  local ok, text = pcall(self.lua, self, [[
+  local ok, text = pcall(
+    self.lua,
+    self,
+    [[
     local out = { 'messages: ' .. vim.inspect(_G.messages), vim.fn.execute('messages') }
     for _, win in ipairs(vim.api.nvim_list_wins()) do
       local buf = vim.api.nvim_win_get_buf(win)
       table.insert(out, ('--- window %d, %s'):format(win, vim.api.nvim_buf_get_name(buf)))
       vim.list_extend(out, vim.api.nvim_buf_get_lines(buf, 0, 60, false))
     end
-    return table.concat(out, '\n')
-  ]])
+    return table.concat(vim.tbl_map(function(line) return line:sub(1, 160) end, out), '\n')
+  ]]
+  )
   return ok and text or ('the editor does not answer: ' .. tostring(text))
 end
 
@@ -179,19 +187,25 @@ function Session:chat()
 end
 
 function Session:wait_chat(text)
-  return self:wait('the chat to say: ' .. text, [[
+  return self:wait(
+    'the chat to say: ' .. text,
+    [[
     local wanted = ...
     for buf in pairs((package.loaded['lanebridge.chat'] or { views = {} }).views) do
       if table.concat(vim.api.nvim_buf_get_lines(buf, 0, -1, false), '\n'):find(wanted, 1, true) then
         return true
       end
     end
-  ]], text)
+  ]],
+    text
+  )
 end
 
 --- Waits until a turn has ended, and how.
 function Session:wait_turn(nth)
-  return self:wait('the turn to end', [[
+  return self:wait(
+    'the turn to end',
+    [[
     local nth = ...
     local ended = {}
     for _, thread in pairs(require('lanebridge.state').threads) do
@@ -202,7 +216,9 @@ function Session:wait_turn(nth)
       end
     end
     return ended[nth or 1]
-  ]], nth or 1)
+  ]],
+    nth or 1
+  )
 end
 
 function Session:ask(text)

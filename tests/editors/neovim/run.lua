@@ -8,6 +8,10 @@ harness.here = here
 harness.patience = tonumber(vim.env.LANEBRIDGE_PATIENCE_MS) or 30000
 local pattern = arg[4]
 
+local function print(text)
+  io.stdout:write(text, '\n')
+end
+
 local version = vim.version()
 local passed, failed, skipped = 0, 0, 0
 for _, path in ipairs(vim.fn.sort(vim.fn.glob(here .. '/cases/*.lua', true, true))) do
@@ -44,5 +48,14 @@ for _, path in ipairs(vim.fn.sort(vim.fn.glob(here .. '/cases/*.lua', true, true
   end
 end
 print(('counted: neovim-%d.%d %d %d'):format(version.major, version.minor, passed, failed))
-print(('%d passed, %d failed, %d skipped in Neovim %d.%d.%d'):format(passed, failed, skipped, version.major, version.minor, version.patch))
+print(
+  ('%d passed, %d failed, %d skipped in Neovim %d.%d.%d'):format(
+    passed,
+    failed,
+    skipped,
+    version.major,
+    version.minor,
+    version.patch
+  )
+)
 os.exit(failed > 0 and 1 or 0)

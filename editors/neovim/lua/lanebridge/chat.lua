@@ -247,7 +247,8 @@ end
 ---@param id string
 ---@param folder string
 ---@param focus boolean
-function M.show(id, folder, focus)
+---@param stay? boolean the cursor keeps its place in the conversation
+function M.show(id, folder, focus, stay)
   local before = api.nvim_get_current_win()
   local one = M.buffer(id, folder)
   local win = chat_window()
@@ -260,7 +261,7 @@ function M.show(id, folder, focus)
   end
   api.nvim_set_current_win(focus and win or before)
   if focus then
-    if not in_prompt(one, win) then
+    if not stay and not in_prompt(one, win) then
       M.to_prompt(one, win)
     end
     set_modifiable(one)
@@ -312,7 +313,7 @@ function M.ask(call)
   end
   local folder = ask.folder(bufnr)
   ask.thread(folder, function(id)
-    M.show(id, folder, M.views[bufnr] ~= nil)
+    M.show(id, folder, M.views[bufnr] ~= nil, true)
     ask.ask(call.text, range)
   end)
 end

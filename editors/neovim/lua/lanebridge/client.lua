@@ -216,6 +216,33 @@ function M.start(bufnr)
   return vim.lsp.start_client(wanted)
 end
 
+--- Ends the server, and starts it again for the buffer you are in.
+function M.restart()
+  local client = M.get()
+  local buffers = client and vim.tbl_keys(client.attached_buffers) or {}
+  if client then
+    if new_api then
+      client:stop()
+    else
+      client.stop()
+    end
+  end
+  local tries = 0
+  local function again()
+    tries = tries + 1
+    if client and not M.is_stopped(client) and tries < 100 then
+      return vim.defer_fn(again, 50)
+    end
+    M.start(0)
+    for _, bufnr in ipairs(buffers) do
+      if M.is_file(bufnr) then
+        M.start(bufnr)
+      end
+    end
+  end
+  again()
+end
+
 local waiting = {} ---@type function[]
 
 --- Calls back with the server, which is started if need be.

@@ -86,16 +86,26 @@ local function break_undo(bufnr)
   end)
 end
 
+--- A file of no bytes has one line here, which is not there for the server.
+local function is_empty_file(bufnr)
+  return api.nvim_buf_line_count(bufnr) == 1 and api.nvim_buf_get_lines(bufnr, 0, 1, false)[1] == ''
+end
+
 ---@param change table
 ---@param encoding string
 local function apply_text(change, encoding)
   local bufnr = vim.uri_to_bufnr(change.textDocument.uri)
+  local empty = false
   if not api.nvim_buf_is_loaded(bufnr) then
     vim.fn.bufload(bufnr)
     vim.bo[bufnr].buflisted = true
+    empty = is_empty_file(bufnr)
   end
   break_undo(bufnr)
   vim.lsp.util.apply_text_edits(change.edits, bufnr, encoding)
+  if empty and api.nvim_buf_line_count(bufnr) > 1 and api.nvim_buf_get_lines(bufnr, -2, -1, false)[1] == '' then
+    api.nvim_buf_set_lines(bufnr, -2, -1, false, {})
+  end
   break_undo(bufnr)
   return bufnr
 end

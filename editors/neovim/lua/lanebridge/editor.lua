@@ -114,9 +114,13 @@ local function save_one(bufnr)
   if require('lanebridge.edit').changed_on_disk(bufnr) then
     return api.nvim_buf_get_name(bufnr) .. ' was changed on disk by something else'
   end
+  -- A file without a last newline keeps doing without: nobody has edited that.
+  local fix = vim.bo[bufnr].fixendofline
+  vim.bo[bufnr].fixendofline = false
   local ok, err = pcall(api.nvim_buf_call, bufnr, function()
     vim.cmd('silent lockmarks write')
   end)
+  vim.bo[bufnr].fixendofline = fix
   return not ok and tostring(err) or nil
 end
 

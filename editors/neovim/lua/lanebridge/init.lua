@@ -13,6 +13,9 @@ function M.setup(options)
   if config.options.autostart then
     M.enable()
   end
+  if config.options.suggest.enabled then
+    require('lanebridge.suggest').enable(true)
+  end
 end
 
 --- Starts the server with the first file, as `vim.lsp.enable('lanebridge')` does.

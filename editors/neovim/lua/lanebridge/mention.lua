@@ -92,9 +92,14 @@ local KEEP_MS, FILES_MAX = 10000, 20000
 
 local function walk(folder)
   local files = {}
-  for name, kind in vim.fs.dir(folder, { depth = 8, skip = function(dir)
-    return not dir:match('^%.') and not dir:match('/%.') and not dir:match('node_modules$')
-  end }) do
+  for name, kind in
+    vim.fs.dir(folder, {
+      depth = 8,
+      skip = function(dir)
+        return not dir:match('^%.') and not dir:match('/%.') and not dir:match('node_modules$')
+      end,
+    })
+  do
     if kind == 'file' then
       files[#files + 1] = name
     end

@@ -92,6 +92,9 @@ local function call_header(item)
   local icon = not item.done and icons.running or (item.ok == false and icons.bad or icons.good)
   local verb = verbs[item.type] or ((item.tool or item.type) .. ' ')
   local title = item.title and item.title ~= '' and item.title or nil
+  if title and item.tool and vim.startswith(title, item.tool .. ': ') then
+    title = title:sub(#item.tool + 3)
+  end
   local line = icon[1] .. ' ' .. verb .. (title and code(title) or '')
   local head = #line
   local details = call_details(item)
@@ -149,6 +152,9 @@ local function reasoning(item, after_fold, _)
   local lines, fold = { head }, 1
   for _, line in ipairs(text) do
     lines[#lines + 1] = '> ' .. line
+  end
+  if first ~= '' then
+    lines[#lines + 1] = '' -- the fold's end, which stays while lines come before it
   end
   if not after_fold then
     table.insert(lines, 1, '')

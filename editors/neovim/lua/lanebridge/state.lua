@@ -45,9 +45,10 @@ local M = {
   running = false, -- the server
 }
 
-local listeners = {} ---@type fun(event: string, thread?: lanebridge.Thread, turn?: lanebridge.Turn, item?: lanebridge.Item, more?: any)[]
+---@alias lanebridge.Listener fun(event: string, thread?: table, turn?: table, item?: table, more?: any)
+local listeners = {} ---@type lanebridge.Listener[]
 
----@param fn fun(event: string, thread?: lanebridge.Thread, turn?: lanebridge.Turn, item?: lanebridge.Item, more?: any)
+---@param fn lanebridge.Listener
 function M.listen(fn)
   listeners[#listeners + 1] = fn
 end

@@ -117,13 +117,17 @@ function M.changed()
   vim.api.nvim_exec_autocmds('User', { pattern = 'LanebridgeStatus', modeline = false })
   if state.busy() and not timer then
     timer = assert(vim.uv.new_timer())
-    timer:start(1000, 1000, vim.schedule_wrap(function()
-      if not state.busy() and timer then
-        timer:close()
-        timer = nil
-      end
-      vim.cmd('redrawstatus!')
-    end))
+    timer:start(
+      1000,
+      1000,
+      vim.schedule_wrap(function()
+        if not state.busy() and timer then
+          timer:close()
+          timer = nil
+        end
+        vim.cmd('redrawstatus!')
+      end)
+    )
   end
 end
 

@@ -171,6 +171,9 @@ end
 function View:replace(index, lines)
   local block = self.blocks[index]
   local old = block.lines
+  if block.folded and #lines > block.fold then
+    return self:replace_folded(index, lines)
+  end
   local head = 0
   while head < #old and head < #lines and old[head + 1] == lines[head + 1] do
     head = head + 1
@@ -180,11 +183,39 @@ function View:replace(index, lines)
     tail = tail + 1
   end
   if head < #old or head < #lines then
-    self:set_lines(
-      block.start + head,
-      block.start + #old - tail,
-      vim.list_slice(lines, head + 1, #lines - tail)
-    )
+    self:set_lines(block.start + head, block.start + #old - tail, vim.list_slice(lines, head + 1, #lines - tail))
+  end
+  self:resize(index, #lines - #old)
+  block.lines = lines
+end
+
+--- Replacing whole lines would take their fold away: its first and last line are changed within, what is
+--- between them is replaced.
+---@param index integer
+---@param lines string[]
+function View:replace_folded(index, lines)
+  local block = self.blocks[index]
+  local old, fold = block.lines, block.fold
+  local function change(from, to)
+    local row = block.start + from - 1
+    if old[from] ~= lines[to] then
+      api.nvim_buf_set_text(self.buf, row, 0, row, #old[from], { lines[to] })
+    end
+  end
+  for i = 1, fold do
+    change(i, i)
+  end
+  change(#old, #lines)
+  local head = fold
+  while head < #old - 1 and head < #lines - 1 and old[head + 1] == lines[head + 1] do
+    head = head + 1
+  end
+  local tail = 1
+  while tail < #old - head and tail < #lines - head and old[#old - tail] == lines[#lines - tail] do
+    tail = tail + 1
+  end
+  if head + tail < #old or head + tail < #lines then
+    self:set_lines(block.start + head, block.start + #old - tail, vim.list_slice(lines, head + 1, #lines - tail))
   end
   self:resize(index, #lines - #old)
   block.lines = lines
@@ -275,13 +306,13 @@ function View:draw(block)
     return
   end
   self:replace(index, lines)
-  local grown = block.fold ~= fold or not block.folded
   block.fold, block.marks, block.drawn = fold, hl, true
   self:decorate(block)
-  if grown and fold then
-    block.folded = #lines > fold
+  local foldable = fold ~= nil and #lines > fold
+  if foldable and not block.folded then
     self:make_fold(block)
   end
+  block.folded = foldable
 end
 
 ---@param turn lanebridge.Turn

@@ -1,0 +1,297 @@
+-- The chat: streaming, folds, the prompt and its completion, steer, stop, queue, fork, continue.
+local program = 'int main(void)\n{\n    return 1;\n}\n'
+
+local function slow(text, chunk)
+  return { emit = { { type = 'message', text = text } }, pace = { delta_ms = 5, chunk = chunk or 8 } }
+end
+
+local function chat_lua(body)
+  return [[
+    local view
+    for _, one in pairs(require('lanebridge.chat').views) do view = one end
+    local more = { ... }
+  ]] .. body
+end
+
+local running = "return require('lanebridge.state').busy() ~= nil"
+
+return {
+  {
+    'streams while I type in the prompt: nothing is lost, the cursor stays',
+    function(t)
+      local text = {}
+      for i = 1, 60 do
+        text[#text + 1] = ('Line %d of an answer that is long enough.'):format(i)
+      end
+      local s = t.session({
+        files = { ['a.c'] = program },
+        open = 'a.c',
+        replay = { { rollout = 'long', match = { text = 'long' } }, slow(table.concat(text, '\n'), 12) },
+      })
+      s:cmd('Lanebridge chat')
+      s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+      s:keys('ia long answer<C-s>')
+      s:wait('the turn', running)
+      local typed = 'what I type while it streams, with some more words so that it lasts'
+      for character in typed:gmatch('.') do
+        s:keys(character)
+        vim.wait(15)
+      end
+      t.equal(s:wait_turn(), 'completed')
+      s:wait_chat('Line 60 of an answer')
+      t.equal(s:lua('return vim.api.nvim_get_current_line()'), typed)
+      t.equal(s:lua('return vim.api.nvim_win_get_cursor(0)[2]'), #typed)
+      t.contains(s:chat(), table.concat(text, '\n'))
+    end,
+  },
+  {
+    'reading above is not disturbed by what comes below',
+    function(t)
+      local s = t.session({
+        files = { ['a.c'] = program },
+        open = 'a.c',
+        replay = {
+          { rollout = 'one', match = { text = 'first' } },
+          t.says(('A line.\n'):rep(80)),
+          { rollout = 'two', match = { text = 'second' }, takes_over = true },
+          slow(('B line.\n'):rep(80), 4),
+        },
+      })
+      s:ask('first')
+      t.equal(s:wait_turn(1), 'completed')
+      s:cmd('Lanebridge chat')
+      s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+      s:cmd('20')
+      s:cmd('normal! zt')
+      local before = s:lua('return { vim.fn.line("w0"), vim.api.nvim_win_get_cursor(0)[1] }')
+      s:cmd('Lanebridge ask second')
+      t.equal(s:wait_turn(2), 'completed')
+      s:wait_chat('B line.')
+      t.equal(s:lua('return { vim.fn.line("w0"), vim.api.nvim_win_get_cursor(0)[1] }'), before)
+    end,
+  },
+  {
+    'tools and reasoning are folded to a line, and open',
+    function(t)
+      local s = t.session({
+        files = { ['a.c'] = program },
+        open = 'a.c',
+        replay = {
+          { rollout = 'go', match = { text = 'go' } },
+          {
+            emit = {
+              { type = 'reasoning', text = 'First I look.\nThen I act.' },
+              {
+                type = 'function_call',
+                call = 'r',
+                name = 'exec_command',
+                arguments = { cmd = 'echo one; echo two; exit 3' },
+              },
+            },
+          },
+          t.patches('p', t.patch('a.c', { '-    return 1;', '+    return 0;' })),
+          t.says('Done.'),
+        },
+      })
+      s:ask('go')
+      t.equal(s:wait_turn(), 'completed')
+      s:wait_chat('Done.')
+      s:cmd('Lanebridge chat')
+      s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+      local closed = s:lua([[
+        local out = {}
+        local row = 1
+        while row <= vim.api.nvim_buf_line_count(0) do
+          local last = vim.fn.foldclosedend(row)
+          if last > 0 then
+            table.insert(out, { vim.fn.getline(row):gsub(' · %d+ ms', ''), last - row + 1 })
+            row = last
+          end
+          row = row + 1
+        end
+        return out
+      ]])
+      t.equal(#closed, 3, vim.inspect(closed))
+      t.contains(closed[1][1], '∴ thought · First I look.')
+      t.contains(closed[2][1], '✗ `echo one; echo two; exit 3` · exit 3')
+      t.contains(closed[3][1], '✓ edit `a.c` · +1 −1')
+      t.contains(s:chat(), 'Output:\none\ntwo\n```')
+      s:lua("vim.fn.search('echo one')")
+      s:keys('<CR>')
+      s:wait('the fold to open', "return vim.fn.foldclosed('.') == -1")
+    end,
+  },
+  {
+    'steered while it runs, and stopped',
+    function(t)
+      local s = t.session({
+        files = { ['a.c'] = program },
+        open = 'a.c',
+        replay = {
+          { rollout = 'long', match = { text = 'long' } },
+          t.runs('r', 'sleep 1; echo slept'),
+          slow(('And on and on. '):rep(4000), 10),
+        },
+      })
+      s:cmd('Lanebridge chat')
+      s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+      s:keys('ilong one<C-s>')
+      s:wait('the turn', running)
+      s:keys('and mind the gap<C-s>')
+      s:wait_chat('And on and on.')
+      s:wait_chat('mind the gap')
+      s:keys('<Esc>')
+      s:wait('normal mode', "return vim.api.nvim_get_mode().mode == 'n'")
+      s:keys('<C-c>')
+      t.equal(s:wait_turn(), 'interrupted')
+      s:wait_chat('*stopped')
+    end,
+  },
+  {
+    'a second prompt waits when it is queued',
+    function(t)
+      local s = t.session({
+        files = { ['a.c'] = program },
+        open = 'a.c',
+        replay = {
+          { rollout = 'one', match = { text = 'first' } },
+          t.runs('r', 'sleep 1'),
+          t.says('The first.'),
+          { rollout = 'two', match = { text = 'second' }, takes_over = true },
+          t.says('The second.'),
+        },
+      })
+      s:ask('first')
+      s:wait('the turn', running)
+      s:cmd('Lanebridge queue second')
+      s:wait_chat('*waits: second*')
+      s:wait_chat('The second.')
+      t.equal(s:wait_turn(2), 'completed')
+      t.equal(s:chat():find('*waits', 1, true), nil)
+    end,
+  },
+  {
+    '@ completes files, sends them along; / completes prompts',
+    function(t)
+      local s = t.session({
+        files = {
+          ['a.c'] = program,
+          ['src/parser.c'] = 'int parser;\n',
+          ['../home/.config/lanebridge/prompts/tidy.md'] = 'Tidy it.\n',
+        },
+        open = 'a.c',
+        replay = { { rollout = 'see', match = { text = 'mentioned by the user: src/parser.c' } }, t.says('I see it.') },
+      })
+      vim.uv.fs_chmod(s.dir .. '/home/.config/lanebridge/prompts/tidy.md', 384)
+      s:cmd('Lanebridge chat')
+      s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+      s:keys('i')
+      s:keys('look at @pars')
+      s:wait('the menu', "return vim.fn.pumvisible() == 1 and vim.fn.complete_info({'items'}).items[1].word")
+      s:keys('<C-n><C-y>')
+      s:wait('the path', "return vim.api.nvim_get_current_line():match('@src/parser.c')")
+      s:keys('<C-s>')
+      t.equal(s:wait_turn(), 'completed')
+      s:keys('<Esc>Gi/ti')
+      t.equal(
+        s:wait('the menu', "return vim.fn.pumvisible() == 1 and vim.fn.complete_info({'items'}).items[1].word"),
+        '/tidy'
+      )
+    end,
+  },
+  {
+    'what is above the prompt cannot be changed',
+    function(t)
+      local s = t.session({
+        files = { ['a.c'] = program },
+        open = 'a.c',
+        replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello.') },
+      })
+      s:ask('hello')
+      t.equal(s:wait_turn(), 'completed')
+      s:wait_chat('Hello.')
+      s:cmd('Lanebridge chat')
+      s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+      local before = s:chat()
+      s:keys('ggx')
+      s:keys('GImine<Esc>dgg')
+      vim.wait(200)
+      s:wait('it to be as before', chat_lua('return view.height > 3'))
+      t.contains(s:chat(), 'Hello.')
+      t.equal(s:chat():sub(1, 20), before:sub(1, 20))
+    end,
+  },
+  {
+    'forked, renamed, exported, picked',
+    function(t)
+      local s = t.session({
+        files = { ['a.c'] = program },
+        open = 'a.c',
+        replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello.') },
+      })
+      s:ask('hello')
+      t.equal(s:wait_turn(), 'completed')
+      s:cmd('Lanebridge rename A better title')
+      s:wait_chat('# A better title')
+      s:cmd('Lanebridge fork')
+      s:wait('two threads', "return vim.tbl_count(require('lanebridge.state').threads) == 2")
+      s:lua([[
+        vim.ui.select = function(items, options, on_choice)
+          _G.offered = vim.tbl_map(options.format_item or tostring, items)
+          on_choice(items[#items], #items)
+        end
+      ]])
+      s:cmd('Lanebridge threads')
+      local offered = s:wait('the picker', 'return _G.offered')
+      t.equal(#offered, 2)
+      t.contains(table.concat(offered, '\n'), 'A better title')
+      s:cmd('Lanebridge export')
+      s:wait('the export', "return vim.api.nvim_buf_get_name(0):match('export') and vim.fn.search('Hello') > 0")
+    end,
+  },
+  {
+    'the server is killed: told, started anew, and the turn continues',
+    function(t)
+      local s = t.session({
+        files = { ['a.c'] = program },
+        open = 'a.c',
+        replay = {
+          { rollout = 'long', match = { text = 'long' } },
+          t.runs('r', 'echo begun'),
+          t.runs('q', 'sleep 20'),
+          t.says('All of it.'),
+        },
+      })
+      s:ask('long')
+      s:wait_chat('sleep 20')
+      local pid = s:lua([[
+        return tonumber(vim.trim(vim.fn.system({ 'pgrep', '-P', tostring(vim.fn.getpid()), '-f', 'lanebridge lsp' })):match('%d+'))
+      ]])
+      vim.uv.kill(pid, 9)
+      s:wait_chat('the server ended while this turn ran')
+      s:cmd('Lanebridge continue')
+      s:wait_chat('All of it.')
+      t.equal(s:wait_turn(2):match('^%a+'), 'completed')
+    end,
+  },
+  {
+    'history is there when Neovim is started again',
+    function(t)
+      local wanted = {
+        files = { ['a.c'] = program },
+        open = 'a.c',
+        replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello again.') },
+      }
+      local s = t.session(wanted)
+      s:ask('hello')
+      t.equal(s:wait_turn(), 'completed')
+      s:wait_chat('Hello again.')
+      vim.rpcnotify(s.channel, 'nvim_command', 'qall!')
+      vim.fn.jobwait({ s.channel }, 5000)
+      s:start_editor(wanted)
+      s:cmd('Lanebridge chat')
+      s:wait_chat('Hello again.')
+      t.contains(s:chat(), '## You\nhello')
+    end,
+  },
+}
