@@ -14,6 +14,7 @@ struct part {
 };
 struct request {
     struct journal_sent sent; /* without its texts */
+    char thread_id[ID_BYTES]; /* a helper's is one of its own */
     struct buf turn_id, kind, host;
     VEC(struct part *) parts;
 };
@@ -182,7 +183,7 @@ static void read_lines(struct part *part, struct str output)
 /* The arguments that say what it was about. */
 static void describe_call(struct part *part, const struct call *call)
 {
-    static const char *const telling[] = {"cmd", "pattern", "glob", "session_id"};
+    static const char *const telling[] = {"cmd", "pattern", "glob", "session_id", "question"};
     struct json_value *arguments = NULL;
     append_line(&part->label, str_from(call->name));
     if (json_parse(str_from(call->arguments), &arguments, NULL) == STATUS_OK) {
@@ -246,6 +247,8 @@ static bool on_item(void *user, const struct journal_item *item)
 static bool on_call(void *user, const struct journal_call *stored)
 {
     struct report *report = user;
+    if (map_has(&report->calls, stored->call_id))
+        return true;
     struct call *call = mem_new(struct call);
     *call = (struct call){str_dup_c(stored->name), str_dup_c(stored->arguments)};
     map_set(&report->calls, stored->call_id, call);
@@ -257,6 +260,8 @@ static bool on_sent(void *user, const struct journal_sent *sent)
     struct report *report = user;
     struct request *request = mem_new(struct request);
     request->sent = *sent;
+    memcpy(request->thread_id, sent->thread_id.ptr,
+           sent->thread_id.len < ID_BYTES ? sent->thread_id.len : 0);
     buf_append(&request->turn_id, sent->turn_id);
     buf_append(&request->kind, sent->kind);
     buf_append(&request->host, sent->host);
@@ -275,13 +280,27 @@ static bool on_latest(void *user, const struct journal_sent *sent)
     return true;
 }
 
+/* A helper whose conversation was not held sends that of the thread before its own. */
+static void add_before(struct report *report)
+{
+    const struct request *request = report->request;
+    size_t own = request->parts.len, bytes = request->sent.tools_bytes;
+    if (!str_eq_c(buf_str(&request->kind), "helper") || own >= request->sent.items)
+        return;
+    for (size_t i = 0; i < own; i++)
+        bytes += request->parts.ptr[i]->bytes;
+    struct part *part = add_part(report, "the conversation that it helps in", (struct str){0});
+    part->bytes = request->sent.bytes > bytes ? request->sent.bytes - bytes : 0;
+}
+
 static void fill_requests(struct report *report)
 {
     for (size_t i = 0; i < report->requests.len; i++) {
         report->request = report->requests.ptr[i];
         if (report->request->sent.first_seq > 0)
-            journal_item_each(report->journal, report->thread_id, report->request->sent.first_seq,
-                              on_item, report, NULL);
+            journal_item_each(report->journal, report->request->thread_id,
+                              report->request->sent.first_seq, on_item, report, NULL);
+        add_before(report);
         if (report->request->sent.tools_bytes > 0)
             add_part(report, "tools", (struct str){0})->bytes = report->request->sent.tools_bytes;
     }
@@ -300,8 +319,9 @@ static enum status report_collect(struct report *report, struct str turn_id, str
         return status;
     journal_call_each(report->journal, str_from(report->thread_id), STR(""), CALLS_COUNT, on_call,
                       report, NULL);
-    journal_sent_each(report->journal, str_from(report->thread_id), buf_str(&report->turn_id),
-                      on_sent, report, NULL);
+    journal_call_each(report->journal, STR(""), buf_str(&report->turn_id), CALLS_COUNT, on_call,
+                      report, NULL); /* of its helpers */
+    journal_sent_each(report->journal, STR(""), buf_str(&report->turn_id), on_sent, report, NULL);
     fill_requests(report);
     return STATUS_OK;
 }

@@ -24,6 +24,8 @@ enum agent_item_type {
     AGENT_COMMAND, AGENT_FILE_CHANGE, AGENT_ERROR,
     AGENT_COMPACTION,        /* the conversation was made shorter for the model: text says how much, or,
                                 not ok, why not */
+    AGENT_SUBAGENT,          /* a call of explore: what its helper does are items of their own, with
+                                parent_item_id */
 };
 const char *agent_item_type_name(enum agent_item_type type);   /* "userMessage" … of the schema */
 enum agent_event_type {
@@ -46,6 +48,7 @@ struct agent_timing {
 struct agent_event {
     enum agent_event_type type;
     const char *thread_id, *turn_id, *item_id;      /* "" where it does not apply */
+    const char *parent_item_id;      /* of an item within another one, else NULL; such have no deltas */
     enum agent_item_type item_type;
     struct str text;          /* delta, full text when completed, notice, error, title */
     struct str name;          /* tool's name; THREAD_UPDATED: model */

@@ -210,7 +210,8 @@ enum status journal_call_each(struct journal *journal, struct str thread_id, str
 /* One request as it went out. The items are those of the thread from first_seq to last_seq. */
 struct journal_sent {
     struct str thread_id;            /* read only */
-    struct str turn_id, kind, host;  /* kind: turn, warm-up, compaction */
+    struct str turn_id, kind, host;  /* kind: turn, helper (in a thread of its own), warm-up,
+                                        compaction */
     uint64_t first_seq, last_seq, items, bytes, tools_bytes;
     bool continued;                  /* the endpoint held what was before it */
     uint64_t sent_ms;                /* 0: now */

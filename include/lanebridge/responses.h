@@ -117,6 +117,12 @@ struct responses_chain;
 struct responses_chain *responses_chain_new(struct responses *responses,
                                             enum responses_priority priority);
 void responses_chain_free(struct responses_chain *chain);   /* NULL is fine; interrupts what runs */
+/* A new chain goes on from what the endpoint holds for `source`, on a lane of its own; source stays as
+ * it is, and should not go on before the fork has begun. Its history is that of source, of the same generation,
+ * and more behind it. Lost in between: the full history goes out, as always. False, and nothing is changed,
+ * when source cannot be forked now: an endpoint without lanes and stored ids, HTTP, nothing held,
+ * a response of source that runs. */
+bool responses_chain_fork(struct responses_chain *chain, struct responses_chain *source);
 /* The server must not be assumed to hold anything for it any more (compaction, edited history). */
 void responses_chain_reset(struct responses_chain *chain);
 /* While a turn runs (true) the chain stays on a connection that is being replaced, as long as that

@@ -55,15 +55,24 @@ bool tools_are_settled(const struct tools *tools);
 /* Appends the tools array of a request: byte-stable for the same choice and the same servers. */
 enum tools_edit_style { TOOLS_EDIT_PATCH, TOOLS_EDIT_REPLACE };
 void tools_append_schema(const struct tools *tools, enum tools_edit_style style, struct buf *json);
+/* The same of those that a helper may call; and, for a list of all, the tool_choice that names them. */
+void tools_append_helper_schema(const struct tools *tools, struct buf *json);
+void tools_append_helper_choice(const struct tools *tools, struct buf *json);
 
 /* -- A thread's side: bases shown to it, running commands, its plan ------------------------------------ */
 struct tools_thread;
 struct tools_thread *tools_thread_new(struct tools *tools, const char *thread_id,
                                       struct str root_path);
+/* Of a helper: its calls read and search, nothing else, and see what `parent` sees, proposals included; people are
+ * asked in the name of parent. */
+struct tools_thread *tools_thread_new_helper(const struct tools_thread *parent,
+                                             const char *thread_id);
 void tools_thread_free(struct tools_thread *thread);    /* cancels calls, kills commands, no callbacks */
 struct str tools_thread_plan(const struct tools_thread *thread);   /* JSON of update_plan, or "" */
 
-enum tools_kind { TOOL_READ, TOOL_SEARCH, TOOL_EDIT, TOOL_COMMAND, TOOL_PLAN, TOOL_OTHER };
+enum tools_kind {
+    TOOL_READ, TOOL_SEARCH, TOOL_EDIT, TOOL_COMMAND, TOOL_PLAN, TOOL_HELPER, TOOL_OTHER,
+};
 /* What a call of that name is for people, also when it never runs; TOOL_OTHER for an unknown one. */
 enum tools_kind tools_kind_of(struct str name);
 
@@ -105,6 +114,28 @@ void tools_call_cancel(struct tools_call *call);
 typedef void tools_turn_hooks_fn(void *user, struct str note, struct str for_model);
 void tools_turn_ended(struct tools_thread *thread, const char *turn_id, const char *status,
                       tools_turn_hooks_fn *fn, void *user);
+
+/* -- Helpers: who runs what explore asks for -------------------------------------------------------------- */
+
+struct tools_help_request {
+    const char *thread_id, *turn_id;
+    struct str call_id, question;
+};
+struct tools_help {
+    bool ok;
+    struct str answer;          /* for the model; or what went wrong */
+    struct str summary;         /* for people, one line */
+};
+typedef void tools_help_fn(void *user, const struct tools_help *help);
+struct tools_helpers {
+    void *user;
+    /* on_done comes once, later, unless it is cancelled; on_done_user tells which one that is. */
+    void (*start)(void *user, const struct tools_help_request *request, tools_help_fn *on_done,
+                  void *on_done_user);
+    void (*cancel)(void *user, void *on_done_user);
+};
+/* Copied. Without it explore is not offered. */
+void tools_set_helpers(struct tools *tools, const struct tools_helpers *helpers);
 
 /* -- Undo and redo: what a turn did to files ----------------------------------------------------------- */
 

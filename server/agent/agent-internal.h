@@ -1,8 +1,9 @@
 /* Inside of the agent. agent.c: the object and its events; thread.c: threads and their queue;
  * resume.c: a thread from the journal; history.c: the items; turn.c: the turn's states; stream.c:
- * what a response brings; queue.c: what waits, and asking again; choice.c: model, effort and mode of a thread; call.c: the calls of a turn; audit.c: what went out; undo.c: taking a turn
- * back; context.c: what the model is told; steer.c: messages for a turn that runs; size.c: how much
- * of the model's context a thread takes; compact.c: making that less. */
+ * what a response brings; queue.c: what waits, and asking again; choice.c: model, effort and mode
+ * of a thread; call.c: the calls of a turn; audit.c: what went out; undo.c: taking a turn back;
+ * helper.c: helpers of a turn; context.c: what the model is told; steer.c: messages for a turn that
+ * runs; size.c: how much of the model's context a thread takes; compact.c: making that less. */
 #ifndef LANEBRIDGE_AGENT_INTERNAL_H
 #define LANEBRIDGE_AGENT_INTERNAL_H
 
@@ -53,7 +54,7 @@ struct audit {
     struct loop_timer *timer;
 };
 struct agent_turn;
-/* kind: "turn", "warm-up", "compaction". */
+/* kind: "turn", "helper", "warm-up", "compaction". */
 void audit_on_sent(struct agent_thread *thread, const char *turn_id, const char *kind,
                    const struct responses_sent *sent);
 /* The endpoint has counted the request that went out last. */
@@ -64,8 +65,11 @@ void audit_free(struct agent_thread *thread);
 /* -- Threads
  * ----------------------------------------------------------------------------------------- */
 
+struct helper;
 struct agent_thread {
     struct agent *agent;
+    struct helper *helper;        /* that it belongs to; NULL: it is a thread of its own */
+    VEC(struct helper *) helpers; /* of its turn */
     char id[ID_BYTES];
     char *root;
     struct buf title;
@@ -77,12 +81,12 @@ struct agent_thread {
     struct agent_undo *undo; /* under way; turns wait for it */
     struct agent_turn *turn; /* the running one */
     VEC(struct agent_turn *) queue;
-    struct loop_timer *kick;            /* advances on the next loop turn */
-    bool warm_wanted, is_rewarm_wanted; /* when the folder is trusted; after a rotation */
-    bool title_wanted;                  /* to be told */
-    bool is_cut_off;                    /* its last turn was, and can be continued */
-    bool is_lost;                       /* another editor has taken it over */
-    char *model;                        /* it was used with last */
+    struct loop_timer *kick;                 /* advances on the next loop turn */
+    bool warm_wanted, is_rewarm_wanted;      /* when the folder is trusted; after a rotation */
+    bool title_wanted;                       /* to be told */
+    bool is_cut_off;                         /* its last turn was, and can be continued */
+    bool is_lost;                            /* another editor has taken it over */
+    char *model;                             /* it was used with last */
     char *own_model, *own_effort, *own_mode; /* its own choice; "": as in the settings */
     bool was_planning;                       /* so it was told last */
     enum config_mode cut_off_mode;           /* of the turn that was */
@@ -97,6 +101,9 @@ struct agent_thread {
 };
 
 struct agent_thread *thread_new(struct agent *agent, struct str id, struct str root);
+/* In no list: helper.c has it. */
+struct agent_thread *thread_new_helper(struct helper *helper, const struct agent_thread *parent,
+                                       const char *id);
 /* The first items of the history: what the model is and where it works. Once, at the first need. */
 void thread_need_preamble(struct agent_thread *thread);
 /* The tools it began with, where that is known; and those of today where it is not (prepare.c). */
@@ -213,11 +220,14 @@ void turn_interrupt(struct agent_turn *turn);
 /* One that never began: told as interrupted. */
 void turn_discard(struct agent_turn *turn);
 bool turn_is_over(const struct agent_turn *turn);
+/* What people know it by: a helper's is part of another one. */
+const char *turn_public_id(const struct agent_turn *turn);
 /* One of its callbacks came: goes on when the response has ended and no call runs. */
 void turn_advance(struct agent_turn *turn);
 /* NULL, or why the conversation could not be made shorter. */
 void turn_on_compacted(struct agent_turn *turn, const char *failure);
 void turn_count(struct agent_turn *turn, const struct responses_result *result);
+void usage_add(struct responses_usage *sum, const struct responses_usage *more);
 /* The handlers of its responses (stream.c). */
 extern const struct responses_handlers turn_stream_handlers;
 void turn_on_response_end(struct agent_turn *turn, const struct responses_result *result);
@@ -236,6 +246,24 @@ void turn_take_steers_back(struct agent_turn *turn);
 /* What waits becomes history; true if there was any. */
 bool turn_append_steers(struct agent_turn *turn);
 void turn_drop_steers(struct agent_turn *turn);
+
+/* -- helper.c: threads that belong to a call of another one */
+void helpers_init(struct agent *agent);
+void helpers_pump(struct agent_thread *parent); /* begins what may begin */
+void helpers_drop(struct agent_thread *parent);
+struct tools_thread *helper_new_tools(const struct helper *helper, const char *id);
+/* Its turn is over and freed. Frees the thread. */
+void helper_on_idle(struct helper *helper);
+const struct agent_thread *helper_parent(const struct helper *helper);
+/* Of the turn that it is part of. */
+const char *helper_turn_id(const struct helper *helper);
+void helper_count(const struct helper *helper, const struct responses_result *result);
+/* Before each request: what it may call, and whether it has to come to an end. */
+void helper_shape_request(struct helper *helper, struct agent_turn *turn, struct buf *extra);
+/* Outside, what happens in a helper happens in the call that it is for. */
+void helper_mark_event(const struct helper *helper, struct agent_event *event);
+bool helper_takes_event(struct agent *agent,
+                        struct agent_event *event); /* true: nobody's business */
 
 /* -- size.c: tokens, as far as they can be known */
 int64_t size_limit(const struct agent_thread *thread);     /* that the model takes */
@@ -273,6 +301,8 @@ enum config_mode thread_mode(const struct agent_thread *thread);
 enum tools_edit_style thread_edit_style(const struct agent_thread *thread);
 void thread_init_choice(struct agent_thread *thread);
 void thread_read_choice(struct agent_thread *thread, const struct journal_thread *stored);
+/* Of the turn that runs in it. */
+void thread_copy_choice(struct agent_thread *thread, const struct agent_thread *from);
 void thread_free_choice(struct agent_thread *thread);
 /* As it begins: the mode it keeps to its end. */
 void turn_settle_mode(struct agent_turn *turn);

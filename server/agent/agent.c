@@ -7,7 +7,7 @@ static const char *const item_names[] = {
     [AGENT_REASONING] = "reasoning",      [AGENT_PLAN] = "plan",
     [AGENT_TOOL_CALL] = "toolCall",       [AGENT_COMMAND] = "commandExecution",
     [AGENT_FILE_CHANGE] = "fileChange",   [AGENT_ERROR] = "error",
-    [AGENT_COMPACTION] = "compaction",
+    [AGENT_COMPACTION] = "compaction",    [AGENT_SUBAGENT] = "subagent",
 };
 
 static const char *const status_names[] = {
@@ -41,6 +41,7 @@ struct agent *agent_new(const struct agent_env *env)
     agent->effort = mem_dup_c(env->effort ? env->effort : "");
     agent->host = mem_dup_c(env->host ? env->host : "");
     tools_review_watch(env->tools, agent_on_review, agent);
+    helpers_init(agent);
     agent->lease_timer = loop_timer_new(env->loop, on_lease_timer, agent);
     loop_timer_start(agent->lease_timer, LEASE_RENEW_MS, LEASE_RENEW_MS);
     return agent;
@@ -83,15 +84,21 @@ void agent_on_rotated(struct agent *agent)
 
 struct agent_event agent_event_for(struct agent_turn *turn, enum agent_event_type type)
 {
-    return (struct agent_event){.type = type,
+    struct agent_event event = {.type = type,
                                 .thread_id = turn->thread->id,
                                 .turn_id = turn->id,
                                 .item_id = "",
                                 .ok = true};
+    if (turn->thread->helper)
+        helper_mark_event(turn->thread->helper, &event);
+    return event;
 }
 
 void agent_emit(struct agent *agent, const struct agent_event *event)
 {
+    struct agent_event told = *event;
+    if (told.parent_item_id && helper_takes_event(agent, &told))
+        return;
     if (agent->env.on_event)
-        agent->env.on_event(agent->env.user, event);
+        agent->env.on_event(agent->env.user, &told);
 }

@@ -53,7 +53,10 @@ void audit_on_sent(struct agent_thread *thread, const char *turn_id, const char 
                             }};
     memcpy(row.turn_id, turn_id, strnlen(turn_id, ID_BYTES - 1));
     if (sent->first < sent->count && sent->count <= history->seqs.len) {
-        row.sent.first_seq = history->seqs.ptr[sent->first];
+        size_t first = sent->first; /* a helper begins with items of another thread */
+        while (first + 1 < sent->count && history->seqs.ptr[first] == 0)
+            first++;
+        row.sent.first_seq = history->seqs.ptr[first];
         row.sent.last_seq = history->seqs.ptr[sent->count - 1];
     }
     vec_push(&audit->rows, row);

@@ -4,7 +4,8 @@
 static const enum agent_item_type type_of_kind[] = {
     [TOOL_READ] = AGENT_TOOL_CALL,   [TOOL_SEARCH] = AGENT_TOOL_CALL,
     [TOOL_EDIT] = AGENT_FILE_CHANGE, [TOOL_COMMAND] = AGENT_COMMAND,
-    [TOOL_PLAN] = AGENT_PLAN,        [TOOL_OTHER] = AGENT_TOOL_CALL,
+    [TOOL_PLAN] = AGENT_PLAN,        [TOOL_HELPER] = AGENT_SUBAGENT,
+    [TOOL_OTHER] = AGENT_TOOL_CALL,
 };
 
 enum agent_item_type call_item_type(struct str name)
@@ -124,6 +125,6 @@ void call_start(struct agent_turn *turn, const struct responses_item *item)
                                     .name = item->name,
                                     .arguments = item->arguments,
                                     .is_custom = call->is_custom,
-                                    .turn_id = turn->id};
+                                    .turn_id = turn_public_id(turn)};
     call->call = tools_call_start(turn->thread->tools, &request, &handlers, call);
 }

@@ -52,6 +52,16 @@ void thread_read_choice(struct agent_thread *thread, const struct journal_thread
     set_text(&thread->own_mode, stored->mode);
 }
 
+void thread_copy_choice(struct agent_thread *thread, const struct agent_thread *from)
+{
+    set_text(&thread->model, str_from(from->model));
+    set_text(&thread->own_model,
+             str_from(from->model)); /* also when that is no longer the setting */
+    set_text(&thread->own_effort, thread_effort(from));
+    set_text(&thread->own_mode,
+             str_from(policy_mode_name(from->turn ? from->turn->mode : thread_mode(from))));
+}
+
 void thread_free_choice(struct agent_thread *thread)
 {
     mem_free(thread->own_model);
@@ -172,7 +182,7 @@ void turn_tell_mode(struct agent_turn *turn)
     struct agent_thread *thread = turn->thread;
     struct buf json = {0};
     bool plans = turn->mode == MODE_PLAN;
-    if (turn->is_compaction || (!plans && !thread->was_planning))
+    if (turn->is_compaction || thread->helper || (!plans && !thread->was_planning))
         return;
     thread->was_planning = plans;
     history_format_message(&json, "user", str_from(plans ? plan_note : plan_over_note));

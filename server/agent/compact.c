@@ -76,7 +76,7 @@ bool compact_is_due(const struct agent_turn *turn)
     bool by_itself = responses_compaction_of(agent->env.responses, str_from(thread->model)) ==
                      COMPACTION_IN_RESPONSE;
     bool has_grown = size - thread->context.floor_tokens > limit / 10; /* else it would not help */
-    if (by_itself || !has_grown || find_tail(&thread->history) <= PREAMBLE_COUNT)
+    if (thread->helper || by_itself || !has_grown || find_tail(&thread->history) <= PREAMBLE_COUNT)
         return false;
     return size > limit || (is_between && size > size_threshold(thread));
 }

@@ -11,6 +11,8 @@ struct past_turn {
 struct past {
     struct agent *agent;
     const char *thread_id;
+    const char *items_of;    /* the thread, or a helper in it … */
+    const char *parent_item; /* … and the call that this is part of, else NULL */
     const struct agent_past_handlers *handlers;
     void *user;
     VEC(struct past_turn) turns;
@@ -73,6 +75,7 @@ static void tell_item(struct past *past, struct agent_event *event)
     event->type = AGENT_ITEM_COMPLETED;
     event->thread_id = past->thread_id;
     event->turn_id = turn_now(past)->id;
+    event->parent_item_id = past->parent_item;
     past->handlers->on_item(past->user, event);
 }
 
@@ -154,6 +157,8 @@ static void show_text(struct past *past, const struct json_value *item, const ch
     buf_finish(&text);
 }
 
+static void show_helper(struct past *past, struct str call_id);
+
 static void show_output(struct past *past, const struct json_value *item, const char *id)
 {
     struct str type = json_get_str(item, "type");
@@ -162,8 +167,37 @@ static void show_output(struct past *past, const struct json_value *item, const 
     else if (str_eq_c(type, "reasoning"))
         show_text(past, item, id, AGENT_REASONING);
     else if (str_ends_with(type, STR("_call")))
-        (void)journal_call_get(past->agent->env.journal, past->thread_id,
+        (void)journal_call_get(past->agent->env.journal, past->items_of,
                                json_get_str(item, "call_id"), show_call, past, NULL);
+    if (tools_kind_of(json_get_str(item, "name")) == TOOL_HELPER && !past->parent_item)
+        show_helper(past, json_get_str(item, "call_id"));
+}
+
+static bool on_helper_item(void *user, const struct journal_item *stored)
+{
+    struct json_value *item = NULL;
+    char id[32];
+    snprintf(id, sizeof(id), "item_%llu", (unsigned long long)stored->seq);
+    if (str_eq_c(stored->kind, "output") && json_parse(stored->json, &item, NULL) == STATUS_OK)
+        show_output(user, item, id);
+    json_free(item);
+    return true;
+}
+
+/* What it did, behind the call that asked for it. */
+static void show_helper(struct past *past, struct str call_id)
+{
+    struct journal *journal = past->agent->env.journal;
+    char id[ID_BYTES];
+    if (journal_helper_find(journal, past->thread_id, call_id, id, NULL) < 0)
+        return;
+    char *parent_item = str_dup_c(call_id);
+    past->items_of = id;
+    past->parent_item = parent_item;
+    (void)journal_item_each(journal, id, 1, on_helper_item, past, NULL);
+    past->items_of = past->thread_id;
+    past->parent_item = NULL;
+    mem_free(parent_item);
 }
 
 static void show_compaction(struct past *past, const char *id)
@@ -228,8 +262,12 @@ enum status agent_thread_past(struct agent *agent, const char *id, struct agent_
                               const struct agent_past_handlers *handlers, void *user,
                               struct err *err)
 {
-    struct past past = {
-        .agent = agent, .thread_id = id, .handlers = handlers, .user = user, .page = page};
+    struct past past = {.agent = agent,
+                        .thread_id = id,
+                        .items_of = id,
+                        .handlers = handlers,
+                        .user = user,
+                        .page = page};
     enum status status = journal_turn_each(agent->env.journal, id, keep_turn, &past, err);
     put_in_order(&past);
     past.begun = page->turn < past.turns.len ? page->turn : past.turns.len;

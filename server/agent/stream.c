@@ -120,7 +120,7 @@ static void complete_shown(struct agent_turn *turn, const struct responses_item 
         compact_append_text(&item->text, 0, 0);
     else
         stream_append_text(&item->text,
-                         json_get(done->value, type == AGENT_MESSAGE ? "content" : "summary"));
+                           json_get(done->value, type == AGENT_MESSAGE ? "content" : "summary"));
     item->done = true;
     struct agent_event event = event_for(turn, item, AGENT_ITEM_COMPLETED);
     event.text = buf_str(&item->text);
@@ -208,7 +208,8 @@ static void on_steer(void *user, enum responses_steer_outcome outcome)
 static void on_sent(void *user, const struct responses_sent *sent)
 {
     struct agent_turn *turn = user;
-    audit_on_sent(turn->thread, turn->id, "turn", sent);
+    audit_on_sent(turn->thread, turn_public_id(turn), turn->thread->helper ? "helper" : "turn",
+                  sent);
 }
 
 static void on_end(void *user, const struct responses_result *result)

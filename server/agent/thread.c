@@ -78,9 +78,10 @@ static bool wants_warm_up(const struct agent_thread *thread)
 
 static void tell_title(struct agent_thread *thread)
 {
-    if (!thread->title_wanted)
-        return;
+    bool is_wanted = thread->title_wanted && !thread->helper;
     thread->title_wanted = false;
+    if (!is_wanted)
+        return;
     struct agent_event event = {.type = AGENT_THREAD_UPDATED,
                                 .thread_id = thread->id,
                                 .turn_id = "",
@@ -123,6 +124,11 @@ static void on_kick(void *user)
         turn_free(thread->turn);
         thread->turn = NULL;
     }
+    helpers_pump(thread);
+    if (thread->helper && !agent_thread_is_busy(thread)) {
+        helper_on_idle(thread->helper);
+        return;
+    }
     if (thread->turn || thread->warming || thread->undo)
         return;
     size_t next = next_in_queue(thread);
@@ -146,7 +152,7 @@ void thread_kick(struct agent_thread *thread)
 /* -- Opening
  * --------------------------------------------------------------------------------------------- */
 
-struct agent_thread *thread_new(struct agent *agent, struct str id, struct str root)
+static struct agent_thread *thread_make(struct agent *agent, struct str id, struct str root)
 {
     struct agent_thread *thread = mem_new(struct agent_thread);
     thread->agent = agent;
@@ -154,10 +160,26 @@ struct agent_thread *thread_new(struct agent *agent, struct str id, struct str r
     thread->root = str_dup_c(root);
     thread->model = mem_dup_c(agent->model);
     thread_init_choice(thread);
-    thread->tools = tools_thread_new(agent->env.tools, thread->id, root);
     thread->chain = responses_chain_new(agent->env.responses, PRIORITY_TURN);
     thread->kick = loop_timer_new(agent->env.loop, on_kick, thread);
+    return thread;
+}
+
+struct agent_thread *thread_new(struct agent *agent, struct str id, struct str root)
+{
+    struct agent_thread *thread = thread_make(agent, id, root);
+    thread->tools = tools_thread_new(agent->env.tools, thread->id, root);
     vec_push(&agent->threads, thread);
+    return thread;
+}
+
+struct agent_thread *thread_new_helper(struct helper *helper, const struct agent_thread *parent,
+                                       const char *id)
+{
+    struct agent_thread *thread = thread_make(parent->agent, str_from(id), str_from(parent->root));
+    thread->helper = helper;
+    thread_copy_choice(thread, parent);
+    thread->tools = helper_new_tools(helper, id);
     return thread;
 }
 
@@ -228,19 +250,21 @@ bool agent_thread_is_busy(const struct agent_thread *thread)
            (thread->turn && !turn_is_over(thread->turn));
 }
 
-static void leave_list(struct agent_thread *thread)
+static bool leave_list(struct agent_thread *thread)
 {
     struct agent *agent = thread->agent;
     for (size_t i = 0; i < agent->threads.len; i++)
         if (agent->threads.ptr[i] == thread) {
             vec_remove(&agent->threads, i);
-            return;
+            return true;
         }
+    return false;
 }
 
 void agent_thread_close(struct agent_thread *thread)
 {
     struct journal *journal = thread->agent->env.journal;
+    helpers_drop(thread);
     leave_list(thread);
     audit_free(thread);
     thread_drop_undo(thread);
@@ -312,10 +336,10 @@ enum status thread_queue_turn(struct agent_thread *thread, struct agent_turn *tu
     thread->is_cut_off = false; /* it goes on, this way or another */
     *ret_queued = turn->announces_wait = agent_thread_is_busy(thread);
     memcpy(ret_turn_id, turn->id, ID_BYTES);
-    leave_list(thread); /* last used goes to the end */
-    vec_push(&thread->agent->threads, thread);
+    if (leave_list(thread)) /* last used goes to the end */
+        vec_push(&thread->agent->threads, thread);
     vec_push(&thread->queue, turn);
-    if (thread->title.len == 0 && turn->prompt.len > 0)
+    if (thread->title.len == 0 && turn->prompt.len > 0 && !thread->helper)
         set_title(thread, buf_str(&turn->prompt));
     thread_kick(thread);
     return STATUS_OK;

@@ -94,6 +94,11 @@ void turn_free(struct agent_turn *turn)
     mem_free(turn);
 }
 
+const char *turn_public_id(const struct agent_turn *turn)
+{
+    return turn->thread->helper ? helper_turn_id(turn->thread->helper) : turn->id;
+}
+
 bool turn_is_over(const struct agent_turn *turn)
 {
     return turn->state == TURN_ENDED;
@@ -208,7 +213,9 @@ static void end(struct agent_turn *turn, enum agent_turn_status outcome)
     policy_end_turn(turn->thread->agent->env.policy, turn->id);
     announce_end(turn, outcome);
     memcpy(thread->ended_turn, turn->id, ID_BYTES);
-    tools_turn_ended(thread->tools, turn->id, agent_turn_status_name(outcome), on_hooks, thread);
+    if (!thread->helper)
+        tools_turn_ended(thread->tools, turn->id, agent_turn_status_name(outcome), on_hooks,
+                         thread);
     thread_kick(thread);
 }
 
@@ -236,7 +243,13 @@ static int64_t compact_threshold(const struct agent_thread *thread)
 {
     bool by_itself = responses_compaction_of(thread->agent->env.responses,
                                              str_from(thread->model)) == COMPACTION_IN_RESPONSE;
-    return by_itself ? size_threshold(thread) : 0;
+    return by_itself && !thread->helper ? size_threshold(thread) : 0;
+}
+
+/* A helper begins with what its thread has said: where that is cached, it is at home. */
+static const char *cache_key(const struct agent_thread *thread)
+{
+    return thread->helper ? helper_parent(thread->helper)->id : thread->id;
 }
 
 static void ask(struct agent_turn *turn)
@@ -244,6 +257,8 @@ static void ask(struct agent_turn *turn)
     struct agent_thread *thread = turn->thread;
     struct agent *agent = thread->agent;
     uint64_t limit = agent->env.steps_max ? agent->env.steps_max : LIMIT_TURN_STEPS_COUNT;
+    if (thread->helper && limit > LIMIT_HELPER_STEPS_COUNT)
+        limit = LIMIT_HELPER_STEPS_COUNT;
     if (turn->timing.steps >= limit) {
         char why[256];
         snprintf(why, sizeof(why),
@@ -263,16 +278,21 @@ static void ask(struct agent_turn *turn)
     turn->asked_ms = loop_now_ms(agent->env.loop);
     turn_drop_items(turn);
     turn->is_answered = turn->steer_returned = false;
+    struct buf extra = {0};
+    if (thread->helper)
+        helper_shape_request(thread->helper, turn, &extra);
     struct responses_request request = {.model = str_from(thread->model),
                                         .effort = thread_effort(thread),
                                         .tools = buf_str(&thread->tools_json),
-                                        .prompt_cache_key = str_from(thread->id),
+                                        .prompt_cache_key = str_from(cache_key(thread)),
                                         .parallel_tool_calls = true,
                                         .compact_threshold = compact_threshold(thread),
+                                        .extra = buf_str(&extra),
                                         .history = history_view(&thread->history)};
     struct err err = {0};
     journal_settle(thread->agent->env.journal); /* what the request says is stored before it goes */
     turn->response = responses_create(thread->chain, &request, &turn_stream_handlers, turn, &err);
+    buf_finish(&extra);
     if (!turn->response)
         fail(turn, err.text);
 }
@@ -445,12 +465,19 @@ void turn_advance(struct agent_turn *turn)
     }
 }
 
+void usage_add(struct responses_usage *sum, const struct responses_usage *more)
+{
+    sum->input_tokens += more->input_tokens;
+    sum->cached_tokens += more->cached_tokens;
+    sum->output_tokens += more->output_tokens;
+    sum->reasoning_tokens += more->reasoning_tokens;
+}
+
 void turn_count(struct agent_turn *turn, const struct responses_result *result)
 {
-    turn->usage.input_tokens += result->usage.input_tokens;
-    turn->usage.cached_tokens += result->usage.cached_tokens;
-    turn->usage.output_tokens += result->usage.output_tokens;
-    turn->usage.reasoning_tokens += result->usage.reasoning_tokens;
+    usage_add(&turn->usage, &result->usage);
+    if (turn->thread->helper)
+        helper_count(turn->thread->helper, result);
     turn->timing.bytes_sent += result->bytes_sent;
     turn->timing.bytes_received += result->bytes_received;
     turn->timing.full_inputs += !result->continued;
@@ -477,7 +504,8 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
     }
     bool has_more = turn->steers.len > 0; /* said meanwhile, and not yet to the model */
     bool has_calls = turn->calls.len > 0;
-    bool is_too_long = size_is_too_long(result) && !has_calls && !turn->was_shortened;
+    bool is_too_long =
+        size_is_too_long(result) && !has_calls && !turn->was_shortened && !turn->thread->helper;
     if (is_too_long) { /* once, and the same request again */
         turn->was_shortened = true;
         compact(turn, COMPACT_NEEDED);
@@ -505,6 +533,8 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
     if (has_calls || is_broken || has_more || was_foreign) {
         turn->tooling_ms = loop_now_ms(turn->thread->agent->env.loop);
         set_state(turn, TURN_TOOLING);
+        if (turn->thread->helpers.len > 0)
+            thread_kick(turn->thread); /* they fork from this response */
         turn_advance(turn);
         return;
     }

@@ -46,7 +46,7 @@ static void append_cut(struct buf *out, struct str text)
 /* The argument that says most: the command, the path, else all of them. */
 static void append_what(struct buf *out, const struct journal_call *call)
 {
-    static const char *const telling[] = {"cmd", "command", "path", "pattern", "glob"};
+    static const char *const telling[] = {"cmd", "command", "path", "pattern", "glob", "question"};
     struct json_value *arguments = NULL;
     struct str what = call->arguments;
     if (json_parse(call->arguments, &arguments, NULL) == STATUS_OK)

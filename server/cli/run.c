@@ -67,6 +67,8 @@ static void print_item(struct run *run, const struct json_value *item)
 {
     struct str type = json_get_str(item, "type"), title = json_get_str(item, "title");
     struct buf line = {0};
+    if (json_get_str(item, "parentItemId").len > 0) /* a helper's: its call has a line */
+        return;
     if (str_eq_c(type, "agentMessage") || str_eq_c(type, "reasoning")) {
         end_line(run);
         return;

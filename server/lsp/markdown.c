@@ -23,8 +23,13 @@ static void add_tool(struct buf *text, const struct agent_event *event)
 {
     buf_append_c(text, "- `");
     utf8_append_visible(text, event->title);
-    buf_append_fmt(text, "` %s, %llu ms\n", event->ok ? "ok" : "**failed**",
+    buf_append_fmt(text, "` %s, %llu ms", event->ok ? "ok" : "**failed**",
                    (unsigned long long)event->ran_ms);
+    if (event->item_type == AGENT_SUBAGENT && event->text.len > 0) {
+        buf_append_c(text, ": ");
+        utf8_append_visible(text, event->text);
+    }
+    buf_append_byte(text, '\n');
     if (event->diff.len > 0) {
         buf_append_c(text, "\n```diff\n");
         utf8_append_visible(text, event->diff);
@@ -64,6 +69,8 @@ static void add_plan(struct buf *text, const struct agent_event *event)
 
 void markdown_add_item(struct markdown *markdown, const struct agent_event *event)
 {
+    if (event->parent_item_id) /* what a helper does: its call has a line */
+        return;
     switch (event->item_type) {
     case AGENT_USER_MESSAGE:
         buf_append_fmt(&markdown->text, "## You\n\n" STR_FMT "\n\n## Lanebridge\n\n",

@@ -171,6 +171,8 @@ void rich_write_item(struct json_writer *w, const struct agent_event *event)
     json_write_begin_object(w);
     json_write_field_c(w, "id", event->item_id);
     json_write_field_c(w, "type", agent_item_type_name(event->item_type));
+    if (event->parent_item_id)
+        json_write_field_c(w, "parentItemId", event->parent_item_id);
     if (event->text.len > 0)
         json_write_field_str(w, "text", event->text);
     if (event->name.len > 0) {

@@ -89,6 +89,8 @@ static void report_item(struct lsp_server *server, const struct agent_event *eve
                                         [AGENT_PLAN] = "planning",
                                         [AGENT_COMPACTION] = "compacting the conversation"};
     struct str text = event->title;
+    if (event->parent_item_id) /* four at once would hide each other */
+        return;
     if (text.len == 0 && event->item_type < array_count(words) && words[event->item_type])
         text = str_from(words[event->item_type]);
     if (text.len > 0)

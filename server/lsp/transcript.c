@@ -451,7 +451,7 @@ void transcript_on_event(struct lsp_server *server, const struct agent_event *ev
 {
     bool is_item = event->type == AGENT_ITEM_COMPLETED || event->type == AGENT_ITEM_DELTA;
     bool is_told = event->type == AGENT_TURN_COMPLETED || event->is_lasting;
-    if (!event->thread_id[0] || (!is_item && !is_told))
+    if (!event->thread_id[0] || event->parent_item_id || (!is_item && !is_told))
         return;
     struct transcript *transcript = transcript_open(server, event->thread_id);
     if (is_item)

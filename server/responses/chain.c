@@ -22,6 +22,7 @@ void responses_chain_keep(struct responses_chain *chain, const struct response *
     chain->hold.generation = history->generation;
     chain->hold.tools_hash = response->sent_tools_hash;
     chain->hold.is_cached = response->lane && response->lane == chain->lane;
+    chain->source = NULL;
 }
 
 /* What the server made must stand in the history just as it came: anything else (an output put
@@ -37,16 +38,31 @@ static bool produced_is_kept(const struct responses_chain *chain,
     return key == chain->hold.produced_key;
 }
 
+/* From its lane to another one of the same connection. */
+static bool can_fork_from(const struct responses_chain *source)
+{
+    return source->hold.is_cached && source->lane && source->lane->connection->is_named;
+}
+
+static bool is_cached_for(const struct responses_chain *chain, const struct lane *lane)
+{
+    const struct connection *connection = lane->connection;
+    if (connection->kind != TRANSPORT_WEBSOCKET)
+        return false;
+    if (!chain->source)
+        return chain->hold.is_cached && chain->lane == lane;
+    return can_fork_from(chain->source) && chain->source->lane->connection == connection &&
+           strcmp(chain->source->hold.response_id, chain->hold.response_id) == 0;
+}
+
 size_t responses_chain_covered(const struct response *response, const struct lane *lane)
 {
     const struct responses_chain *chain = response->chain;
     const struct responses_request *request = &response->request.request;
     const struct responses_history *history = &request->history;
     size_t covered = chain->hold.sent + chain->hold.produced + chain->hold.steered;
-    bool is_cached = chain->hold.is_cached && chain->lane == lane &&
-                     lane->connection->kind == TRANSPORT_WEBSOCKET;
     if (!chain->hold.response_id[0] ||
-        !(is_cached || responses_client_has_stored_ids(chain->client)))
+        !(is_cached_for(chain, lane) || responses_client_has_stored_ids(chain->client)))
         return 0;
     if (chain->hold.generation != history->generation || covered >= history->count)
         return 0;
@@ -68,9 +84,30 @@ struct responses_chain *responses_chain_new(struct responses *responses,
     return chain;
 }
 
+/* What steers came to is not known before the source goes on itself. */
+bool responses_chain_fork(struct responses_chain *chain, struct responses_chain *source)
+{
+    if (!source->hold.response_id[0] || source->hold.steered > 0 || source->response ||
+        !(can_fork_from(source) || responses_client_has_stored_ids(source->client)) ||
+        responses_client_uses_http(source->client))
+        return false;
+    chain->hold = source->hold;
+    chain->hold.is_cached = false;
+    chain->source = source;
+    return true;
+}
+
+static void forget_source(struct responses_chain *source)
+{
+    for (size_t i = 0; i < source->client->chains.len; i++)
+        if (source->client->chains.ptr[i]->source == source)
+            source->client->chains.ptr[i]->source = NULL;
+}
+
 void responses_chain_reset(struct responses_chain *chain)
 {
     memset(&chain->hold, 0, sizeof(chain->hold));
+    chain->source = NULL;
     chain->is_left_behind = false;
     if (chain->response)
         chain->response->must_be_forgotten = true;
@@ -109,6 +146,7 @@ void responses_chain_free(struct responses_chain *chain)
     if (chain->lane)
         responses_lane_forget_chain(chain->lane);
     forget_socket(chain);
+    forget_source(chain);
     for (size_t i = 0; i < client->chains.len; i++) {
         if (client->chains.ptr[i] == chain) {
             vec_remove(&client->chains, i);

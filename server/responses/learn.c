@@ -20,6 +20,7 @@ static const struct {
     {OPTION_STEER, "response.steer"},
     {OPTION_CANCEL, "response.cancel"},
     {OPTION_COMPACT, "responses/compact"},
+    {OPTION_TOOL_CHOICE, "tool_choice"},
 };
 
 /* -- By model -------------------------------------------------------------------------------- */

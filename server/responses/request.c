@@ -16,6 +16,7 @@ static const struct {
     {"include", OPTION_INCLUDE},
     {"parallel_tool_calls", OPTION_PARALLEL},
     {"reasoning.summary", OPTION_REASONING_SUMMARY},
+    {"tool_choice", OPTION_TOOL_CHOICE},
     {"input[0].tools", OPTION_ADDITIONAL_TOOLS},
     {"input[0].type", OPTION_ADDITIONAL_TOOLS},
     {"input[0]", OPTION_ADDITIONAL_TOOLS},

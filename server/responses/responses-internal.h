@@ -56,8 +56,8 @@ struct event_type {
 };
 /* Never NULL. */
 const struct event_type *responses_event_type(struct str name);
-/* The short way for deltas and for what says little, without a tree: false if the message is anything
- * else or unusual, and must be parsed. The delta may be decoded into `scratch`. */
+/* The short way for deltas and for what says little, without a tree: false if the message is
+ * anything else or unusual, and must be parsed. The delta may be decoded into `scratch`. */
 bool responses_event_scan(struct str message, struct buf *scratch,
                           struct responses_event *ret_event);
 /* An event with a "response", without what is not read of it (of its items the ids are); false when
@@ -132,6 +132,7 @@ enum request_option {
     OPTION_STEER = 1 << 9,
     OPTION_CANCEL = 1 << 10,
     OPTION_COMPACT = 1 << 11,
+    OPTION_TOOL_CHOICE = 1 << 12,
 };
 /* 0 if `param` is not something that can be left out. */
 unsigned responses_option_find(struct str param);
@@ -283,7 +284,8 @@ struct responses_chain {
     struct responses *client;
     enum responses_priority priority;
     struct response *response;
-    struct lane *lane; /* sticky; NULL when lost or taken by another chain */
+    struct lane *lane;              /* sticky; NULL when lost or taken by another chain */
+    struct responses_chain *source; /* hold is its, until something of our own is held; or NULL */
     bool in_turn, is_left_behind;
     uint64_t used_ms; /* for more than a warm-up */
     /* What the server holds; empty id: nothing. */

@@ -362,10 +362,9 @@ static enum status read_arguments(struct tools_call *call, struct err *err)
             err_prefix(err, "%s: the arguments are not a JSON object", call->name);
             return status;
         }
-        status = tool->takes_anything
-                     ? json_read(call->json, NULL, 0, call->state, err)
-                     : json_read_strict(call->json, tool->fields, tool->field_count, call->state,
-                                        err);
+        status = tool->takes_anything ? json_read(call->json, NULL, 0, call->state, err)
+                                      : json_read_strict(call->json, tool->fields,
+                                                         tool->field_count, call->state, err);
         if (status < 0) {
             err_prefix(err, "%s", call->name);
             return status;
@@ -404,6 +403,11 @@ static void begin(struct tools_call *call)
         buf_append_fmt(&call->text, "There is no tool \"%s\". The tools are: ", call->name);
         table_append_names(&call->text);
         call_end(call, false);
+    } else if (call->thread->is_helper && !table_is_reader(call->tool)) {
+        call_refuse(call,
+                    "%s is not for helpers: they read and search, nothing else. Say in your "
+                    "answer what should be done.",
+                    call->name);
     } else if (!table_is_possible(call->tools, call->tool)) {
         call_fail(call, "%s is not possible here: this editor does not offer it.", call->name);
     } else if (read_arguments(call, &err) < 0) {
@@ -522,7 +526,7 @@ void call_ask(struct tools_call *call, const struct host_ask *ask, call_answer_f
 {
     const struct host *host = call->tools->env.host;
     struct host_ask full = *ask;
-    full.thread_id = call->thread->id;
+    full.thread_id = call->thread->asks_as;
     full.turn_id = call->turn_id;
     full.item_id = call->id;
     call->on_answer = fn;

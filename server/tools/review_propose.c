@@ -26,12 +26,12 @@ static void set_absent(struct now_file *file)
 bool now_overlay(const struct tools_thread *thread, struct now_file *file)
 {
     struct reviews *reviews = thread->tools->reviews;
-    struct review_file *proposal = review_find(reviews, thread->id, now_key(file));
+    struct review_file *proposal = review_find(reviews, thread->asks_as, now_key(file));
     if (proposal) {
         review_sync(reviews, proposal);
-        proposal = review_find(reviews, thread->id, now_key(file));
+        proposal = review_find(reviews, thread->asks_as, now_key(file));
     }
-    if (!proposal && !find_moved(reviews, thread->id, now_key(file)))
+    if (!proposal && !find_moved(reviews, thread->asks_as, now_key(file)))
         return false;
     set_absent(file);
     if (!proposal || proposal->whole.kind == TOOLS_HUNK_DELETE)
@@ -52,7 +52,7 @@ void review_overlay_each(const struct tools_thread *thread, review_overlay_fn *f
     review_sync_all(reviews);
     for (size_t i = 0; i < reviews->files.len; i++) {
         const struct review_file *file = reviews->files.ptr[i];
-        if (strcmp(file->thread_id, thread->id) != 0)
+        if (strcmp(file->thread_id, thread->asks_as) != 0)
             continue;
         fn(user, file->path, shown_text(file));
         if (file->old_path)
@@ -62,8 +62,8 @@ void review_overlay_each(const struct tools_thread *thread, review_overlay_fn *f
 
 bool review_has_proposal(const struct tools_thread *thread, struct str path)
 {
-    return review_find(thread->tools->reviews, thread->id, path) ||
-           find_moved(thread->tools->reviews, thread->id, path);
+    return review_find(thread->tools->reviews, thread->asks_as, path) ||
+           find_moved(thread->tools->reviews, thread->asks_as, path);
 }
 
 bool review_is_proposed(const struct tools *tools, const char *path)
@@ -87,10 +87,10 @@ bool review_is_current(const struct tools_thread *thread, struct str path,
                        const struct text *before)
 {
     struct reviews *reviews = thread->tools->reviews;
-    struct review_file *proposal = review_find(reviews, thread->id, path);
+    struct review_file *proposal = review_find(reviews, thread->asks_as, path);
     if (proposal)
         return is_text(shown_text(proposal), before);
-    if (find_moved(reviews, thread->id, path))
+    if (find_moved(reviews, thread->asks_as, path))
         return before == NULL;
     struct review_file probe = {.path = str_dup_c(path)};
     struct workspace_stat stat;

@@ -8,7 +8,7 @@ static const struct tool *const table[] = {
     &tool_read_file,     &tool_list_dir,     &tool_find_files, &tool_grep,        &tool_apply_patch,
     &tool_edit_file,     &tool_exec_command, &tool_write_file, &tool_write_stdin, &tool_update_plan,
     &tool_ask_user,      &tool_diagnostics,  &tool_symbols,    &tool_definition,  &tool_references,
-    &tool_rename_symbol, &tool_code_action,  &tool_format,
+    &tool_rename_symbol, &tool_code_action,  &tool_format,     &tool_explore,
 };
 
 const struct tool *table_at(size_t index)
@@ -49,10 +49,17 @@ bool table_is_possible(const struct tools *tools, const struct tool *tool)
         return ops->locate != NULL;
     case NEED_REFACTOR:
         return ops->propose != NULL;
+    case NEED_HELPERS:
+        return tools->helpers.start != NULL;
     case NEED_NOTHING:
         break;
     }
     return true;
+}
+
+bool table_is_reader(const struct tool *tool)
+{
+    return tool->kind == TOOL_READ || tool->kind == TOOL_SEARCH;
 }
 
 static bool is_offered(const struct tools *tools, const struct tool *tool,
@@ -110,6 +117,42 @@ void tools_append_schema(const struct tools *tools, enum tools_edit_style style,
     }
     mcp_append_schemas(tools, &w);
     json_write_end_array(&w);
+}
+
+void tools_append_helper_schema(const struct tools *tools, struct buf *json)
+{
+    struct json_writer w;
+    json_writer_init(&w, json);
+    json_write_begin_array(&w);
+    for (size_t i = 0; i < array_count(table); i++) {
+        if (!table_is_reader(table[i]) || !table_is_possible(tools, table[i]))
+            continue;
+        json_write_begin_object(&w);
+        write_function(&w, table[i]);
+        json_write_end_object(&w);
+    }
+    json_write_end_array(&w);
+}
+
+void tools_append_helper_choice(const struct tools *tools, struct buf *json)
+{
+    struct json_writer w;
+    json_writer_init(&w, json);
+    json_write_begin_object(&w);
+    json_write_field_c(&w, "type", "allowed_tools");
+    json_write_field_c(&w, "mode", "auto");
+    json_write_key(&w, "tools");
+    json_write_begin_array(&w);
+    for (size_t i = 0; i < array_count(table); i++) {
+        if (!table_is_reader(table[i]) || !table_is_possible(tools, table[i]))
+            continue;
+        json_write_begin_object(&w);
+        json_write_field_c(&w, "type", "function");
+        json_write_field_c(&w, "name", table[i]->name);
+        json_write_end_object(&w);
+    }
+    json_write_end_array(&w);
+    json_write_end_object(&w);
 }
 
 /* -- Titles ---------------------------------------------------------------------------------- */

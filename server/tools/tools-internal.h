@@ -11,7 +11,14 @@
 
 enum tool_offer { OFFER_ALWAYS, OFFER_FOR_PATCH, OFFER_FOR_REPLACE };
 /* What the editor must be able to do. */
-enum tool_need { NEED_NOTHING, NEED_QUESTIONS, NEED_DIAGNOSTICS, NEED_NAVIGATION, NEED_REFACTOR };
+enum tool_need {
+    NEED_NOTHING,
+    NEED_QUESTIONS,
+    NEED_DIAGNOSTICS,
+    NEED_NAVIGATION,
+    NEED_REFACTOR,
+    NEED_HELPERS, /* not of the editor: of tools_set_helpers */
+};
 
 struct tool {
     const char *name;
@@ -37,14 +44,16 @@ struct tool {
 };
 
 extern const struct tool tool_apply_patch, tool_ask_user, tool_code_action, tool_definition,
-    tool_diagnostics, tool_edit_file, tool_exec_command, tool_find_files, tool_format, tool_grep,
-    tool_list_dir, tool_read_file, tool_references, tool_rename_symbol, tool_symbols,
+    tool_diagnostics, tool_edit_file, tool_exec_command, tool_explore, tool_find_files, tool_format,
+    tool_grep, tool_list_dir, tool_read_file, tool_references, tool_rename_symbol, tool_symbols,
     tool_update_plan, tool_write_file, tool_write_stdin;
 const struct tool *table_find(struct str name);
 const struct tool *table_at(size_t index); /* NULL behind the last */
 /* Whether the editor can do what the tool is made of. */
 bool table_is_possible(const struct tools *tools, const struct tool *tool);
 void table_append_names(struct buf *buf);
+/* A helper may call it. */
+bool table_is_reader(const struct tool *tool);
 
 /* mcp.c: the one row for all tools of MCP servers, which is not in the table. */
 extern const struct tool tool_mcp;
@@ -62,11 +71,12 @@ enum sandbox_test { SANDBOX_UNTESTED, SANDBOX_TESTING, SANDBOX_TESTED };
 struct tools {
     struct tools_env env;
     struct tools_deadlines deadlines;
+    struct tools_helpers helpers;
     VEC(struct tools_thread *) threads;
     VEC(struct job *) jobs; /* in the pool, also those nobody waits for any more */
     enum sandbox_test sandbox;
     struct err sandbox_error; /* why there is none */
-    struct reviews *reviews; /* what waits for the person */
+    struct reviews *reviews;  /* what waits for the person */
     unsigned session_count;
     int64_t last_session_id;
     VEC(struct seen) seen; /* files that commands saw with another text than the disk's */
@@ -104,6 +114,8 @@ struct thread_diags;
 struct tools_thread {
     struct tools *tools;
     char *id;
+    char *asks_as; /* whose proposals it sees and in whose name it asks: id, but for a helper */
+    bool is_helper;
     char *root_path;
     VEC(struct tools_call *) calls;
     VEC(struct session *) sessions;
@@ -115,7 +127,7 @@ struct tools_thread {
     struct thread_diags *diags;
     VEC(struct touched_look *) looks; /* for what commands changed, in the pool */
     struct tools_undo *waiting_undo;  /* for them; or NULL */
-    uint64_t unsaved_revision; /* the person did not save these texts when asked to */
+    uint64_t unsaved_revision;        /* the person did not save these texts when asked to */
 };
 /* The folder a thread's relative paths start from, or NULL for the first one. */
 const struct workspace_root *thread_root(const struct tools_thread *thread);
@@ -146,18 +158,18 @@ struct tools_call {
     bool takes_refusal;        /* and a refusal does not end the call */
     int offered;               /* retry.c's own, and of this command */
     int64_t offered_session;
-    bool is_ready;             /* classified: may leave the queue */
+    bool is_ready; /* classified: may leave the queue */
     bool is_exclusive, is_granted, is_recorded, is_cancelled;
     const char *harmless_by; /* who let it run, of one that is recorded when it ends */
     bool was_approved;
-    struct buf decision; /* who let it run or did not, for the audit log */
-    const char *sandbox; /* a command's, for the audit log; NULL: none of its business */
-    struct saving *saving; /* the person is asked to save, or NULL */
-    size_t explain_at;     /* in text: what came of that */
+    struct buf decision;    /* who let it run or did not, for the audit log */
+    const char *sandbox;    /* a command's, for the audit log; NULL: none of its business */
+    struct saving *saving;  /* the person is asked to save, or NULL */
+    size_t explain_at;      /* in text: what came of that */
     struct hook_run *hooks; /* that run for it now */
     struct buf hook_text;   /* what they have for the model */
     bool is_ending;         /* all but its hooks is over */
-    bool ends_untouched; /* an output of an earlier process: given back as it was */
+    bool ends_untouched;    /* an output of an earlier process: given back as it was */
 
     uint64_t created_ms, granted_ms, asked_ms, asking_ms;
     size_t output_limit;
@@ -256,7 +268,8 @@ enum status now_resolve_for(const struct tools_thread *thread, struct str given,
 bool now_look(const struct tools *tools, struct now_file *file);
 /* Pool thread: reads the disk unless it is open. */
 void now_read(struct now_file *file, size_t limit_bytes);
-/* Loop thread: the thread's own proposal in its place. True: there is one, nothing is to be read. */
+/* Loop thread: the thread's own proposal in its place. True: there is one, nothing is to be read.
+ */
 bool now_overlay(const struct tools_thread *thread, struct now_file *file);
 void now_clear(struct now_file *file); /* forgets the text, keeps the path */
 void now_finish(struct now_file *file);
@@ -330,7 +343,8 @@ bool review_has_proposal(const struct tools_thread *thread, struct str path);
 /* Is it the text that the thread sees now? NULL: no file. */
 bool review_is_current(const struct tools_thread *thread, struct str path,
                        const struct text *before);
-/* Every path that is other than on the screen and the disk for this thread; text NULL: not there. */
+/* Every path that is other than on the screen and the disk for this thread; text NULL: not there.
+ */
 typedef void review_overlay_fn(void *user, const char *path, const struct text *text);
 void review_overlay_each(const struct tools_thread *thread, review_overlay_fn *fn, void *user);
 /* One file as an undo or a redo left it: the person's doing. */
@@ -356,7 +370,7 @@ void ring_peek(const struct ring *ring, size_t limit, struct buf *out);
 void ring_finish(struct ring *ring);
 
 struct session_options {
-    const char *turn_id; /* copied */
+    const char *turn_id;           /* copied */
     struct policy_command command; /* its texts are copied */
     bool sandboxed;
 };

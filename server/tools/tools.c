@@ -52,10 +52,27 @@ struct tools_thread *tools_thread_new(struct tools *tools, const char *thread_id
     struct tools_thread *thread = mem_new(struct tools_thread);
     thread->tools = tools;
     thread->id = mem_dup_c(thread_id);
+    thread->asks_as = mem_dup_c(thread_id);
     thread->root_path = str_dup_c(root_path);
     thread->diags = mem_new(struct thread_diags);
     vec_push(&tools->threads, thread);
     return thread;
+}
+
+struct tools_thread *tools_thread_new_helper(const struct tools_thread *parent,
+                                             const char *thread_id)
+{
+    struct tools_thread *thread =
+        tools_thread_new(parent->tools, thread_id, str_from(parent->root_path));
+    mem_free(thread->asks_as);
+    thread->asks_as = mem_dup_c(parent->asks_as);
+    thread->is_helper = true;
+    return thread;
+}
+
+void tools_set_helpers(struct tools *tools, const struct tools_helpers *helpers)
+{
+    tools->helpers = *helpers;
 }
 
 static void unlink_thread(struct tools_thread *thread)
@@ -91,6 +108,7 @@ void tools_thread_free(struct tools_thread *thread)
     diags_finish(&thread->diags->unsettled);
     mem_free(thread->diags);
     mem_free(thread->root_path);
+    mem_free(thread->asks_as);
     mem_free(thread->id);
     mem_free(thread);
 }

@@ -31,6 +31,12 @@
 /* Agent */
 #define LIMIT_TOOL_PARALLEL_COUNT 8
 #define LIMIT_TURN_STEPS_COUNT 500         /* a turn that needs more is running in circles */
+#define LIMIT_HELPERS_COUNT 4              /* of a turn at once; each takes a lane of the 16 */
+#define LIMIT_HELPER_STEPS_COUNT 20        /* what needs more is not one question */
+#define LIMIT_HELPER_OUTPUT_TOKENS 20000   /* then it has to answer with what it knows */
+#define LIMIT_HELPER_CONTEXT_TOKENS 60000  /* the same, of what it has read and written */
+#define LIMIT_HELPER_QUESTION_BYTES (8 * KIB)
+#define LIMIT_HELPER_ANSWER_BYTES (16 * KIB) /* what stays in the conversation that asked */
 #define LIMIT_TURN_QUEUE_COUNT 32          /* prompts waiting behind a running turn */
 #define LIMIT_ITEM_BYTES (64 * MIB)
 

@@ -79,6 +79,8 @@ static void write_down(struct desk *desk, const struct agent_event *event)
 {
     struct buf *log = &desk->log;
     const char *type = agent_item_type_name(event->item_type);
+    if (event->parent_item_id)
+        buf_append_fmt(log, "(%s)", event->parent_item_id);
     switch (event->type) {
     case AGENT_REVIEW: /* comes between the others, whenever */
         return;

@@ -147,6 +147,17 @@ static void play_next_step(struct model_answer *answer)
         model->step++;
 }
 
+static void play_step_for(struct model_answer *answer, const char *frame)
+{
+    const struct model_route *route = answer->model->routes;
+    while (route && route->part && !strstr(frame, route->part))
+        route++;
+    if (route && route->part)
+        answer->rest = route->step;
+    else
+        play_next_step(answer);
+}
+
 /* -- Steering --------------------------------------------------------------------------------- */
 
 static void say_steer(struct model_answer *answer, const char *what, const char *rest)
@@ -283,7 +294,7 @@ static enum status wire_send(struct transport *transport, struct buf *message)
         mem_free(frame);
     } else {
         vec_push(&model->frames, frame);
-        play_next_step(answer);
+        play_step_for(answer, frame);
     }
     loop_timer_start(answer->timer, 0, 0);
     return STATUS_OK;

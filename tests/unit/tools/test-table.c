@@ -53,6 +53,7 @@ static const struct {
      "path start_line? end_line? kind? title?", "titles"},
     {"format", TOOL_EDIT, OFFER_ALWAYS, NEED_REFACTOR, true, "path start_line? end_line?",
      "Formats"},
+    {"explore", TOOL_HELPER, OFFER_ALWAYS, NEED_HELPERS, false, "question", "Up to four"},
 };
 
 Test(table, is_the_one_of_the_reference)
@@ -191,8 +192,49 @@ static void nothing_answered(struct fixture *f, const struct host_inquiry *inqui
     fn(who, none, inquiry->count);
 }
 
+/* A helper that talks too much. */
+static struct {
+    tools_help_fn *on_done;
+    void *user;
+} helping;
+
+static void helped(void *user)
+{
+    struct buf text = {0};
+    (void)user;
+    if (!helping.user)
+        return;
+    buf_append_repeat(&text, 'x', 2 * LIMIT_HELPER_ANSWER_BYTES);
+    buf_append_c(&text, "\x1b[31m\xff");
+    const struct tools_help help = {.ok = true, .answer = buf_str(&text), .summary = STR("s")};
+    void *asked = helping.user;
+    helping.user = NULL;
+    helping.on_done(asked, &help);
+    buf_finish(&text);
+}
+
+static void help(void *user, const struct tools_help_request *request, tools_help_fn *on_done,
+                 void *on_done_user)
+{
+    struct fixture *f = user;
+    cr_assert_gt(request->question.len, 0);
+    cr_assert_str_eq(request->thread_id, f->thread_id);
+    helping.on_done = on_done;
+    helping.user = on_done_user;
+    loop_defer(f->loop, helped, NULL);
+}
+
+static void stop_helping(void *user, void *on_done_user)
+{
+    (void)user;
+    if (helping.user == on_done_user)
+        helping.user = NULL;
+}
+
 static void offer(struct fixture *f, unsigned features)
 {
+    const struct tools_helpers helpers = {f, help, stop_helping}, none = {0};
+    tools_set_helpers(f->tools, features & 16 ? &helpers : &none);
     f->host.diagnose = features & 1 ? nothing_diagnosed : NULL;
     f->host.locate = features & 2 ? nothing_located : NULL;
     f->host.propose = features & 4 ? nothing_proposed : NULL;
@@ -211,14 +253,12 @@ static bool is_in(const struct json_value *tools, const char *name)
 /* Every mix of what an editor can do, and both ways to edit. */
 Test(table, a_tool_is_offered_where_the_editor_has_it)
 {
-    static const unsigned needs[] = {[NEED_NOTHING] = 0,
-                                     [NEED_DIAGNOSTICS] = 1,
-                                     [NEED_NAVIGATION] = 2,
-                                     [NEED_REFACTOR] = 4,
-                                     [NEED_QUESTIONS] = 8};
+    static const unsigned needs[] = {
+        [NEED_NOTHING] = 0,  [NEED_DIAGNOSTICS] = 1, [NEED_NAVIGATION] = 2,
+        [NEED_REFACTOR] = 4, [NEED_QUESTIONS] = 8,   [NEED_HELPERS] = 16};
     struct fixture f;
     fixture_init(&f);
-    for (unsigned features = 0; features < 16; features++) {
+    for (unsigned features = 0; features < 32; features++) {
         for (int style = TOOLS_EDIT_PATCH; style <= TOOLS_EDIT_REPLACE; style++) {
             struct buf text = {0}, again = {0};
             struct json_value *tools = NULL;
@@ -254,7 +294,7 @@ Test(table, what_the_editor_does_not_have_says_so_when_called)
             continue;
         call(&f, &r, reference[i].name, "{}");
         cr_assert(!r.ok);
-        assert_has(r.text, "is not possible here: this editor does not offer it.");
+        assert_has(r.text, "is not possible here");
     }
     record_finish(&r);
     fixture_finish(&f);
@@ -285,7 +325,7 @@ Test(table, every_call_has_one_output_whatever_it_brings)
     struct record r = {0};
     fixture_init(&f);
     put(&f, "a", "text\n");
-    offer(&f, 15);
+    offer(&f, 31);
     for (size_t i = 0; table_at(i); i++) {
         for (size_t j = 0; j < array_count(odd_arguments); j++) {
             call(&f, &r, table_at(i)->name, odd_arguments[j]);
@@ -322,6 +362,7 @@ static const char *good_arguments(const char *name)
         {"rename_symbol", "{'path':'a','symbol':'text','new_name':'n'}"},
         {"code_action", "{'path':'a'}"},
         {"format", "{'path':'a'}"},
+        {"explore", "{'question':'where is it'}"},
     };
     for (size_t i = 0; i < array_count(each); i++)
         if (strcmp(each[i].name, name) == 0)
@@ -343,7 +384,7 @@ Test(table, every_call_has_one_output_also_when_it_is_cancelled)
         struct record r = {0};
         fixture_init(&f);
         put(&f, "a", "text\n");
-        offer(&f, 15);
+        offer(&f, 31);
         for (size_t i = 0; table_at(i); i++) {
             record_finish(&r);
             r.on_started = turns < 0 ? cancel_it : NULL;
@@ -407,7 +448,7 @@ Test(table, limits_of_arguments)
     struct buf json = {0};
     fixture_init(&f);
     put(&f, "a", "text\n");
-    offer(&f, 15);
+    offer(&f, 31);
     for (size_t i = 0; i < array_count(rows); i++) {
         call(&f, &r, rows[i].name, rows[i].good);
         cr_assert(r.ok, "%s %s: %s", rows[i].name, rows[i].good, r.text);
@@ -548,7 +589,7 @@ Test(table, no_output_is_larger_than_it_may_be)
         buf_append_fmt(&text, "match %d \x1b[31m\xff%.60s\n", i,
                        "________________________________________________________________");
     put(&f, "a", text.ptr);
-    offer(&f, 15);
+    offer(&f, 31);
     for (size_t i = 0; table_at(i); i++) {
         const char *name = table_at(i)->name;
         bool is_grep = strcmp(name, "grep") == 0;
@@ -560,6 +601,42 @@ Test(table, no_output_is_larger_than_it_may_be)
         assert_lacks(r.text, "\x1b");
     }
     buf_finish(&text);
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
+/* A helper may call those that read and search, whatever is offered otherwise. */
+Test(table, what_helpers_may_call)
+{
+    struct fixture f;
+    struct record r = {0};
+    struct buf schema = {0}, choice = {0};
+    struct json_value *tools = NULL, *chosen = NULL;
+    fixture_init(&f);
+    offer(&f, 31);
+    tools_append_helper_schema(f.tools, &schema);
+    tools_append_helper_choice(f.tools, &choice);
+    cr_assert_eq(json_parse(buf_str(&schema), &tools, NULL), STATUS_OK);
+    cr_assert_eq(json_parse(buf_str(&choice), &chosen, NULL), STATUS_OK);
+    struct tools_thread *parent = f.thread;
+    f.thread = tools_thread_new_helper(parent, f.thread_id);
+    put(&f, "a", "text\n");
+    for (size_t i = 0; i < array_count(reference); i++) {
+        bool is_reader = reference[i].kind == TOOL_READ || reference[i].kind == TOOL_SEARCH;
+        cr_assert_eq(is_in(tools, reference[i].name), is_reader, "%s", reference[i].name);
+        cr_assert_eq(is_in(json_get(chosen, "tools"), reference[i].name), is_reader, "%s",
+                     reference[i].name);
+        call(&f, &r, reference[i].name, good_arguments(reference[i].name));
+        cr_assert_eq(strstr(r.text, "is not for helpers") == NULL, is_reader, "%s: %s",
+                     reference[i].name, r.text);
+    }
+    cr_assert_str_eq(disk(&f, "a"), "text\n");
+    tools_thread_free(f.thread);
+    f.thread = parent;
+    json_free(tools);
+    json_free(chosen);
+    buf_finish(&schema);
+    buf_finish(&choice);
     record_finish(&r);
     fixture_finish(&f);
 }
