@@ -106,7 +106,8 @@ enum status journal_lease_renew(struct journal *journal, struct err *err);   /* 
 enum status journal_lease_drop(struct journal *journal, const char *thread_id, struct err *err);
 bool journal_lease_is_ours(struct journal *journal, const char *thread_id);
 
-/* Deletes threads not used since before_ms that nobody holds, at most 50 a call. */
+/* Deletes threads not used since before_ms that nobody holds, at most 50 a call; when there is none left,
+ * what waited for a decision since before that, and all text that nothing names any more. */
 enum status journal_prune(struct journal *journal, uint64_t before_ms, size_t *ret_count,
                           struct err *err);
 

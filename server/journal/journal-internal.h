@@ -81,11 +81,13 @@ enum statement_id {
     SQL_BLOB_GET,
     SQL_BLOB_TOTAL,
     SQL_BLOB_OLDEST,
+    SQL_BLOB_ORPHANS,
     SQL_BLOB_DELETE,
     SQL_CHANGE_LAST,
     SQL_REVIEW_INSERT,
     SQL_REVIEW_DELETE,
     SQL_REVIEW_SWEEP,
+    SQL_REVIEW_OLD,
     SQL_REVIEW_LEASES,
     SQL_REVIEW_TAKE,
     SQL_REVIEW_GET,
@@ -106,6 +108,7 @@ struct journal {
     bool is_promised; /* and the loop will commit it before it waits */
     bool is_closed;   /* only that promise keeps the memory */
     bool has_reviews; /* that this window shows */
+    bool has_pruned;  /* threads, and their text is still in the log */
     bool read_only;  /* a newer version's */
     struct err lost; /* a commit that failed, for the next write to report */
 };

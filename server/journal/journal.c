@@ -19,7 +19,7 @@ enum {
 
 /* A small cache, because ten windows share the machine; no mmap, because a truncated file would be
  * a SIGBUS; a longer log than usual, because its checkpoint is what takes milliseconds on the loop
- * thread; at most 16 MiB of it are kept after a large turn. */
+ * thread; at most 16 MiB of it are kept after a large turn. What was deleted is overwritten. */
 static const char settings[] = "PRAGMA journal_mode = WAL;"
                                "PRAGMA synchronous = NORMAL;"
                                "PRAGMA wal_autocheckpoint = 2000;"
@@ -27,7 +27,8 @@ static const char settings[] = "PRAGMA journal_mode = WAL;"
                                "PRAGMA mmap_size = 0;"
                                "PRAGMA temp_store = MEMORY;"
                                "PRAGMA journal_size_limit = 16777216;"
-                               "PRAGMA trusted_schema = OFF;";
+                               "PRAGMA trusted_schema = OFF;"
+                               "PRAGMA secure_delete = ON;";
 
 /* -- Versions -- */
 

@@ -163,6 +163,10 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_BLOB_GET] = "SELECT bytes FROM blob WHERE hash = ?1",
     [SQL_BLOB_TOTAL] = "SELECT value FROM total WHERE name = 'blob_bytes'",
     [SQL_BLOB_OLDEST] = "SELECT hash FROM blob ORDER BY used LIMIT 1",
+    [SQL_BLOB_ORPHANS] =
+        "DELETE FROM blob WHERE used NOT IN (SELECT num FROM change) AND hash NOT IN "
+        "(SELECT base_hash FROM review UNION ALL SELECT now_hash FROM review UNION ALL "
+        "SELECT before_hash FROM change UNION ALL SELECT after_hash FROM change)",
     [SQL_BLOB_DELETE] = "DELETE FROM blob WHERE hash = ?1",
     [SQL_CHANGE_LAST] = "SELECT coalesce(max(num), 0) FROM change",
     [SQL_REVIEW_INSERT] = "INSERT INTO review (path, old_path, lease, base_hash, now_hash, hunks, "
@@ -172,6 +176,7 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_REVIEW_SWEEP] =
         "DELETE FROM review WHERE num <= (SELECT num FROM review "
         "ORDER BY num DESC LIMIT 1 OFFSET " LIMIT_TEXT(LIMIT_REVIEW_FILES_COUNT) ")",
+    [SQL_REVIEW_OLD] = "DELETE FROM review WHERE updated_ms < ?1", /* a window renews its own */
     [SQL_REVIEW_LEASES] = "SELECT num, path, lease, updated_ms FROM review ORDER BY num",
     [SQL_REVIEW_TAKE] = "UPDATE review SET lease = ?2, updated_ms = ?3 WHERE num = ?1",
     [SQL_REVIEW_GET] =

@@ -166,6 +166,26 @@ enum status journal_thread_delete(struct journal *journal, const char *id, struc
     return status;
 }
 
+/* What waited for a decision that never came, and the texts that nothing names any more. */
+static enum status prune_texts(struct journal *journal, uint64_t before_ms, struct err *err)
+{
+    int changes = sqlite3_total_changes(journal->db);
+    sqlite3_stmt *statement = statement_take(journal, SQL_REVIEW_OLD, err);
+    if (!statement)
+        return STATUS_IO;
+    bind_int(statement, 1, before_ms);
+    enum status status = statement_run(journal, SQL_REVIEW_OLD, statement, NULL, err);
+    if (status == STATUS_OK)
+        status = statement_run_plain(journal, SQL_BLOB_ORPHANS, err);
+    /* The log holds pages as they were; where another window reads just now, it is the next time.
+     */
+    if (status == STATUS_OK &&
+        (changes != sqlite3_total_changes(journal->db) || journal->has_pruned))
+        sqlite3_wal_checkpoint_v2(journal->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    journal->has_pruned = false;
+    return status;
+}
+
 enum { PRUNE_COUNT = 50 }; /* a call: deleting is work on the loop thread */
 
 enum status journal_prune(struct journal *journal, uint64_t before_ms, size_t *ret_count,
@@ -190,8 +210,11 @@ enum status journal_prune(struct journal *journal, uint64_t before_ms, size_t *r
         if (!held && status == STATUS_OK)
             status = journal_thread_delete(journal, ids.ptr[i], err);
         *ret_count += !held && status == STATUS_OK;
+        journal->has_pruned |= *ret_count > 0;
         mem_free(ids.ptr[i]);
     }
+    if (status == STATUS_OK && *ret_count == 0)
+        status = prune_texts(journal, before_ms, err);
     vec_finish(&ids);
     return status;
 }

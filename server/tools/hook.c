@@ -29,6 +29,7 @@ struct hook_run {
     uint64_t timeout_ms;
     struct loop_process *process;
     struct loop_timer *timer;
+    struct job *looking; /* at the folders, before a sandbox is made */
     struct buf out, err_out;
     struct buf for_model; /* of all of them */
 };
@@ -41,6 +42,7 @@ static void run_free(struct hook_run *run)
             vec_remove(&thread->hook_runs, i);
             break;
         }
+    job_forget(run->looking);
     loop_process_free(run->process);
     loop_timer_free(run->timer);
     mem_free(run->name);
@@ -73,11 +75,14 @@ static void note(struct hook_run *run, const char *format, ...)
 
 static void append_for_model(struct hook_run *run, struct str text)
 {
+    struct buf clean = {0};
     if (str_trim(text).len == 0)
         return;
+    policy_redact(run->thread->tools->env.policy, str_trim(text), &clean);
     buf_append_fmt(&run->for_model, "[The user's hook %s says:]\n", run->name);
-    utf8_append_printable(&run->for_model, str_trim(text));
+    utf8_append_printable(&run->for_model, buf_str(&clean));
     buf_append_byte(&run->for_model, '\n');
+    buf_finish(&clean);
 }
 
 static void record(struct hook_run *run, bool ok)
@@ -218,14 +223,19 @@ static void record_start(struct hook_run *run, const struct policy_hook *hook)
     buf_finish(&arguments);
 }
 
+static struct policy_command command_of(const struct hook_run *run, const struct policy_hook *hook)
+{
+    return (struct policy_command){.command = str_from(hook->command),
+                                   .workdir = str_from(run->thread->root_path),
+                                   .escalate = !hook->sandbox};
+}
+
 static enum status launch_hook(struct hook_run *run, const struct policy_hook *hook,
-                               struct err *err)
+                               struct policy_guard *guard, struct err *err)
 {
     struct policy_launch launch = {.seccomp_fd = -1};
-    struct policy_command command = {.command = str_from(hook->command),
-                                     .workdir = str_from(run->thread->root_path),
-                                     .escalate = !hook->sandbox};
-    enum status status = policy_launch_build(run->thread->tools->env.policy, &command, NULL, NULL,
+    struct policy_command command = command_of(run, hook);
+    enum status status = policy_launch_build(run->thread->tools->env.policy, &command, guard, NULL,
                                              0, hook->sandbox, &launch, err);
     if (status < 0)
         return status;
@@ -246,17 +256,73 @@ static void take_over(struct hook_run *run, const struct policy_hook *hook)
     buf_clear(&run->err_out);
 }
 
+static bool launched(struct hook_run *run, const struct policy_hook *hook,
+                     struct policy_guard *guard)
+{
+    struct err err = {0};
+    if (launch_hook(run, hook, guard, &err) == STATUS_OK)
+        return true;
+    record(run, false);
+    note(run, "could not be run: %s", err.text);
+    return false;
+}
+
+/* What is masked and protected is looked for on the pool: it walks the folders. */
+struct look {
+    struct hook_run *run;
+    struct policy_guard *guard;
+    size_t place; /* of the hook, which the settings may have lost meanwhile */
+};
+
+static void look(void *data)
+{
+    policy_guard_look(((struct look *)data)->guard);
+}
+
+static void on_looked(void *data)
+{
+    struct look *looked = data;
+    struct hook_run *run = looked->run;
+    size_t place = looked->place;
+    run->looking = NULL;
+    const struct policy_hook *hook =
+        policy_hook_find(run->thread->tools->env.policy, run->event, buf_str(&run->tool), &place);
+    if (!hook || place != run->place || strcmp(hook->name, run->name) != 0 ||
+        !launched(run, hook, looked->guard))
+        start_next(run);
+}
+
+static void release_look(void *data)
+{
+    policy_guard_free(((struct look *)data)->guard);
+    mem_free(data);
+}
+
+static void start_looking(struct hook_run *run, const struct policy_hook *hook, size_t place)
+{
+    static const struct job_ops ops = {look, on_looked, release_look};
+    struct policy_command command = command_of(run, hook);
+    struct look *looked = mem_new(struct look);
+    looked->run = run;
+    looked->place = place;
+    looked->guard = policy_guard_new(run->thread->tools->env.policy, &command);
+    run->looking = job_start(run->thread->tools, &ops, looked);
+}
+
 static void start_next(struct hook_run *run)
 {
     const struct policy_hook *hook;
     struct policy *policy = run->thread->tools->env.policy;
+    size_t place = run->place;
     while ((hook = policy_hook_find(policy, run->event, buf_str(&run->tool), &run->place))) {
-        struct err err = {0};
         take_over(run, hook);
-        if (launch_hook(run, hook, &err) == STATUS_OK)
+        if (hook->sandbox) {
+            start_looking(run, hook, place);
             return;
-        record(run, false);
-        note(run, "could not be run: %s", err.text);
+        }
+        if (launched(run, hook, NULL))
+            return;
+        place = run->place;
     }
     finish(run, false);
 }
