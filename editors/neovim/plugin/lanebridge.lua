@@ -52,17 +52,22 @@ end
 map('n', '<Plug>(lanebridge-accept-file)', '<Cmd>Lanebridge accept file<CR>', {})
 map('n', '<Plug>(lanebridge-reject-file)', '<Cmd>Lanebridge reject file<CR>', {})
 
--- The suggestion, or what the key does without one: <Tab> stays <Tab>.
-for name, part in pairs({ take = false, ['take-word'] = 'word', ['take-line'] = 'line' }) do
+-- The suggestion, or what the key does without one: <Tab> stays <Tab>, and jumps in snippets.
+for name, part in pairs({ take = 'nil', ['take-word'] = '"word"', ['take-line'] = '"line"' }) do
   map('i', '<Plug>(lanebridge-' .. name .. ')', '', {
+    noremap = true,
+    expr = true,
+    replace_keycodes = true,
     callback = function()
       local loaded = package.loaded['lanebridge.suggest']
-      if loaded and loaded.accept(part or nil) then
-        return
+      if loaded and loaded.visible() then
+        return ('<Cmd>lua require("lanebridge.suggest").accept(%s)<CR>'):format(part)
+      elseif name ~= 'take' then
+        return ''
+      elseif vim.snippet.active({ direction = 1 }) then
+        return '<Cmd>lua vim.snippet.jump(1)<CR>'
       end
-      if name == 'take' then
-        vim.api.nvim_feedkeys(vim.keycode('<Tab>'), 'n', false)
-      end
+      return '<Tab>'
     end,
   })
 end

@@ -5,7 +5,11 @@ package.path = here .. '/?.lua;' .. package.path
 local harness = require('harness')
 harness.lanebridge, harness.nvim, harness.plugin = arg[1], arg[2], arg[3]
 harness.here = here
+harness.slack = tonumber(vim.env.LANEBRIDGE_SLACK) or 50
 harness.patience = tonumber(vim.env.LANEBRIDGE_PATIENCE_MS) or 30000
+function harness.note(text)
+  io.stdout:write('        ', text, '\n')
+end
 local pattern = arg[4]
 
 local function print(text)

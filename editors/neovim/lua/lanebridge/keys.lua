@@ -35,13 +35,19 @@ M.suggested = {
   { plug = 'take-line', modes = 'i', key = '<M-e>', about = 'take its first line' },
 }
 
+--- Neovim's own maps do not count: ours do what they do, where there is nothing to take.
+local function is_free(key, mode)
+  local known = vim.fn.maparg(key, mode, false, true)
+  return vim.tbl_isempty(known) or (known.desc or ''):find('^vim%.snippet') ~= nil
+end
+
 --- The suggested maps; a key that you have mapped already stays yours.
 function M.set()
   local prefix = require('lanebridge.config').options.prefix
   for _, one in ipairs(M.suggested) do
     local key = one.key:sub(1, 1) == '<' and one.key or prefix .. one.key
     for mode in one.modes:gmatch('.') do
-      if vim.fn.maparg(key, mode) == '' then
+      if is_free(key, mode) then
         vim.keymap.set(mode, key, '<Plug>(lanebridge-' .. one.plug .. ')', { desc = 'Lanebridge: ' .. one.about })
       end
     end

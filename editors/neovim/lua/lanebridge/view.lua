@@ -426,10 +426,11 @@ function View:stream(pending)
   local pieces = vim.split(text:gsub('\r', ''), '\n', { plain = true })
   local last = block.lines[#block.lines]
   local row = block.start + #block.lines - 1
-  pieces[1] = last .. pieces[1]
-  self:set_lines(row, row + 1, pieces)
-  block.lines[#block.lines] = nil
-  vim.list_extend(block.lines, pieces)
+  api.nvim_buf_set_text(self.buf, row, #last, row, #last, pieces)
+  block.lines[#block.lines] = last .. pieces[1]
+  for i = 2, #pieces do
+    block.lines[#block.lines + 1] = pieces[i]
+  end
   self:resize(index, #pieces - 1)
 end
 

@@ -1,0 +1,170 @@
+-- The plugin itself: what it costs, its help, its commands and keys, and that setup() is optional.
+local program = 'int main(void)\n{\n    return 1;\n}\n'
+
+local function help(t)
+  return t.read(t.plugin .. '/doc/lanebridge.txt')
+end
+
+return {
+  {
+    'costs less than 2 ms at start-up',
+    function(t)
+      local best
+      for _ = 1, 5 do
+        local file = vim.fn.tempname()
+        vim
+          .system({ t.nvim, '--clean', '--headless', '--cmd', 'set rtp^=' .. t.plugin, '--startuptime', file, '+qall' })
+          :wait(20000)
+        local ms
+        for line in io.lines(file) do
+          local own = line:match('^%S+%s+%S+%s+(%S+): sourcing .*/lanebridge%.lua')
+          ms = own and tonumber(own) or ms
+        end
+        assert(ms, 'the plugin is not sourced')
+        best = math.min(best or ms, ms)
+      end
+      t.note(('start-up: %.2f ms (best of 5)'):format(best))
+      assert(best <= 2, ('start-up takes %.2f ms'):format(best))
+    end,
+  },
+  {
+    'setup() is optional: the first command starts the server',
+    function(t)
+      local s = t.session({
+        files = { ['a.c'] = program },
+        setup = false,
+        replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello.') },
+      })
+      t.write(s.dir .. '/no-config.json', vim.json.encode({ endpoint = { url = s.url } }))
+      vim.uv.fs_chmod(s.dir .. '/no-config.json', 384)
+      s:lua([[vim.env.PATH = ... .. ':' .. vim.env.PATH]], vim.fs.dirname(t.lanebridge))
+      s:cmd('edit a.c')
+      s:ask('hello')
+      s:wait('the question of trust', "return #require('lanebridge.approval').list() == 1")
+      s:keys(':Lanebridge approve<CR>')
+      s:wait('the float', "return vim.api.nvim_win_get_config(0).relative ~= ''")
+      vim.wait(700)
+      s:keys('a')
+      t.equal(s:wait_turn(), 'completed')
+    end,
+  },
+  {
+    "vim.lsp.enable('lanebridge') starts it with the first file",
+    min = { 0, 11, 0 },
+    function(t)
+      local s = t.session({ files = { ['a.c'] = program }, setup = false })
+      s:lua([[vim.env.PATH = ... .. ':' .. vim.env.PATH]], vim.fs.dirname(t.lanebridge))
+      s:lua("vim.lsp.enable('lanebridge')")
+      s:edit('a.c')
+      t.equal(s:lua("return vim.lsp.get_clients({ name = 'lanebridge' })[1].root_dir"), s.work)
+    end,
+  },
+  {
+    'one server for all folders',
+    function(t)
+      local s = t.session({
+        files = { ['a.c'] = program, ['../other/.git/HEAD'] = '', ['../other/b.c'] = program },
+        open = 'a.c',
+      })
+      s:edit('../other/b.c')
+      t.equal(s:lua("return #vim.lsp.get_clients({ name = 'lanebridge' })"), 1)
+      s:cmd('Lanebridge status')
+      s:wait('both folders', "return vim.fn.search('folders.*/work, .*/other') > 0")
+    end,
+  },
+  {
+    'the program is missing: said, with what to do',
+    function(t)
+      local s = t.session({ files = { ['a.c'] = program }, setup = { cmd = { '/no/such/lanebridge', 'lsp' } } })
+      s:cmd('edit a.c')
+      s:cmd('Lanebridge ask hello')
+      t.contains(s:lua('return vim.inspect(_G.messages)'), 'there is no program')
+    end,
+  },
+  {
+    'help: tags build, and nothing is left out of it',
+    function(t)
+      local dir = vim.fn.tempname()
+      vim.fn.mkdir(dir .. '/doc', 'p')
+      t.write(dir .. '/doc/lanebridge.txt', help(t))
+      vim.cmd('helptags ' .. dir .. '/doc')
+      t.contains(t.read(dir .. '/doc/tags'), ':Lanebridge\t')
+      local text = help(t)
+      vim.opt.runtimepath:prepend(t.plugin)
+      for name in pairs(require('lanebridge.command').subcommands) do
+        t.contains(text, '\n    ' .. name .. ' ', 'a subcommand')
+      end
+      for _, key in ipairs(require('lanebridge.keys').suggested) do
+        t.contains(text, '<Plug>(lanebridge-' .. key.plug .. ')')
+      end
+      for _, key in ipairs(require('lanebridge.keys').in_chat) do
+        t.contains(text, key.key)
+      end
+      for name in pairs(require('lanebridge.highlight').groups) do
+        t.contains(text, name)
+      end
+      for name in pairs(require('lanebridge.config').defaults) do
+        t.contains(text, '\n      ' .. name .. ' = ', 'an option')
+      end
+      for tag in text:gmatch('|(lanebridge[%w-]*)|') do
+        t.contains(text, '*' .. tag .. '*', 'a reference')
+      end
+      for line in text:gmatch('[^\n]+') do
+        assert(vim.fn.strdisplaywidth(line) <= 100, 'too long: ' .. line)
+      end
+    end,
+  },
+  {
+    'every suggested key has its <Plug> map, and what is mapped already stays',
+    function(t)
+      local s = t.session({
+        setup = { keys = true, prefix = ',' },
+        before = "vim.keymap.set('n', ',a', '<Cmd>let g:mine = 1<CR>')",
+      })
+      local missing = s:lua([[
+        local out = {}
+        for _, key in ipairs(require('lanebridge.keys').suggested) do
+          for mode in key.modes:gmatch('.') do
+            if vim.fn.maparg('<Plug>(lanebridge-' .. key.plug .. ')', mode) == ''
+              and vim.tbl_isempty(vim.fn.maparg('<Plug>(lanebridge-' .. key.plug .. ')', mode, false, true)) then
+              table.insert(out, key.plug .. ' ' .. mode)
+            end
+          end
+        end
+        return out
+      ]])
+      t.equal(missing, {})
+      s:keys(',a')
+      s:wait('my own map', 'return vim.g.mine == 1')
+    end,
+  },
+  {
+    'completion of subcommands and their words',
+    function(t)
+      local s = t.session({})
+      t.equal(s:lua("return vim.fn.getcompletion('Lanebridge sta', 'cmdline')"), { 'start', 'status' })
+      t.equal(s:lua("return vim.fn.getcompletion('Lanebridge mode ', 'cmdline')"), { 'plan', 'ask', 'auto' })
+    end,
+  },
+  {
+    ':checkhealth has something to say',
+    function(t)
+      local s = t.session({ files = { ['a.c'] = program }, open = 'a.c' })
+      s:cmd('checkhealth lanebridge')
+      local text = s:lua("return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\\n')")
+      t.contains(text, 'runs, serves 1 buffers')
+      t.contains(text, 'sandbox: ')
+      t.equal(text:find('Failed to run healthcheck', 1, true), nil, text)
+    end,
+  },
+  {
+    'mode and model of a conversation',
+    function(t)
+      local s = t.session({ files = { ['a.c'] = program }, open = 'a.c' })
+      s:cmd('Lanebridge mode plan')
+      s:wait('it', "return vim.inspect(_G.messages):find('mode: plan', 1, true)")
+      s:cmd('Lanebridge model small')
+      s:wait('it', "return vim.inspect(_G.messages):find('model: small', 1, true)")
+    end,
+  },
+}
