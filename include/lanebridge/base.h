@@ -3,6 +3,7 @@
 #ifndef LANEBRIDGE_BASE_H
 #define LANEBRIDGE_BASE_H
 
+#include <lanebridge/base/base64.h>
 #include <lanebridge/base/buf.h>
 #include <lanebridge/base/err.h>
 #include <lanebridge/base/hash.h>
@@ -11,6 +12,7 @@
 #include <lanebridge/base/map.h>
 #include <lanebridge/base/mem.h>
 #include <lanebridge/base/path.h>
+#include <lanebridge/base/picture.h>
 #include <lanebridge/base/str.h>
 #include <lanebridge/base/time.h>
 #include <lanebridge/base/utf8.h>

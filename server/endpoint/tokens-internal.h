@@ -14,14 +14,6 @@ struct token_list {
     size_t len, cap;
 };
 
-/* -- base64.c
- * --------------------------------------------------------------------------------------
- */
-
-/* Appends the decoded bytes; padding may be missing, blanks may not be there. False: nothing was
- * appended. */
-bool base64_decode(struct str text, struct buf *bytes);
-
 /* -- tokens_vocab.c: bytes to ranks --------------------------------------------------------------
  */
 

@@ -1,13 +1,13 @@
-/* Base64 (RFC 4648, section 4) into bytes: of rank files and of images. */
-#include <string.h>
+#include <lanebridge/base/base64.h>
 
-#include "tokens-internal.h"
+#include <string.h>
 
 enum { BAD = 64, DIGITS = 64 };
 
+static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
 static const unsigned char *digit_values(void)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     static unsigned char values[256];
     if (values[0] == BAD)
         return values;
@@ -50,4 +50,19 @@ bool base64_decode(struct str text, struct buf *bytes)
     bytes->len = (size_t)(out - bytes->ptr);
     *out = '\0';
     return true;
+}
+
+void base64_append(struct buf *text, struct str bytes)
+{
+    const unsigned char *in = (const unsigned char *)bytes.ptr;
+    buf_reserve(text, (bytes.len + 2) / 3 * 4 + 1);
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        size_t left = bytes.len - i;
+        uint32_t bits = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) |
+                        (left > 2 ? (uint32_t)in[i + 2] : 0);
+        const char four[] = {digits[bits >> 18], digits[bits >> 12 & 63],
+                             left > 1 ? digits[bits >> 6 & 63] : '=',
+                             left > 2 ? digits[bits & 63] : '='};
+        buf_append(text, (struct str){four, sizeof(four)});
+    }
 }
