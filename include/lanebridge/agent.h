@@ -177,6 +177,8 @@ void agent_thread_close(struct agent_thread *thread);     /* drops the lease */
 struct agent_context {
     const char *label;       /* "selection of src/a.c, lines 3-9" */
     struct str text;
+    struct str image;        /* data URL of an image that goes along, or empty */
+    const char *path;        /* absolute, of the file it is about; or NULL */
 };
 struct agent_input {
     struct str prompt;
@@ -189,6 +191,20 @@ struct agent_input {
  * follow later. STATUS_LIMIT when the queue is full; STATUS_INVALID for an empty prompt or an unknown mode. */
 enum status agent_turn_start(struct agent_thread *thread, const struct agent_input *input,
                              char ret_turn_id[ID_BYTES], bool *ret_queued, struct err *err);
+/* What the next request would hold, part by part, in its order; made by what makes the request, and
+ * nothing of it is kept. Thread NULL: one that would be started in that folder. The tokens of a part are
+ * a guess, unless the endpoint has counted them. */
+struct agent_part {
+    const char *label;       /* "instructions", "AGENTS.md", "selection of src/a.c, lines 3-9" */
+    int64_t tokens;
+    const char *why;         /* it is there */
+};
+typedef void agent_part_fn(void *user, const struct agent_part *part);
+void agent_preview(struct agent *agent, struct agent_thread *thread, struct str root_path,
+                   const struct agent_input *input, agent_part_fn *fn, void *user);
+/* The model of the thread has refused images before: why, as a sentence; NULL: not that we know. */
+const char *agent_refuses_images(const struct agent_thread *thread);
+
 /* Has the conversation made shorter for the model, in a turn of its own that starts or queues like any
  * other. STATUS_LIMIT when the queue is full. */
 enum status agent_thread_compact(struct agent_thread *thread, char ret_turn_id[ID_BYTES],

@@ -2,8 +2,9 @@
  * resume.c: a thread from the journal; history.c: the items; turn.c: the turn's states; stream.c:
  * what a response brings; queue.c: what waits, and asking again; choice.c: model, effort and mode
  * of a thread; call.c: the calls of a turn; audit.c: what went out; undo.c: taking a turn back;
- * helper.c: helpers of a turn; context.c: what the model is told; steer.c: messages for a turn that
- * runs; size.c: how much of the model's context a thread takes; compact.c: making that less. */
+ * helper.c: helpers of a turn; context.c: what the model is told; preview.c: the same, before it is
+ * sent; steer.c: messages for a turn that runs; size.c: how much of the model's context a thread takes; compact.c: making that less;
+ * pictures.c: images in the history, and models that take none. */
 #ifndef LANEBRIDGE_AGENT_INTERNAL_H
 #define LANEBRIDGE_AGENT_INTERNAL_H
 
@@ -16,6 +17,8 @@ enum { PREAMBLE_COUNT = 2 }; /* items every history begins with */
 struct agent {
     struct agent_env env;
     char *model, *effort, *host;
+    struct buf no_images; /* why the model takes none, once that is known; of the model in */
+    char *blind_model;    /* … this */
     VEC(struct agent_thread *) threads; /* open ones, last used at the end */
     struct loop_timer *lease_timer;
 };
@@ -37,6 +40,9 @@ void history_replace(struct history *history, const struct str *items, const uin
 struct responses_history history_view(struct history *history);
 /* Appends `{"type":"message","role":ROLE,"content":[{"type":"input_text","text":…}]}`. */
 void history_format_message(struct buf *json, const char *role, struct str text);
+/* The same, with more parts of its content written in between. */
+void history_begin_message(struct json_writer *w, const char *role, struct str text);
+void history_end_message(struct json_writer *w);
 /* The output item that answers a call. */
 void history_format_output(struct buf *json, struct str call_id, bool is_custom, struct str text);
 
@@ -271,6 +277,9 @@ int64_t size_threshold(const struct agent_thread *thread); /* from which it is b
 int64_t size_estimate(const struct agent_thread *thread);
 void size_note(struct agent_thread *thread, const struct responses_result *result);
 void size_forget(struct agent_thread *thread); /* the history is another one */
+int64_t size_of_text(struct str text);         /* a guess */
+int64_t size_of_image(struct str data_url);
+int64_t size_of_item(struct str json);
 bool size_is_too_long(const struct responses_result *result);
 
 /* -- compact.c: why it is done decides what happens when it fails */
@@ -317,6 +326,14 @@ void foreign_check_model(struct agent_turn *turn);
 /* True: that was why it was refused, and asking again may do. */
 bool foreign_on_refusal(struct agent_turn *turn, const struct responses_result *result);
 
+/* -- pictures.c */
+/* The span of the next data URL of an image in an item's JSON, from an offset; false: none. */
+bool pictures_find(struct str json, size_t from, size_t *ret_start, size_t *ret_end);
+/* True: the images that were refused are out of the history, and asking again may do. False, with the
+ * turn's error set where they were: the person has to decide. */
+bool pictures_on_refusal(struct agent_turn *turn, const struct responses_result *result,
+                       struct buf *ret_error);
+
 /* Starts the call that an item asks for (call.c). */
 void call_start(struct agent_turn *turn, const struct responses_item *item);
 void call_free(struct turn_call *call);
@@ -331,7 +348,9 @@ void stream_append_text(struct buf *text, const struct json_value *parts);
 
 struct str context_instructions(void);
 void context_append_environment(struct agent *agent, struct str root, struct buf *text);
-void context_append_user(struct buf *text, const struct agent_input *input);
+void context_append_part(struct buf *text, const struct agent_context *context);
+/* Appends the user's message, as an item: what was given along, the prompt, the images. */
+void context_format_user(struct buf *json, const struct agent_input *input);
 /* First line of the prompt, at most 60 characters. */
 struct str context_title(struct str prompt);
 

@@ -60,6 +60,8 @@ void agent_free(struct agent *agent)
     mem_free(agent->model);
     mem_free(agent->effort);
     mem_free(agent->host);
+    mem_free(agent->blind_model);
+    buf_finish(&agent->no_images);
     mem_free(agent);
 }
 

@@ -46,15 +46,35 @@ void context_append_environment(struct agent *agent, struct str root, struct buf
         agent->env.environment(agent->env.environment_user, root, text);
 }
 
-void context_append_user(struct buf *text, const struct agent_input *input)
+void context_append_part(struct buf *text, const struct agent_context *context)
 {
-    for (size_t i = 0; i < input->context_count; i++) {
-        const struct agent_context *context = &input->contexts[i];
-        buf_append_fmt(text, "<context label=\"%s\">\n", context->label);
-        buf_append(text, context->text);
-        buf_append_c(text, "\n</context>\n");
-    }
-    buf_append(text, input->prompt);
+    buf_append_fmt(text, "<context label=\"%s\">\n", context->label);
+    buf_append(text, context->text);
+    buf_append_c(text, "\n</context>\n");
+}
+
+static void write_image(struct json_writer *w, struct str data_url)
+{
+    json_write_begin_object(w);
+    json_write_field_c(w, "type", "input_image");
+    json_write_field_str(w, "image_url", data_url);
+    json_write_end_object(w);
+}
+
+void context_format_user(struct buf *json, const struct agent_input *input)
+{
+    struct buf text = {0};
+    struct json_writer w;
+    for (size_t i = 0; i < input->context_count; i++)
+        context_append_part(&text, &input->contexts[i]);
+    buf_append(&text, input->prompt);
+    json_writer_init(&w, json);
+    history_begin_message(&w, "user", buf_str(&text));
+    for (size_t i = 0; i < input->context_count; i++)
+        if (input->contexts[i].image.len > 0)
+            write_image(&w, input->contexts[i].image);
+    history_end_message(&w);
+    buf_finish(&text);
 }
 
 struct str context_title(struct str prompt)

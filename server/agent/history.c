@@ -39,21 +39,31 @@ struct responses_history history_view(struct history *history)
                                       .generation = history->generation};
 }
 
+void history_begin_message(struct json_writer *w, const char *role, struct str text)
+{
+    json_write_begin_object(w);
+    json_write_field_c(w, "type", "message");
+    json_write_field_c(w, "role", role);
+    json_write_key(w, "content");
+    json_write_begin_array(w);
+    json_write_begin_object(w);
+    json_write_field_c(w, "type", "input_text");
+    json_write_field_str(w, "text", text);
+    json_write_end_object(w);
+}
+
+void history_end_message(struct json_writer *w)
+{
+    json_write_end_array(w);
+    json_write_end_object(w);
+}
+
 void history_format_message(struct buf *json, const char *role, struct str text)
 {
     struct json_writer w;
     json_writer_init(&w, json);
-    json_write_begin_object(&w);
-    json_write_field_c(&w, "type", "message");
-    json_write_field_c(&w, "role", role);
-    json_write_key(&w, "content");
-    json_write_begin_array(&w);
-    json_write_begin_object(&w);
-    json_write_field_c(&w, "type", "input_text");
-    json_write_field_str(&w, "text", text);
-    json_write_end_object(&w);
-    json_write_end_array(&w);
-    json_write_end_object(&w);
+    history_begin_message(&w, role, text);
+    history_end_message(&w);
 }
 
 void history_format_output(struct buf *json, struct str call_id, bool is_custom, struct str text)

@@ -2,7 +2,12 @@
  * what has come since. */
 #include "agent-internal.h"
 
-enum { BYTES_PER_TOKEN = 4, COMPACT_PERCENT = 80 };
+enum {
+    BYTES_PER_TOKEN = 4,
+    COMPACT_PERCENT = 80,
+    IMAGE_HEAD_CHARS = 8192, /* of base64: a size may stand behind a camera's remarks */
+    IMAGE_SIDE = 4096,       /* of one whose head does not tell: counted as large as they get */
+};
 
 int64_t size_limit(const struct agent_thread *thread)
 {
@@ -18,14 +23,43 @@ int64_t size_threshold(const struct agent_thread *thread)
     return size_limit(thread) * percent / 100;
 }
 
+int64_t size_of_text(struct str text)
+{
+    return (int64_t)(text.len / BYTES_PER_TOKEN);
+}
+
+/* An image costs by its area, not by its bytes. */
+int64_t size_of_image(struct str data_url)
+{
+    struct picture picture = {.width = IMAGE_SIDE, .height = IMAGE_SIDE};
+    struct buf head = {0};
+    size_t comma = str_find_byte(data_url, ',', 0);
+    struct str base64 = comma == STR_NONE ? STR("") : str_skip(data_url, comma + 1);
+    if (base64_decode(str_slice(base64, 0, IMAGE_HEAD_CHARS), &head))
+        (void)picture_read(buf_str(&head), &picture);
+    buf_finish(&head);
+    return (int64_t)picture_tokens(picture.width, picture.height);
+}
+
+int64_t size_of_item(struct str json)
+{
+    size_t bytes = json.len, start, end = 0;
+    int64_t images = 0;
+    while (pictures_find(json, end, &start, &end)) {
+        bytes -= end - start;
+        images += size_of_image(str_slice(json, start, end));
+    }
+    return images + (int64_t)(bytes / BYTES_PER_TOKEN);
+}
+
 int64_t size_estimate(const struct agent_thread *thread)
 {
     const struct history *history = &thread->history;
     bool is_told = thread->context.told_tokens > 0;
-    size_t bytes = is_told ? 0 : thread->tools_json.len;
+    int64_t tokens = is_told ? 0 : size_of_text(buf_str(&thread->tools_json));
     for (size_t i = is_told ? thread->context.told_items : 0; i < history->items.len; i++)
-        bytes += history->items.ptr[i].len;
-    return thread->context.told_tokens + (int64_t)(bytes / BYTES_PER_TOKEN);
+        tokens += size_of_item(history->items.ptr[i]);
+    return thread->context.told_tokens + tokens;
 }
 
 void size_note(struct agent_thread *thread, const struct responses_result *result)

@@ -5,12 +5,9 @@
 void turn_steer(struct agent_turn *turn, const struct agent_input *input)
 {
     struct turn_steer steer = {0};
-    struct buf text = {0};
     id_make("steer", steer.id);
     buf_append(&steer.prompt, input->prompt);
-    context_append_user(&text, input);
-    history_format_message(&steer.json, "user", buf_str(&text));
-    buf_finish(&text);
+    context_format_user(&steer.json, input);
     struct err err = {0};
     if (journal_waiting_add(turn->thread->agent->env.journal, turn->thread->id, turn->id, steer.id,
                             buf_str(&steer.json), &err) < 0)

@@ -350,6 +350,9 @@ enum status agent_turn_start(struct agent_thread *thread, const struct agent_inp
 {
     if (str_trim(input->prompt).len == 0)
         return err_set(err, STATUS_INVALID, "the prompt is empty: write what should be done");
+    for (size_t i = 0; i < input->context_count; i++)
+        if (input->contexts[i].image.len > 0 && agent_refuses_images(thread))
+            return err_set(err, STATUS_UNSUPPORTED, "%s", agent_refuses_images(thread));
     enum config_mode mode = MODE_PLAN;
     bool has_mode = input->mode.len > 0;
     if (has_mode && !policy_mode_find(input->mode, &mode))

@@ -48,10 +48,7 @@ struct agent_turn *turn_new(struct agent_thread *thread, const struct agent_inpu
         return turn;
     buf_append(&turn->prompt, input->prompt);
     buf_append(&turn->source, input->source);
-    struct buf text = {0};
-    context_append_user(&text, input);
-    history_format_message(&turn->user_json, "user", buf_str(&text));
-    buf_finish(&text);
+    context_format_user(&turn->user_json, input);
     return turn;
 }
 
@@ -511,9 +508,11 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
         compact(turn, COMPACT_NEEDED);
         return;
     }
-    bool was_foreign = foreign_on_refusal(turn, result);
-    if (result->end == RESPONSE_FAILED && !was_foreign) {
-        fail(turn, result->text);
+    struct buf error = {0};
+    bool goes_on = foreign_on_refusal(turn, result) || pictures_on_refusal(turn, result, &error);
+    if (result->end == RESPONSE_FAILED && !goes_on) {
+        fail(turn, error.len > 0 ? error.ptr : result->text);
+        buf_finish(&error);
         return;
     }
     turn->was_shortened = false;
@@ -530,7 +529,7 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
     }
     if (has_calls)
         turn->breaks = 0;
-    if (has_calls || is_broken || has_more || was_foreign) {
+    if (has_calls || is_broken || has_more || goes_on) {
         turn->tooling_ms = loop_now_ms(turn->thread->agent->env.loop);
         set_state(turn, TURN_TOOLING);
         if (turn->thread->helpers.len > 0)

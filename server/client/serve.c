@@ -152,6 +152,7 @@ static const struct {
     const char *method, *result;
 } defaults[] = {
     {"lanebridge/question/request", "{\"answers\":[]}"},
+    {"lanebridge/editor/context", NULL}, /* it shows nothing to anybody */
     {"lanebridge/editor/diagnostics", "{\"files\":[]}"},
     {"lanebridge/editor/symbols", "{\"symbols\":[]}"},
     {"lanebridge/editor/definition", "{\"locations\":[]}"},
@@ -171,6 +172,10 @@ static bool serve_ours(struct client *client, const struct jsonrpc_message *mess
         if (client->handlers.on_request)
             good = client->handlers.on_request(client->user, message->method, message->params,
                                                &result);
+        if (result.len == 0 && !defaults[i].result) {
+            buf_finish(&result);
+            return false;
+        }
         if (result.len == 0)
             buf_append_c(&result, defaults[i].result);
         if (good)

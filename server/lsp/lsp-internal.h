@@ -5,7 +5,9 @@
  *   convert.c     positions and URIs, in and out
  *   quirks.c      what this client really does
  *   command.c     workspace/executeCommand
- *   start.c       starting a turn, for commands and the rich layer; inputs.c: what was given along
+ *   start.c       starting a turn, for commands and the rich layer; preview.c: what it would send
+ *   inputs.c      what was given along; image.c, mentions.c, surroundings.c, gather.c: see
+ *                 given-internal.h
  *   undo.c        taking a turn back
  *   threads.c     which thread, and the agent's events on their way to the client
  *   progress.c    $/progress of turns
@@ -47,6 +49,8 @@ struct lsp_client {
     bool rich, rich_approvals, rich_questions, rich_save, rich_review;
     bool rich_diagnostics, rich_navigation, rich_refactor;
     bool refreshes_lenses, no_proposals;
+    bool tells_no_context; /* found out by asking */
+    unsigned context_silences; /* in a row */
 };
 
 /* How long an edit may take to show in the texts once the client has answered; tests shrink them. */
@@ -77,6 +81,7 @@ struct lsp_server {
     VEC(struct inquiry *) inquiries;
     VEC(struct editor_job *) asked;
     VEC(struct trust_question *) trusts;
+    VEC(struct gathering *) gathers; /* turns that wait for the editor, in order */
     VEC(struct turn_view *) turns; /* running ones, for progress */
     VEC(struct transcript *) transcripts;
     uint64_t transcript_ms;             /* when one of them was written to disk */
@@ -226,6 +231,9 @@ void trust_need(struct lsp_server *server, struct str root_path, void (*go)(void
                 void (*drop)(void *user), void *user);
 void trust_free(struct lsp_server *server);
 
+/* gather.c: drops what waits for the editor */
+void gathers_free(struct lsp_server *server);
+
 /* -- host.c, approval.c, apply.c, plan.c
  * --------------------------------------------------------------------- */
 /* Fills host_ops by what the client can do. */
@@ -328,16 +336,6 @@ extern const struct lsp_method modes_requests[];
 enum status modes_choose(struct lsp_server *server, const char *thread_id,
                          const struct json_value *params, struct err *err);
 
-/* One thing that was given along with a prompt. */
-struct input_part {
-    struct buf label, text; /* an empty label: nothing to tell of */
-    struct buf path;        /* the file it is about, if it is about one */
-};
-/* May text of this file go along with a prompt? DENIED: why not, and what to do. */
-enum status inputs_check(const struct lsp_server *server, const char *path, struct err *err);
-enum status inputs_read(const struct lsp_server *server, const struct json_value *part,
-                        struct input_part *ret_part, struct err *err);
-void inputs_finish(struct input_part *part);
 /* Starts a turn for a command or a rich request and answers the message. */
 struct turn_wish {
     struct str prompt, thread_id, uri, mode;
@@ -352,6 +350,9 @@ void turn_request(struct lsp_server *server, const struct jsonrpc_message *messa
 /* The answer of the rich layer to what has started a turn. */
 void turn_answer_started(struct lsp_server *server, const struct jsonrpc_message *message,
                          const char *thread_id, const char *turn_id, bool queued);
+/* Answers with what the request would hold that this leads to. */
+void turn_preview_request(struct lsp_server *server, const struct jsonrpc_message *message,
+                          const struct turn_wish *wish);
 /* The document with this URI, or the one used last; NULL when there is none. */
 const struct document *turn_wished_document(struct lsp_server *server, struct str uri);
 /* The same for the turn that runs in the thread the wish names; empty id: whichever. */

@@ -443,6 +443,14 @@ static void handle_turn_start(struct lsp_server *server, const struct jsonrpc_me
     buf_finish(&prompt);
 }
 
+static void handle_preview(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    struct buf prompt = {0};
+    struct turn_wish wish = read_input(message, &prompt);
+    turn_preview_request(server, message, &wish);
+    buf_finish(&prompt);
+}
+
 static void handle_turn_interrupt(struct lsp_server *server, const struct jsonrpc_message *message)
 {
     struct err err = {0};
@@ -501,6 +509,7 @@ const struct lsp_method rich_requests[] = {
     {"lanebridge/thread/takeOver", handle_thread_take_over},
     {"lanebridge/thread/compact", handle_thread_compact},
     {"lanebridge/turn/start", handle_turn_start},
+    {"lanebridge/context/preview", handle_preview},
     {"lanebridge/turn/steer", handle_turn_steer},
     {"lanebridge/turn/interrupt", handle_turn_interrupt},
     {"lanebridge/turn/undo", handle_turn_undo},

@@ -187,6 +187,7 @@ void lsp_server_free(struct lsp_server *server)
         return;
     inline_free(server);
     applies_free(server);
+    gathers_free(server);
     trust_free(server);
     approvals_free(server);
     host_saves_free(server);

@@ -39,6 +39,13 @@
 #define LIMIT_HELPER_ANSWER_BYTES (16 * KIB) /* what stays in the conversation that asked */
 #define LIMIT_TURN_QUEUE_COUNT 32          /* prompts waiting behind a running turn */
 #define LIMIT_ITEM_BYTES (64 * MIB)
+#define LIMIT_IMAGE_BYTES (5 * MIB)        /* one image that is given along; a large screen has 2 */
+#define LIMIT_IMAGES_BYTES (16 * MIB)      /* of one message, as base64: a lane takes 32 */
+#define LIMIT_IMAGES_COUNT 8               /* of one message */
+#define LIMIT_EDITOR_CONTEXT_MS 1000       /* what the editor shows; a prompt does not wait longer */
+#define LIMIT_GIVEN_DIAGNOSTICS_MS 3000    /* diagnostics that are given along */
+#define LIMIT_OPEN_FILES_COUNT 20          /* open files that are named to the model */
+#define LIMIT_SURROUNDINGS_BYTES (8 * KIB) /* of a selection that nobody asked to be sent */
 
 /* Workspace */
 #define LIMIT_ROOTS_COUNT 64               /* folders open at once; each holds a descriptor */

@@ -158,7 +158,7 @@ Test(turn, context_stands_before_the_prompt)
     struct desk d;
     char id[ID_BYTES];
     bool queued;
-    struct agent_context context = {"selection of a.c, lines 3-9", STR("int x;")};
+    struct agent_context context = {.label = "selection of a.c, lines 3-9", .text = STR("int x;")};
     struct agent_input input = {.prompt = STR("why?"), .contexts = &context, .context_count = 1};
     desk_init(&d);
     cr_assert_eq(agent_turn_start(d.thread, &input, id, &queued, NULL), STATUS_OK);
