@@ -57,9 +57,10 @@ export class Bridge implements vscode.Disposable {
   private readonly deaths: number[] = [];
   private options: Record<string, unknown> = {};
   private starting: Promise<void> | undefined;
+  private restarting: Promise<void> | undefined;
   private current: BridgeState = 'stopped';
   readonly onState = this.stateChanged.event;
-  readonly middleware: Middleware = {};
+  middleware: Middleware = {};
   found: Found | undefined;
   /** Why it does not run, for the person. */
   trouble = '';
@@ -67,6 +68,8 @@ export class Bridge implements vscode.Disposable {
   startedMs = 0;
   /** Whether a turn runs: then changed settings wait to be taken. */
   isBusy = (): boolean => false;
+  /** Variables that the server gets beside those of this process. */
+  environment = (): Promise<Record<string, string>> => Promise.resolve({});
 
   constructor(
     private readonly extension: vscode.Extension<unknown>,
@@ -99,7 +102,8 @@ export class Bridge implements vscode.Disposable {
   /** Starts it if need be. Fails with a sentence for the person. */
   async request<R>(method: string, params: object = {}, token?: vscode.CancellationToken): Promise<R> {
     const client = await this.ready();
-    return client.sendRequest<R>(`lanebridge/${method}`, params, token);
+    // A token that is undefined would count as a second parameter.
+    return token ? client.sendRequest<R>(`lanebridge/${method}`, params, token) : client.sendRequest<R>(`lanebridge/${method}`, params);
   }
 
   async command<R>(command: string, ...args: unknown[]): Promise<R> {
@@ -134,7 +138,7 @@ export class Bridge implements vscode.Disposable {
       await this.client?.dispose();
       const path = vscode.workspace.getConfiguration('lanebridge').get<string>('path') ?? '';
       this.found = await findServer(path, this.extension.extensionPath, process.env);
-      this.client = this.newClient(this.found);
+      this.client = this.newClient(this.found, await this.environment());
       await this.client.start();
       this.startedMs = Date.now() - began;
       this.trouble = '';
@@ -147,9 +151,9 @@ export class Bridge implements vscode.Disposable {
     }
   }
 
-  private newClient(found: Found): LanguageClient {
+  private newClient(found: Found, more: Record<string, string>): LanguageClient {
     this.options = initializationOptions(this.extension);
-    const run: Executable = { command: found.path, args: ['lsp'], options: { env: process.env } };
+    const run: Executable = { command: found.path, args: ['lsp'], options: { env: { ...process.env, ...more } } };
     const options: LanguageClientOptions = {
       documentSelector: [{ scheme: 'file' }, { scheme: 'untitled' }],
       initializationOptions: this.options,
@@ -225,7 +229,26 @@ export class Bridge implements vscode.Disposable {
     return { action: CloseAction.DoNotRestart, handled: true };
   }
 
-  async restart(): Promise<void> {
+  /** Changed settings have been taken: it runs with them. */
+  async settled(): Promise<void> {
+    if (needsRestart(this.extension, this.options)) await this.restart();
+    else await this.start();
+  }
+
+  /** What the server was told at its start. */
+  get startOptions(): Record<string, unknown> {
+    return this.options;
+  }
+
+  restart(): Promise<void> {
+    this.restarting ??= this.restartOnce().finally(() => {
+      this.restarting = undefined;
+    });
+    return this.restarting;
+  }
+
+  private async restartOnce(): Promise<void> {
+    await this.starting;
     this.deaths.length = 0;
     const client = this.client;
     this.client = undefined;

@@ -1,10 +1,24 @@
 import * as vscode from 'vscode';
+import { Asks } from './asks';
 import { Bridge } from './bridge';
+import { Session } from './chat/session';
+import { ChatView } from './chat/view';
+import { Commands } from './commands';
+import { ChangeActions } from './edits/actions';
+import { HunkDecorations, HunkLenses } from './edits/decorate';
+import { AmendDocuments, BeforeDocuments } from './edits/documents';
+import { ChangeStore } from './edits/store';
+import { ChangesTree } from './edits/tree';
 import { serveEditor } from './editor/serve';
+import { middleware } from './middleware';
 import { unsupported } from './server';
+import { Setup } from './setup';
+import { StatusItem } from './status';
+import { Reports } from './texts';
 
 let bridge: Bridge | undefined;
 
+/** Everything by itself is started here, in this order; what is returned is for our own tests. */
 export function activate(context: vscode.ExtensionContext): unknown {
   const began = performance.now();
   const reason = unsupported(process.platform);
@@ -14,9 +28,41 @@ export function activate(context: vscode.ExtensionContext): unknown {
   }
   const log = vscode.window.createOutputChannel('Lanebridge', { log: true });
   bridge = new Bridge(context.extension, log);
-  context.subscriptions.push(log, serveEditor(bridge, (name) => context.secrets.get(name)));
-  void bridge.start();
-  return { bridge, activationMs: performance.now() - began };
+  const setup = new Setup(context, bridge);
+  const session = new Session(bridge, context.workspaceState);
+  const asks = new Asks(bridge);
+  const store = new ChangeStore(bridge);
+  const reports = new Reports();
+  const before = new BeforeDocuments(store);
+  const amended = new AmendDocuments(store);
+  const decorations = new HunkDecorations(store);
+  const chat = new ChatView(context.extensionUri, bridge, session, asks, setup, store);
+  const status = new StatusItem(bridge, session, asks, store);
+  const commands = new Commands({ bridge, session, chat, asks, setup, status, changes: new ChangeActions(store, before, amended), reports });
+
+  asks.titleOf = (threadId) => session.titleOf(threadId);
+  bridge.environment = () => setup.environment();
+  bridge.middleware = middleware(
+    async (wish) => {
+      await vscode.commands.executeCommand('lanebridge.ui.inlineAsk', wish);
+    },
+    (started) => commands.showStarted(started),
+  );
+  const startedBridge = bridge;
+  context.subscriptions.push(
+    log, setup, session, asks, store, reports, before, amended, decorations, chat, status,
+    new HunkLenses(store),
+    new ChangesTree(store),
+    serveEditor(bridge, () => setup.secret()),
+    session.onThread(({ thread }) => {
+      if (thread) store.load(thread.id).catch((error: unknown) => log.warn(String(error)));
+    }),
+    vscode.window.registerWebviewViewProvider(ChatView.id, chat),
+    vscode.workspace.onDidChangeConfiguration((event) => void startedBridge.onSettings(event)),
+  );
+  commands.register(context);
+  void bridge.start().then(() => session.reload());
+  return { bridge, session, asks, store, setup, chat, decorations, activationMs: performance.now() - began };
 }
 
 export async function deactivate(): Promise<void> {

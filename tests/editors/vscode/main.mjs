@@ -1,7 +1,7 @@
 // Both kinds of tests, one after the other. usage: node main.mjs [--full] [PATTERN]
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { openWindow, project, run, startBrowser, startCode, startEndpoint, stopAll, top, work } from './code.mjs';
+import { installExtension, openWindow, project, run, startBrowser, startCode, startEndpoint, stopAll, top, work } from './code.mjs';
 
 const full = process.argv.includes('--full');
 const pattern = process.argv.slice(2).find((one) => !one.startsWith('--'));
@@ -42,6 +42,8 @@ try {
   const replay = path.join(top, 'tests/editors/vscode/replay.jsonl');
   const endpoint = await startEndpoint(replay);
   const code = await startCode({ settings: { 'lanebridge.path': process.env.LANEBRIDGE, 'lanebridge.endpoint.url': endpoint, 'lanebridge.log.level': 'debug' } });
+  const [vsix] = (await readdir(path.join(top, 'editors/vscode'))).filter((name) => name.endsWith('.vsix')).sort().reverse();
+  await installExtension(code, path.join(top, 'editors/vscode', vsix));
   browser = await startBrowser();
   await run(code);
   if (!pattern || pattern === 'in-host') await inHost(browser, code);
