@@ -49,8 +49,9 @@ enum status convert_uri(struct str uri, struct buf *path, uint64_t *ret_device, 
     return status;
 }
 
-static enum status offset_of(const struct lsp_server *server, const struct text *text,
-                             const struct json_value *position, size_t *ret_offset, struct err *err)
+enum status convert_position(const struct lsp_server *server, const struct text *text,
+                             const struct json_value *position, size_t *ret_offset,
+                             struct err *err)
 {
     int64_t line = json_get_int(position, "line", -1);
     int64_t character = json_get_int(position, "character", -1);
@@ -66,9 +67,9 @@ enum status convert_range(const struct lsp_server *server, const struct text *te
                           struct err *err)
 {
     size_t start, end;
-    enum status status = offset_of(server, text, json_get(range, "start"), &start, err);
+    enum status status = convert_position(server, text, json_get(range, "start"), &start, err);
     if (status == STATUS_OK)
-        status = offset_of(server, text, json_get(range, "end"), &end, err);
+        status = convert_position(server, text, json_get(range, "end"), &end, err);
     if (status < 0)
         return status;
     if (start > end)

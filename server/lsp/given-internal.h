@@ -32,6 +32,10 @@ void input_part_finish(struct input_part *part);
 /* Bytes that fit into one part; what is cut is said in both. */
 void inputs_append_cut(struct input_part *part, struct str bytes);
 
+/* mentions.c: appends a JSON array of the inputs that a prompt mentions with "@"; paths from `base`. */
+void mentions_append(const struct lsp_server *server, const struct workspace_root *base,
+                     struct str prompt, struct buf *json);
+
 /* image.c: the bytes decide what it is. */
 enum status image_read(const struct lsp_server *server, const struct json_value *input,
                        struct input_part *part, struct err *err);

@@ -135,10 +135,24 @@ static void ignore_answer(void *user, const struct jsonrpc_answer *answer)
     (void)answer;
 }
 
+/* Of transcripts alone: nobody else is to be asked at every "@". */
+static void register_completion(struct lsp_server *server)
+{
+    if (server->client.registers_completion)
+        jsonrpc_request(
+            server->peer, "client/registerCapability",
+            STR("{\"registrations\":[{\"id\":\"lanebridge-completion\",\"method\":"
+                "\"textDocument/completion\",\"registerOptions\":{\"documentSelector\":["
+                "{\"scheme\":\"file\",\"pattern\":\"**/threads/thread-*.md\"}],"
+                "\"triggerCharacters\":[\"@\",\"/\"]}}]}"),
+            ignore_answer, server);
+}
+
 static void handle_initialized(struct lsp_server *server, const struct jsonrpc_message *message)
 {
     (void)message;
     ask_configuration(server);
+    register_completion(server);
     if (server->client.register_configuration)
         jsonrpc_request(server->peer, "client/registerCapability",
                         STR("{\"registrations\":[{\"id\":\"lanebridge-configuration\",\"method\":"
@@ -222,8 +236,12 @@ void lifecycle_append_capabilities(const struct lsp_server *server, struct buf *
             "\"lanebridge.openTranscript\",\"lanebridge.rejectAll\",\"lanebridge.rejectHunk\","
             "\"lanebridge.status\",\"lanebridge.undoTurn\"],"
             "\"workDoneProgress\":true}"));
-    json_write_field_raw(&w, "codeActionProvider", STR("{\"codeActionKinds\":[\"quickfix\",\"refactor\"]}"));
+    json_write_field_raw(&w, "codeActionProvider",
+                         STR("{\"codeActionKinds\":[\"quickfix\",\"refactor\"]}"));
     json_write_field_raw(&w, "codeLensProvider", STR("{}"));
+    if (!server->client.registers_completion)
+        json_write_field_raw(&w, "completionProvider",
+                             STR("{\"triggerCharacters\":[\"@\",\"/\"]}"));
     if (server->client.inline_completion)
         json_write_field_bool(&w, "inlineCompletionProvider", true);
     json_write_field_raw(

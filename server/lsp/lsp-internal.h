@@ -29,6 +29,7 @@
  *   modes.c       model, effort and mode of a thread
  *   inline.c      inline completion
  *   actions.c     code actions that start a turn
+ *   completion.c  what a prompt in the transcript can name
  *   prompts.c     the person's own prompts, and turns that are asked for by name
  *   review.c      what waits for the person's decision, hunks.c: where it is */
 #ifndef LANEBRIDGE_LSP_INTERNAL_H
@@ -49,6 +50,7 @@ struct lsp_client {
     bool rich, rich_approvals, rich_questions, rich_save, rich_review;
     bool rich_diagnostics, rich_navigation, rich_refactor;
     bool refreshes_lenses, no_proposals;
+    bool registers_completion; /* for some files alone, while it runs */
     bool tells_no_context; /* found out by asking */
     unsigned context_silences; /* in a row */
 };
@@ -89,6 +91,7 @@ struct lsp_server {
     struct loop_timer *delta_timer;
     struct loop_timer *refresh_timer; /* of lenses */
     bool review_looked;               /* whether something waits from an earlier time */
+    struct completion *completion;      /* the only one that is not answered yet */
     struct inline_request *inline_open; /* the only one that is not answered yet */
     struct responses_status connection, told_connection; /* rich layer: as it is, and as was said */
     char offered_thread[ID_BYTES]; /* to be continued */
@@ -112,7 +115,11 @@ extern const struct lsp_method rich_requests[];
 extern const struct lsp_method review_requests[];
 extern const struct lsp_method inline_requests[], inline_notifications[];
 void inline_free(struct lsp_server *server);
+extern const struct lsp_method completion_requests[];
+void completion_finish(struct lsp_server *server);
 extern const struct lsp_method prompts_requests[];
+/* The first line of a prompt that says something. */
+void prompts_append_summary(struct str text, struct buf *summary);
 /* Appends the prompt; "/NAME more" as the person's prompt of that name and what is more. */
 void prompts_expand(struct lsp_server *server, struct str prompt, struct buf *out);
 /* False: there is no such target. */
@@ -153,6 +160,9 @@ void quirks_read(struct lsp_client *client, const struct json_value *initialize_
  * identity. */
 enum status convert_uri(struct str uri, struct buf *path, uint64_t *ret_device, uint64_t *ret_inode,
                         struct err *err);
+enum status convert_position(const struct lsp_server *server, const struct text *text,
+                             const struct json_value *position, size_t *ret_offset,
+                             struct err *err);
 enum status convert_range(const struct lsp_server *server, const struct text *text,
                           const struct json_value *range, size_t *ret_start, size_t *ret_end,
                           struct err *err);
@@ -219,6 +229,10 @@ void transcript_take_prompt(struct lsp_server *server, const char *thread_id, st
 void transcript_on_closed(struct lsp_server *server, struct str path);
 /* The thread whose transcript this path is; "" if none. */
 struct str transcript_thread_of(const struct lsp_server *server, struct str path);
+/* The file of a thread, of this process or an earlier one. */
+bool transcript_is(const struct lsp_server *server, struct str path);
+/* Where the person's prompt begins in its text. */
+size_t transcript_prompt_offset(struct str text);
 /* The thread is gone, and with it what was written of it. */
 void transcript_forget(struct lsp_server *server, struct str thread_id);
 void transcripts_free(struct lsp_server *server);

@@ -20,18 +20,23 @@ void prompts_expand(struct lsp_server *server, struct str prompt, struct buf *ou
     buf_finish(&text);
 }
 
-/* The first line that says something is what it is about. */
-static void write_prompt(void *user, struct str name, struct str text)
+void prompts_append_summary(struct str text, struct buf *summary)
 {
-    struct json_writer *w = user;
     struct str line = STR(""), rest = text;
     while (str_next(&rest, '\n', &line) && str_trim(line).len == 0)
         ;
     line = str_trim(line);
     while (str_starts_with(line, STR("#")))
         line = str_trim(str_skip(line, 1));
+    utf8_append_printable(summary, str_slice(line, 0, utf8_floor(line, 120)));
+}
+
+/* The first line that says something is what it is about. */
+static void write_prompt(void *user, struct str name, struct str text)
+{
+    struct json_writer *w = user;
     struct buf shown = {0};
-    utf8_append_printable(&shown, str_slice(line, 0, utf8_floor(line, 120)));
+    prompts_append_summary(text, &shown);
     json_write_begin_object(w);
     json_write_field_str(w, "name", name);
     if (shown.len > 0)

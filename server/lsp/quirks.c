@@ -39,6 +39,8 @@ static void read_announced(struct lsp_client *client, const struct json_value *c
         json_get_bool(json_get(workspace, "codeLens"), "refreshSupport", false);
     client->inline_completion =
         json_is(json_at(capabilities, "textDocument", "inlineCompletion", NULL), JSON_OBJECT);
+    client->registers_completion = json_get_bool(
+        json_at(capabilities, "textDocument", "completion", NULL), "dynamicRegistration", false);
     client->progress = json_get_bool(window, "workDoneProgress", false);
     client->show_document = json_get_bool(json_get(window, "showDocument"), "support", false);
 }

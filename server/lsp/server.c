@@ -5,7 +5,8 @@
 
 static const struct lsp_method *const requests[] = {
     lifecycle_requests, command_requests, rich_requests,    review_requests,  modes_requests,
-    queue_requests,     inline_requests,  prompts_requests, catalog_requests, audit_requests};
+    queue_requests,     inline_requests,  prompts_requests, catalog_requests, audit_requests,
+    completion_requests};
 static const struct lsp_method *const notifications[] = {
     lifecycle_notifications, sync_notifications, progress_notifications, inline_notifications};
 
@@ -186,6 +187,7 @@ void lsp_server_free(struct lsp_server *server)
     if (!server)
         return;
     inline_free(server);
+    completion_finish(server);
     applies_free(server);
     gathers_free(server);
     trust_free(server);

@@ -193,6 +193,25 @@ static enum status add_place(struct turn_start *start, const struct turn_wish *w
     return STATUS_OK;
 }
 
+/* Where there is nothing but text, a prompt names what goes along. */
+static enum status add_mentions(struct turn_start *start, struct err *err)
+{
+    struct lsp_server *server = start->server;
+    const struct document *document = turn_wished_document(server, buf_str(&start->uri));
+    struct json_value *input = NULL;
+    struct buf json = {0};
+    if (start->is_rich)
+        return STATUS_OK;
+    mentions_append(server, convert_root_of(server, document ? str_from(document->path) : STR("")),
+                    buf_str(&start->prompt), &json);
+    enum status status = json_parse(buf_str(&json), &input, err);
+    if (status == STATUS_OK)
+        status = inputs_read_all(server, input, start->kind == START_PREVIEW, &start->parts, err);
+    json_free(input);
+    buf_finish(&json);
+    return status;
+}
+
 /* All that can be known without asking the editor. */
 static enum status prepare(struct turn_start *start, const struct turn_wish *wish, struct err *err)
 {
@@ -204,6 +223,8 @@ static enum status prepare(struct turn_start *start, const struct turn_wish *wis
         return err_set(err, STATUS_INVALID, "the prompt is empty: write what should be done");
     enum status status =
         inputs_read_all(start->server, wish->input, is_preview, &start->parts, err);
+    if (status == STATUS_OK)
+        status = add_mentions(start, err);
     if (status == STATUS_OK)
         status = add_place(start, wish, err);
     return status;

@@ -67,6 +67,23 @@ static size_t heading_offset(struct str text)
     return text.len;
 }
 
+size_t transcript_prompt_offset(struct str text)
+{
+    size_t below = str_find_byte(text, '\n', heading_offset(text));
+    return below == STR_NONE ? text.len : below + 1;
+}
+
+bool transcript_is(const struct lsp_server *server, struct str path)
+{
+    struct buf folder = {0};
+    struct str name = path_name(path);
+    buf_append_fmt(&folder, "%s/threads", server->env.state_folder);
+    bool is_it = str_eq(path_folder(path), buf_str(&folder)) &&
+                 str_starts_with(name, STR("thread-")) && str_ends_with(name, STR(".md"));
+    buf_finish(&folder);
+    return is_it || transcript_thread_of(server, path).len > 0;
+}
+
 /* -- The disk
  * -------------------------------------------------------------------------------------------- */
 
