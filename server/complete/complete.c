@@ -440,14 +440,17 @@ static bool is_known(struct complete *complete, const struct document *document,
 }
 
 /* The open question is of yesterday, and a response that says something else than what was typed is
- * no longer worth its tokens. */
-static void supersede(struct complete *complete, bool is_known)
+ * no longer worth its tokens, also when the editor has cancelled the question it was for. */
+static void supersede(struct complete *complete, const struct document *document, size_t offset,
+                      bool is_known)
 {
-    struct flight *flight = complete->question ? complete->question->flight : NULL;
-    if (flight && !is_known) {
-        adapt_pause(complete, true);
-        if (flight->response && !flight->is_settled)
-            drop(flight);
+    for (size_t i = 0; i < COMPLETE_FLIGHTS; i++) {
+        struct flight *flight = &complete->flights[i];
+        if (!flight->response || flight->is_settled || fits(flight, document, offset))
+            continue;
+        if (!is_known)
+            adapt_pause(complete, true);
+        drop(flight);
     }
     if (complete->question)
         answer(complete, STR(""));
@@ -457,7 +460,7 @@ void complete_ask(struct complete *complete, const struct complete_question *ask
                   complete_answer_fn *on_answer, void *user)
 {
     bool known = is_known(complete, asked->document, asked->offset);
-    supersede(complete, known);
+    supersede(complete, asked->document, asked->offset, known);
     complete->counts.questions++;
     struct question *question = mem_new(struct question);
     buf_append_c(&question->uri, asked->document->uri);
