@@ -1,10 +1,8 @@
 /* The thread as a Markdown file that grows: written to the state folder while nobody has it open,
  * edited through the editor while somebody has. What stands below the prompt heading is the
  * person's. */
-#include "lsp-internal.h"
+#include "transcript-internal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,23 +13,6 @@ enum {
     DISK_APART_MS = 20, /* and other things have their turn between two of them */
     RETRIES_MAX = 5,
     SETTLE_MS = 1500, /* some editors tell a change half a second after their answer */
-};
-
-static const char prompt_heading[] = "## Prompt";
-
-struct transcript {
-    struct lsp_server *server;
-    char thread_id[ID_BYTES];
-    char *path;
-    struct markdown log; /* all that belongs above the prompt heading */
-    size_t written;      /* of the log, on disk */
-    size_t shown;        /* of the log, in the editor's buffer */
-    size_t sent;         /* bytes of the insertion under way or to be verified, 0: none */
-    bool in_flight, is_open, is_at_rest; /* at rest: no turn adds to it */
-    unsigned retries, refusals;
-    uint64_t answered_ms, sent_revision; /* of the insertion to be verified */
-    uint64_t disk_ms;                    /* when it was written to disk last */
-    struct loop_timer *timer;
 };
 
 /* -- Finding
@@ -53,23 +34,9 @@ struct str transcript_thread_of(const struct lsp_server *server, struct str path
     return STR("");
 }
 
-/* Start of the last line that is the prompt heading, or the end. */
-static size_t heading_offset(struct str text)
-{
-    struct str heading = str_from(prompt_heading);
-    for (size_t end = text.len; end > 0;) {
-        size_t newline = str_rfind_byte(str_slice(text, 0, end - 1), '\n');
-        size_t start = newline == STR_NONE ? 0 : newline + 1;
-        if (str_eq(str_trim_end(str_slice(text, start, end)), heading))
-            return start;
-        end = start;
-    }
-    return text.len;
-}
-
 size_t transcript_prompt_offset(struct str text)
 {
-    size_t below = str_find_byte(text, '\n', heading_offset(text));
+    size_t below = str_find_byte(text, '\n', transcript_heading(text));
     return below == STR_NONE ? text.len : below + 1;
 }
 
@@ -82,65 +49,6 @@ bool transcript_is(const struct lsp_server *server, struct str path)
                  str_starts_with(name, STR("thread-")) && str_ends_with(name, STR(".md"));
     buf_finish(&folder);
     return is_it || transcript_thread_of(server, path).len > 0;
-}
-
-/* -- The disk
- * -------------------------------------------------------------------------------------------- */
-
-static bool write_whole(int fd, struct str bytes)
-{
-    while (bytes.len > 0) {
-        ssize_t put = write(fd, bytes.ptr, bytes.len);
-        if (put < 0)
-            return false;
-        bytes = str_skip(bytes, (size_t)put);
-    }
-    return true;
-}
-
-static void read_whole(const char *path, struct buf *bytes)
-{
-    char chunk[4096];
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    ssize_t got;
-    while (fd >= 0 && bytes->len < LIMIT_DOCUMENT_BYTES &&
-           (got = read(fd, chunk, sizeof(chunk))) > 0)
-        buf_append(bytes, (struct str){chunk, (size_t)got});
-    if (fd >= 0)
-        close(fd);
-}
-
-/* What the person saved below the heading stays there. */
-static void write_to_disk_with(struct transcript *transcript, struct str prompt)
-{
-    struct buf text = {0}, temporary = {0}, old = {0};
-    transcript->disk_ms = transcript->server->transcript_ms =
-        loop_now_ms(transcript->server->env.loop);
-    read_whole(transcript->path, &old);
-    struct str below = str_skip(buf_str(&old), heading_offset(buf_str(&old)));
-    buf_append(&text, buf_str(&transcript->log.text));
-    if (below.len > 0)
-        buf_append(&text, below);
-    else
-        buf_append_fmt(&text, "%s\n\n", prompt_heading);
-    buf_append(&text, prompt);
-    buf_finish(&old);
-    buf_append_fmt(&temporary, "%s.new", transcript->path);
-    int fd = open(temporary.ptr, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    bool good = fd >= 0 && write_whole(fd, buf_str(&text));
-    if (fd >= 0)
-        close(fd);
-    if (good && rename(temporary.ptr, transcript->path) == 0)
-        transcript->written = transcript->log.text.len;
-    else
-        log_line(LOG_WARN, "transcript not written path=%s errno=%d", transcript->path, errno);
-    buf_finish(&text);
-    buf_finish(&temporary);
-}
-
-static void write_to_disk(struct transcript *transcript)
-{
-    write_to_disk_with(transcript, STR(""));
 }
 
 /* -- The editor's buffer
@@ -213,8 +121,8 @@ static void send_edit(struct transcript *transcript, const struct document *docu
 static bool verify_sent(struct transcript *transcript, const struct document *document,
                         struct str above)
 {
-    struct str piece = str_slice(buf_str(&transcript->log.text), transcript->shown,
-                                 transcript->shown + transcript->sent);
+    struct str piece =
+        str_slice(transcript_log_from(transcript, transcript->shown), 0, transcript->sent);
     bool landed = str_ends_with(above, piece);
     uint64_t waited = loop_now_ms(transcript->server->env.loop) - transcript->answered_ms;
     if (!landed && document->revision == transcript->sent_revision && waited < SETTLE_MS)
@@ -228,9 +136,13 @@ static bool verify_sent(struct transcript *transcript, const struct document *do
 }
 
 /* How much of the log a buffer has that was just opened. */
-static size_t shown_in(const struct transcript *transcript, struct str above)
+static size_t shown_in(struct transcript *transcript, struct str above)
 {
-    bool is_ours = str_starts_with(buf_str(&transcript->log.text), above);
+    if (above.len < transcript->base)
+        transcript_load(transcript);
+    size_t behind = above.len < transcript->base ? above.len : transcript->base;
+    bool is_ours = above.len >= transcript->base &&
+                   str_starts_with(buf_str(&transcript->log.text), str_skip(above, behind));
     return is_ours ? above.len : transcript->written;
 }
 
@@ -239,7 +151,7 @@ static void show_in_buffer(struct transcript *transcript, const struct document 
     if (!document->text || transcript->in_flight)
         return;
     struct str text = text_bytes(document->text);
-    size_t heading = heading_offset(text);
+    size_t heading = transcript_heading(text);
     if (!transcript->is_open) {
         transcript->is_open = true;
         transcript->shown = shown_in(transcript, str_slice(text, 0, heading));
@@ -249,7 +161,7 @@ static void show_in_buffer(struct transcript *transcript, const struct document 
         flush_later(transcript);
         return;
     }
-    struct str rest = str_skip(buf_str(&transcript->log.text), transcript->shown);
+    struct str rest = transcript_log_from(transcript, transcript->shown);
     if (rest.len == 0)
         return;
     transcript->sent = rest.len;
@@ -264,7 +176,7 @@ static void write_when_due(struct transcript *transcript)
     if (now < transcript->server->transcript_ms + DISK_APART_MS)
         loop_timer_start(transcript->timer, DISK_APART_MS, 0);
     else if (transcript->is_at_rest || now >= transcript->disk_ms + DISK_MS)
-        write_to_disk(transcript);
+        transcript_write(transcript, STR(""));
     else
         flush_later(transcript);
 }
@@ -279,7 +191,7 @@ static void on_flush(void *user)
         return;
     }
     transcript->is_open = false;
-    if (transcript->written < transcript->log.text.len)
+    if (transcript->written < transcript_end(transcript))
         write_when_due(transcript);
 }
 
@@ -289,19 +201,11 @@ static void on_flush(void *user)
 /* What an earlier process wrote of the thread goes on; else a title. */
 static void begin_log(struct transcript *transcript)
 {
-    struct buf old = {0};
-    read_whole(transcript->path, &old);
-    size_t heading = heading_offset(buf_str(&old));
-    if (heading < old.len) {
-        buf_append(&transcript->log.text, str_slice(buf_str(&old), 0, heading));
-        transcript->written = heading;
-    } else {
-        struct agent_thread *thread =
-            agent_thread_find(transcript->server->agent, str_from(transcript->thread_id));
-        struct str title = thread ? agent_thread_title(thread) : STR("");
-        markdown_add_title(&transcript->log, title);
-    }
-    buf_finish(&old);
+    if (transcript_find_begun(transcript))
+        return;
+    struct agent_thread *thread =
+        agent_thread_find(transcript->server->agent, str_from(transcript->thread_id));
+    markdown_add_title(&transcript->log, thread ? agent_thread_title(thread) : STR(""));
 }
 
 static struct transcript *transcript_open(struct lsp_server *server, const char *thread_id)
@@ -331,7 +235,7 @@ void transcript_on_closed(struct lsp_server *server, struct str path)
             document_find_path(server->env.documents, path) != NULL)
             continue;
         transcript->is_open = false;
-        write_to_disk(transcript);
+        transcript_write(transcript, STR(""));
     }
 }
 
@@ -360,8 +264,8 @@ void transcripts_free(struct lsp_server *server)
         struct transcript *transcript = server->transcripts.ptr[i];
         bool is_open =
             document_find_path(server->env.documents, str_from(transcript->path)) != NULL;
-        if (!is_open && transcript->written < transcript->log.text.len)
-            write_to_disk(transcript);
+        if (!is_open && transcript->written < transcript_end(transcript))
+            transcript_write(transcript, STR(""));
         loop_timer_free(transcript->timer);
         markdown_finish(&transcript->log);
         mem_free(transcript->path);
@@ -384,7 +288,7 @@ static void write_end(struct transcript *transcript, const struct document *docu
     if (document && document->text)
         buf_append(&bytes, text_bytes(document->text));
     else
-        read_whole(transcript->path, &bytes);
+        transcript_read(transcript->path, 0, &bytes);
     buf_append(&bytes, on_its_way);
     struct text *text = text_new(buf_str(&bytes));
     json_write_key(w, "selection");
@@ -402,7 +306,7 @@ static void show(struct lsp_server *server, const char *thread_id, bool take_foc
     if (document && !take_focus)
         return;
     if (!document)
-        write_to_disk(transcript);
+        transcript_write(transcript, STR(""));
     struct buf uri = {0}, params = {0};
     struct json_writer w;
     uri_append_file(&uri, str_from(transcript->path));
@@ -434,7 +338,7 @@ void transcript_write_prompt(struct lsp_server *server, const char *thread_id, s
     const struct document *document =
         document_find_path(server->env.documents, str_from(transcript->path));
     if (!document)
-        write_to_disk_with(transcript, line);
+        transcript_write(transcript, line);
     else if (document->text)
         send_edit(transcript, document, text_len(document->text), text_len(document->text), line,
                   ignore_answer);
@@ -449,7 +353,7 @@ void transcript_take_prompt(struct lsp_server *server, const char *thread_id, st
     if (!document || !document->text)
         return;
     struct str text = text_bytes(document->text);
-    size_t heading = heading_offset(text);
+    size_t heading = transcript_heading(text);
     size_t below = str_find_byte(text, '\n', heading);
     if (below == STR_NONE)
         return;

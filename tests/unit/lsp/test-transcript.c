@@ -304,3 +304,133 @@ Test(transcript, what_happens_as_markdown)
         "*Interrupted.*\n\n## Prompt\n\n");
     editor_finish(&p.e);
 }
+
+/* -- Long ones, of which only the end is in memory ------------------------------------------------
+ */
+
+enum { ROUNDS = 12, ROUND_BYTES = 16000 };
+
+static void read_disk(struct page *page, struct buf *text)
+{
+    char chunk[4096];
+    size_t got;
+    buf_clear(text);
+    FILE *file = fopen(page->path, "r");
+    cr_assert_not_null(file);
+    while ((got = fread(chunk, 1, sizeof(chunk), file)) > 0)
+        buf_append(text, (struct str){chunk, got});
+    fclose(file);
+}
+
+static bool ends_written(void *user)
+{
+    struct page *page = user;
+    struct buf text = {0};
+    struct stat st;
+    bool is = stat(page->path, &st) == 0;
+    if (is)
+        read_disk(page, &text);
+    is = is && strstr(text.ptr, "the end of it") != NULL;
+    buf_finish(&text);
+    return is;
+}
+
+/* Says it in rounds, each on the disk before the next one; `expected` is what the log is then. */
+static void say_much(struct page *page, struct buf *expected)
+{
+    buf_append_c(expected, "# New thread\n\n");
+    for (int i = 0; i < ROUNDS; i++) {
+        struct buf text = {0};
+        struct agent_event over = event_of(AGENT_TURN_COMPLETED, "");
+        buf_append_fmt(&text, "round %d ", i);
+        buf_append_repeat(&text, (char)('a' + i), ROUND_BYTES);
+        if (i == ROUNDS - 1)
+            buf_append_c(&text, " the end of it");
+        emit(page, AGENT_ITEM_COMPLETED, text.ptr);
+        threads_on_event(page->e.server, &over);
+        buf_append_fmt(expected, "%s\n\n", text.ptr);
+        buf_finish(&text);
+        editor_turns(&page->e, 150);
+    }
+    world_run(&page->e.w, ends_written, page);
+}
+
+Test(transcript, a_long_one_is_whole_on_the_disk)
+{
+    struct page p;
+    struct buf expected = {0}, disk = {0};
+    page_start(&p, editor_full);
+    say_much(&p, &expected);
+    read_disk(&p, &disk);
+    buf_append_c(&expected, "## Prompt\n\n");
+    cr_assert_str_eq(disk.ptr, expected.ptr);
+    buf_finish(&expected);
+    buf_finish(&disk);
+    editor_finish(&p.e);
+}
+
+Test(transcript, a_long_one_is_opened_and_goes_on)
+{
+    struct page p;
+    struct buf log = {0}, page = {0};
+    page_start(&p, editor_full);
+    say_much(&p, &log);
+    buf_append(&page, buf_str(&log));
+    buf_append_c(&page, "## Prompt\n\n");
+    open_page(&p, page.ptr);
+    emit(&p, AGENT_ITEM_COMPLETED, "more");
+    struct editor_message *edit = next_edit(&p);
+    assert_has(editor_params(edit), "\"newText\":\"more\\n\\n\"");
+    buf_clear(&page);
+    buf_append_fmt(&page, "%smore\n\n## Prompt\n\nmine", log.ptr);
+    change_page(&p, 2, page.ptr);
+    editor_answer(&p.e, edit, yes);
+    write_page(&p, page.ptr); /* and saved */
+    close_page(&p);
+    struct buf disk = {0};
+    read_disk(&p, &disk);
+    cr_assert_str_eq(disk.ptr, page.ptr);
+    buf_finish(&log);
+    buf_finish(&page);
+    buf_finish(&disk);
+    editor_finish(&p.e);
+}
+
+/* An older state of the buffer: what it lacks comes, from the disk. */
+Test(transcript, a_long_one_is_opened_as_it_was)
+{
+    struct page p;
+    struct buf log = {0}, page = {0};
+    page_start(&p, editor_full);
+    say_much(&p, &log);
+    size_t last = str_find(buf_str(&log), STR("round 11 "), 0);
+    buf_append(&page, str_slice(buf_str(&log), 0, last));
+    buf_append_c(&page, "## Prompt\n\n");
+    open_page(&p, page.ptr);
+    emit(&p, AGENT_ITEM_COMPLETED, "more");
+    assert_has(editor_params(next_edit(&p)), "the end of it");
+    buf_finish(&log);
+    buf_finish(&page);
+    editor_finish(&p.e);
+}
+
+Test(transcript, what_somebody_has_made_of_a_long_one_stays)
+{
+    static const char *const texts[] = {"short now\n\n## Prompt\n\nmine", "", "no heading at all"};
+    for (size_t i = 0; i < array_count(texts); i++) {
+        struct page p;
+        struct buf log = {0};
+        page_start(&p, editor_full);
+        say_much(&p, &log);
+        write_page(&p, texts[i]);
+        struct agent_event over = event_of(AGENT_TURN_COMPLETED, "");
+        emit(&p, AGENT_ITEM_COMPLETED, "hello");
+        threads_on_event(p.e.server, &over);
+        world_run(&p.e.w, is_written, &p);
+        assert_has(on_disk(&p), "hello\n\n## Prompt");
+        assert_has(on_disk(&p), i == 0 ? "short now" : i == 2 ? "no heading at all" : "");
+        assert_has(on_disk(&p), i == 0 ? "mine" : "");
+        buf_finish(&log);
+        editor_finish(&p.e);
+    }
+}
