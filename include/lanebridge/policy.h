@@ -60,6 +60,10 @@ struct policy_command {
 bool policy_only_reads(struct str command);
 void policy_check_command(struct policy *policy, const struct policy_command *command,
                           struct policy_verdict *ret_verdict);
+/* What is typed into a command that runs: as free as that command would be without any rule, because an
+ * approval was for its words alone. Plan mode is not asked about. */
+void policy_check_input(const struct policy *policy, const struct policy_command *command,
+                        struct policy_verdict *ret_verdict);
 const char *policy_mode_name(enum config_mode mode);   /* "plan", "ask", "auto" */
 bool policy_mode_find(struct str name, enum config_mode *ret_mode);
 /* Of all turns that have none of their own; the config's otherwise. */

@@ -279,6 +279,19 @@ void policy_check_command(struct policy *policy, const struct policy_command *co
         verdict_set(ret_verdict, POLICY_ASK, "%s", reason);
 }
 
+void policy_check_input(const struct policy *policy, const struct policy_command *command,
+                        struct policy_verdict *ret_verdict)
+{
+    verdict_set(ret_verdict, POLICY_ALLOW, "%s", "");
+    if (command->git)
+        verdict_set(ret_verdict, POLICY_ASK,
+                    "the command it is for may write to the git repository");
+    else if (command->network && !command->escalate)
+        verdict_set(ret_verdict, POLICY_ASK, "the command it is for may use the network");
+    else if (reason_to_ask(policy, command))
+        verdict_set(ret_verdict, POLICY_ASK, "the command it is for runs outside the sandbox");
+}
+
 /* -- Small lists -- */
 
 void strings_finish(struct policy_strings *strings)

@@ -25,6 +25,7 @@ struct session {
     struct screen screen;
     struct touched touched; /* what it does to files */
     struct ring ring;
+    bool input_is_allowed;
     bool keep_stdin, is_doomed; /* doomed: nobody may look any more, freed when it has ended */
     struct buf early;           /* input from before it ran */
     int exit_code, signal;

@@ -414,6 +414,21 @@ bool session_has_stdin(const struct session *session)
     return session->keep_stdin && !has_ended(session);
 }
 
+const struct policy_command *session_command(const struct session *session)
+{
+    return &session->options.command;
+}
+
+void session_allow_input(struct session *session)
+{
+    session->input_is_allowed = true;
+}
+
+bool session_input_is_allowed(const struct session *session)
+{
+    return session->input_is_allowed;
+}
+
 enum status session_write(struct session *session, struct str chars, struct err *err)
 {
     struct buf bytes = {0};

@@ -387,6 +387,10 @@ void session_kill(struct session *session, const char *why);
 void session_abandon(struct session *session, struct tools_call *call);
 void session_free(struct session *session);
 bool session_has_stdin(const struct session *session);
+/* What it runs; and whether the user lets the model type what it likes into it. */
+const struct policy_command *session_command(const struct session *session);
+void session_allow_input(struct session *session);
+bool session_input_is_allowed(const struct session *session);
 /* The user approved a change of this file while commands run: it is not theirs. */
 void sessions_excuse(struct tools *tools, struct str absolute_path);
 

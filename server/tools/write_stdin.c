@@ -33,21 +33,27 @@ static enum status prepare(struct tools_call *call, struct err *err)
     return STATUS_OK;
 }
 
-static void run(struct tools_call *call)
+static struct session *find(struct tools_call *call)
+{
+    struct stdin_state *state = call->state;
+    struct session *session = session_find(call->thread, state->session_id);
+    if (!session)
+        call_fail(call,
+                  "write_stdin: there is no session %lld: it has ended and its output was given, "
+                  "or it never was",
+                  (long long)state->session_id);
+    return session;
+}
+
+static void go(struct tools_call *call, const char *decision)
 {
     struct stdin_state *state = call->state;
     struct err err = {0};
-    if (!call_begin(call, "allowed"))
+    if (!call_begin(call, decision))
         return;
-    struct session *session = session_find(call->thread, state->session_id);
-    if (!session) {
-        call_fail(
-            call,
-            "write_stdin: there is no session %lld: it has ended and its output was given, or "
-            "it never was",
-            (long long)state->session_id);
+    struct session *session = find(call);
+    if (!session)
         return;
-    }
     if (state->chars.len > 0 &&
         policy_get_turn_mode(call->tools->env.policy, call->turn_id) == MODE_PLAN) {
         call_fail(call, "write_stdin: plan mode steers no commands; it can look at one that runs");
@@ -71,6 +77,71 @@ static void run(struct tools_call *call)
         session_kill(session, "by write_stdin");
     state->session = session;
     session_wait(session, call, (uint64_t)state->yield_time_ms, LIMIT_EXEC_MODEL_BYTES);
+}
+
+/* -- Whether it may ------------------------------------------------------------------------------
+ */
+
+/* Ctrl-C and Ctrl-D end something and begin nothing. */
+static bool only_ends(struct str chars)
+{
+    for (size_t i = 0; i < chars.len; i++)
+        if (chars.ptr[i] != '\x03' && chars.ptr[i] != '\x04')
+            return false;
+    return true;
+}
+
+static void on_approved(struct tools_call *call, const struct host_ask_answer *answer)
+{
+    const struct stdin_state *state = call->state;
+    struct session *session = session_find(call->thread, state->session_id);
+    if (answer->rule_id && session)
+        session_allow_input(session);
+    go(call,
+       answer->rule_id ? "approved by the user, all input to it" : "approved by the user, once");
+}
+
+static void ask(struct tools_call *call, const struct session *session, const char *reason)
+{
+    const struct stdin_state *state = call->state;
+    const struct policy_command *command = session_command(session);
+    struct buf show = {0}, rule = {0};
+    buf_append(&show, state->chars);
+    buf_append_fmt(&show, "\n(into " STR_FMT "\nin " STR_FMT ")", STR_ARG(command->command),
+                   STR_ARG(command->workdir));
+    buf_append_c(&rule, "will allow: all input to `");
+    output_append_line(&rule, command->command, 200);
+    buf_append_c(&rule, "`, until it ends");
+    struct host_ask_rule rules[] = {{"input", rule.ptr, SCOPE_SESSION}};
+    struct host_ask question = {
+        .kind = command->network ? HOST_ASK_NETWORK
+                : command->git   ? HOST_ASK_PROTECTED
+                                 : HOST_ASK_COMMAND,
+        .title = "Type this into the running command?",
+        .show = show.ptr,
+        .reason = reason,
+        .rules = rules,
+        .rule_count = array_count(rules),
+    };
+    call_ask(call, &question, on_approved);
+    buf_finish(&show);
+    buf_finish(&rule);
+}
+
+/* An approval was for the words of the command: typing into an approved shell is another one. */
+static void run(struct tools_call *call)
+{
+    const struct stdin_state *state = call->state;
+    struct policy_verdict verdict = {0};
+    const struct session *session = session_find(call->thread, state->session_id);
+    if (session)
+        policy_check_input(call->tools->env.policy, session_command(session), &verdict);
+    if (session && verdict.answer != POLICY_ALLOW && !only_ends(state->chars) &&
+        session_has_stdin(session) && !session_input_is_allowed(session) &&
+        policy_get_turn_mode(call->tools->env.policy, call->turn_id) != MODE_PLAN)
+        ask(call, session, verdict.reason);
+    else
+        go(call, "allowed");
 }
 
 /* The user stopped the turn while we waited: what is waited for stops too. */

@@ -283,6 +283,50 @@ Test(commands, input_ends_with_control_d_and_needs_tty)
     fixture_finish(&f);
 }
 
+/* An approval was for the words of the command, and not for what is typed into it afterwards. */
+Test(commands, sec_13_what_is_typed_into_an_approved_command_asks)
+{
+    static const struct {
+        const char *escalate;
+        unsigned asks; /* with those for the command itself */
+    } rows[] = {{"", 0}, {",'escalate':'unsandboxed'", 2}, {",'escalate':'network'", 2}};
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct fixture f;
+        struct record r = {0};
+        char arguments[256];
+        fixture_init(&f);
+        use_deadlines(&f, 60000, 60000);
+        snprintf(arguments, sizeof(arguments),
+                 "{'cmd':'echo ready; while read x; do echo got $x; done; echo "
+                 "over','yield_time_ms':300,'tty':true%s}",
+                 rows[i].escalate);
+        call(&f, &r, "exec_command", arguments);
+        long session = look_until(&f, &r, "ready");
+        f.host.decision = HOST_DECLINE;
+        look(&f, &r, session, ",'yield_time_ms':50"); /* looking asks nothing */
+        cr_assert_eq(f.host.asks, rows[i].asks / 2, "%s", rows[i].escalate);
+        look(&f, &r, session, ",'chars':'evil\\n','yield_time_ms':300");
+        cr_assert_eq(f.host.asks, rows[i].asks, "%s: %s", rows[i].escalate, r.text);
+        if (rows[i].asks) {
+            assert_lacks(r.text, "got evil");
+            assert_has(f.host.shown.ptr, "evil\n");
+            assert_has(f.host.shown.ptr, "while read x");
+            f.host.decision = HOST_ACCEPT;
+            f.host.rule_text = "all input to";
+            look(&f, &r, session, ",'chars':'one\\n','yield_time_ms':50");
+            cr_assert_eq(f.host.asks, 3);
+            f.host.decision = HOST_DECLINE;
+            look(&f, &r, session, ",'chars':'two\\n','yield_time_ms':50");
+            cr_assert_eq(f.host.asks, 3, "the user allowed all of it");
+        }
+        look(&f, &r, session, ",'chars':'\\u0004','yield_time_ms':20000");
+        cr_assert_eq(f.host.asks, rows[i].asks ? 3 : 0, "ending asks nothing");
+        assert_has(r.text, "over");
+        record_finish(&r);
+        fixture_finish(&f);
+    }
+}
+
 /* Its own, with job control, and nothing of it reaches the screen but text. */
 Test(commands, sec_23_a_terminal_of_its_own)
 {

@@ -140,6 +140,8 @@ static void try_one(const struct repository *repository)
         cr_assert_eq(f.host.asks, 0, "%s: %s asked", repository->language, repository->commands[i]);
     }
     cr_assert(strstr(r.text, repository->said), "%s: %s", repository->language, r.text);
+    fprintf(stderr, "counted: %u prompts while a repository in %s was built and tested\n",
+            f.host.asks, repository->language);
     record_finish(&r);
     fixture_finish(&f);
 }
