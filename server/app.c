@@ -482,6 +482,11 @@ static void on_exit_code(void *user, int code)
     loop_stop(app->loop);
 }
 
+static void on_signal(void *user)
+{
+    on_exit_code(user, 1);
+}
+
 /* -- Create in order, destroy in reverse
  * ---------------------------------------------------------------- */
 
@@ -574,8 +579,10 @@ int app_serve_lsp(int read_fd, int write_fd)
     struct app app = {0};
     struct err err = {0};
     if (app_init(&app, read_fd, write_fd, &err) == STATUS_OK) {
+        struct signals *signals = signals_new(app.loop, on_signal, &app);
         lsp_server_start(app.server);
         loop_run(app.loop);
+        signals_free(signals);
     } else {
         log_line(LOG_ERROR, "start %s", err.text);
     }

@@ -32,6 +32,12 @@ struct str wire_key(const struct wire *wire);
 /* -- The key, from endpoint.apiKeyCommand
  * ----------------------------------------------------------- */
 
+struct signals;
+
+/* signals.c: SIGTERM and its like, while the server runs. */
+struct signals *signals_new(struct loop *loop, void (*on_signal)(void *user), void *user);
+void signals_free(struct signals *signals); /* NULL is fine */
+
 struct key_run;
 /* key: may be taken; problem: NULL when there is one. */
 typedef void key_run_fn(void *user, struct buf *key, const struct err *problem);

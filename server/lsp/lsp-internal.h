@@ -71,7 +71,9 @@ struct lsp_server {
     enum position_encoding encoding;
     struct lsp_client client;
     int64_t parent_pid;
-    struct loop_timer *parent_timer;
+    struct loop_timer *parent_timer, *leave_timer;
+    int exit_code;
+    bool has_left;
     bool trusted; /* the editor vouches for its folders */
     struct host host;
     struct host_ops host_ops; /* what this client can do */

@@ -87,12 +87,27 @@ static void on_closed(void *user, enum status status)
     server_end(server, server->state == LSP_SHUT_DOWN ? 0 : 1);
 }
 
+static void leave(void *user)
+{
+    struct lsp_server *server = user;
+    if (server->has_left)
+        return;
+    loop_timer_stop(server->leave_timer);
+    server->has_left = true;
+    server->env.on_exit(server->env.user, server->exit_code);
+}
+
+/* What was answered is written first, as far as somebody reads it: a client may ask, say "exit" in
+ * the same breath, and read afterwards. */
 void server_end(struct lsp_server *server, int code)
 {
     if (server->state == LSP_ENDED)
         return;
     server->state = LSP_ENDED;
-    server->env.on_exit(server->env.user, code);
+    server->exit_code = code;
+    server->leave_timer = loop_timer_new(server->env.loop, leave, server);
+    loop_timer_start(server->leave_timer, LIMIT_LSP_LEAVE_MS, 0);
+    jsonrpc_flush(server->peer, leave, server);
 }
 
 /* -- Messages to the person
@@ -200,6 +215,7 @@ void lsp_server_free(struct lsp_server *server)
     progress_free(server);
     transcripts_free(server);
     loop_timer_free(server->parent_timer);
+    loop_timer_free(server->leave_timer);
     jsonrpc_peer_free(server->peer);
     mem_free(server);
 }

@@ -13,6 +13,7 @@
 #define LIMIT_LSP_HEAD_BYTES (64 * KIB)    /* of a skipped body: enough for method and URI */
 #define LIMIT_LSP_TAIL_BYTES (4 * KIB)     /* of a skipped body: some clients put params first */
 #define LIMIT_LSP_QUEUE_BYTES (64 * MIB)   /* unread output before we call the editor dead */
+#define LIMIT_LSP_LEAVE_MS 1000            /* for output that is unread at exit */
 #define LIMIT_JSONRPC_PENDING_COUNT 4096   /* requests of either side in flight */
 #define LIMIT_JSON_DEPTH_COUNT 128         /* deeper is an attack, not a message */
 #define LIMIT_DOCUMENT_BYTES (10 * MIB)    /* larger open files are "open, text unknown" */
