@@ -20,6 +20,17 @@ function M.count()
   return #queue
 end
 
+--- Does a turn wait for the person?
+---@param turn string
+function M.holds(turn)
+  for _, entry in ipairs(queue) do
+    if entry.params.turnId == turn then
+      return true
+    end
+  end
+  return false
+end
+
 --- What waits; for tests and statuslines of your own.
 function M.list()
   return queue
@@ -28,7 +39,7 @@ end
 local function headline(entry)
   local params = entry.params
   if entry.kind == 'approval' then
-    return params.title .. ' ' .. params.show
+    return ('%s  %s'):format(params.title, params.show:match('[^\n]*'))
   elseif entry.kind == 'question' then
     return params.questions[1].text
   end
@@ -39,10 +50,10 @@ local function refresh()
   require('lanebridge.highlight').set()
   local text
   if #queue > 0 and not shown and config.options.badge == 'float' then
-    local more = #queue > 1 and (' (and %d more)'):format(#queue - 1) or ''
+    local more = #queue > 1 and (' (1 of %d)'):format(#queue) or ''
     local hint = require('lanebridge.keys').of('approve') or ':Lanebridge approve'
-    local room = vim.o.columns - #hint - #more - 24
-    text = ('● Lanebridge asks%s: %s  %s'):format(more, util.clip(headline(queue[1]), math.max(room, 20)), hint)
+    local room = math.max(20, math.floor(vim.o.columns * 0.7) - #hint - #more - 8)
+    text = ('●%s %s  %s'):format(more, util.clip(headline(queue[1]), room), hint)
   end
   float.badge(text)
   require('lanebridge.status').changed()
@@ -79,6 +90,9 @@ end
 local function give(entry, result)
   if forget(entry) then
     entry.answer(result)
+  end
+  if entry.params.kind == 'trust' and result.decision ~= 'accept' then
+    state.tell('distrusted')
   end
   refresh()
 end
@@ -142,7 +156,7 @@ local function choices_of(params)
   }
   for i, rule in ipairs(params.rules) do
     choices[#choices + 1] = {
-      label = ('Accept, and from now on this %s: %s'):format(rule.scope, rule.text),
+      label = 'Accept; ' .. rule.text,
       key = tostring(i),
       value = { decision = 'accept', ruleId = rule.id },
     }

@@ -96,6 +96,7 @@ local function window_options(win)
     concealcursor = 'nc',
     fillchars = 'fold: ,eob: ',
     winbar = "%{%v:lua.require'lanebridge.status'.winbar()%}",
+    winhighlight = 'Folded:Normal',
     winfixwidth = true,
   }
   for name, value in pairs(options) do
@@ -335,7 +336,10 @@ function M.send(queue)
     bufnr = one.buf,
     thread = one.thread.id,
     queue = queue,
-  })
+  }, function(result)
+    -- It waits for the answer whether the folder is trusted; after a no the words come back.
+    one.held = result.pending and text or nil
+  end)
 end
 
 --- The turn the cursor is in.
@@ -392,9 +396,21 @@ local function on_state(event, thread, turn, item, more)
     end
     return
   end
+  if event == 'distrusted' then
+    for _, one in pairs(M.views) do
+      if one.held and one:prompt() == '' then
+        one:set_prompt(one.held)
+      end
+      one.held = nil
+    end
+    return
+  end
   local one = thread and M.view_of(thread.id)
   if not one then
     return
+  end
+  if event == 'started' then
+    one.held = nil
   end
   if event == 'delta' then
     return one:append(turn, item, more)

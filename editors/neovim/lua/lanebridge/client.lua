@@ -156,6 +156,9 @@ end
 function M.config()
   local options = config.options
   local settings = vim.deepcopy(options.settings)
+  if options.suggest.enabled then
+    settings = vim.tbl_deep_extend('keep', settings, { inlineCompletion = { enabled = true } })
+  end
   local initial = vim.deepcopy(settings)
   if options.trusted then
     initial.trusted = true

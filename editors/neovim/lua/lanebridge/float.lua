@@ -84,6 +84,7 @@ function M.choose(wanted)
     rows[#lines] = i
   end
   local buf = scratch(lines)
+  pcall(api.nvim_buf_set_name, buf, 'lanebridge://question/' .. buf)
   vim.bo[buf].modifiable = false
   local keys = '<CR> chooses the line, q later'
   local win = api.nvim_open_win(
@@ -100,6 +101,7 @@ function M.choose(wanted)
     vim.cmd('stopinsert')
   end
   vim.wo[win].wrap, vim.wo[win].linebreak = true, true
+  vim.wo[win].breakindent, vim.wo[win].breakindentopt = true, 'shift:3'
   vim.wo[win].cursorline = true
   vim.wo[win].winhighlight = 'CursorLine:LanebridgeChoice,NormalFloat:LanebridgeFloat,FloatTitle:LanebridgeTitle'
   api.nvim_win_set_cursor(win, { #wanted.body + 1 + (wanted.first or 1), 2 })

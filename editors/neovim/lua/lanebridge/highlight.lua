@@ -15,7 +15,7 @@ local groups = {
   LanebridgeBad = 'DiagnosticError',
   LanebridgeBadge = 'DiagnosticWarn',
   LanebridgeSuggestion = 'NonText',
-  LanebridgeChoice = 'PmenuSel',
+  LanebridgeChoice = 'Visual',
   LanebridgeFloat = 'NormalFloat',
   LanebridgeTitle = 'FloatTitle',
 }

@@ -259,7 +259,7 @@ function M.hint()
     if entry.first < row and entry.last >= row then
       local keys = require('lanebridge.keys').hunk_hint()
       api.nvim_buf_set_extmark(bufnr, hint_space, entry.first, 0, {
-        virt_text = { { ('  %d of %d · %s'):format(i, #list, keys), 'LanebridgeHint' } },
+        virt_text = { { ('  %d/%d  %s'):format(i, #list, keys), 'LanebridgeHint' } },
         virt_text_pos = 'eol',
       })
       return

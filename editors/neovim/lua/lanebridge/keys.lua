@@ -59,7 +59,7 @@ end
 function M.of(plug)
   for _, map in ipairs(vim.api.nvim_get_keymap('n')) do
     if map.rhs == '<Plug>(lanebridge-' .. plug .. ')' then
-      return (map.lhs:gsub(' ', '<Space>'))
+      return (map.lhs:gsub(' ', '␣'))
     end
   end
 end
@@ -67,7 +67,7 @@ end
 ---@return string
 function M.hunk_hint()
   local accept, reject = M.of('accept'), M.of('reject')
-  return ('%s accepts, %s rejects'):format(accept or ':Lanebridge accept', reject or ':Lanebridge reject')
+  return ('%s ✓  %s ✗'):format(accept or ':Lanebridge accept', reject or 'reject')
 end
 
 local function chat()

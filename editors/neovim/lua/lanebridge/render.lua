@@ -71,7 +71,11 @@ local function call_details(item)
   elseif item.diff then
     details[#details + 1] = ('+%d −%d'):format(count_diff(item.diff))
   elseif item.done and item.text then
-    details[#details + 1] = util.clip(item.text, 60)
+    local text = item.text
+    if item.title and vim.startswith(text, item.title .. ' ') then
+      text = text:sub(#item.title + 2)
+    end
+    details[#details + 1] = util.clip(text, 60)
   elseif not item.done then
     details[#details + 1] = 'running'
   end
@@ -287,6 +291,9 @@ end
 ---@return string[] lines, table[] marks
 function M.head(thread)
   local title = util.clip(thread.title ~= '' and thread.title or 'New conversation', 200)
+  if #title >= 57 then
+    title = title:gsub('%s+%S*$', '') .. ' …' -- the server cuts it, within a word
+  end
   local lines = { '# ' .. title }
   if thread.canContinue then
     lines[#lines + 1] = ''

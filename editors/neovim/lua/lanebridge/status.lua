@@ -29,6 +29,10 @@ end
 --- What a turn does at this moment.
 ---@param turn lanebridge.Turn
 function M.activity(turn)
+  local approval = package.loaded['lanebridge.approval']
+  if approval and approval.holds(turn.id) then
+    return 'asks you'
+  end
   for i = #turn.items, 1, -1 do
     local item = turn.items[i]
     if not item.done and item.title then

@@ -25,6 +25,7 @@ local rule = api.nvim_create_namespace('lanebridge_prompt')
 ---@field height integer lines of all blocks
 ---@field writing boolean
 ---@field dirty table<string, boolean> blocks to be drawn anew
+---@field held? string a prompt that waits until the folder is trusted
 local View = {}
 View.__index = View
 
@@ -71,6 +72,40 @@ function View:write(fn)
   self:mark_prompt()
   if not ok then
     error(err, 0)
+  end
+  for _, win in ipairs(self:windows()) do
+    self:fill(win)
+  end
+end
+
+--- A window whose cursor is in the prompt shows as much of the conversation as it has room for: what was
+--- folded, or taken away, leaves no empty lines below.
+---@param win integer
+function View:fill(win)
+  local top = vim.fn.line('w0', win) - 1
+  if top < 1 or api.nvim_win_get_cursor(win)[1] <= self.height then
+    return
+  end
+  local room = api.nvim_win_get_height(win) - (vim.wo[win].winbar ~= '' and 1 or 0)
+  local function height_from(row)
+    return api.nvim_win_text_height(win, { start_row = row }).all
+  end
+  if height_from(top) >= room then
+    return
+  end
+  local low, high = math.max(0, top - room), top
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    if height_from(middle) <= room then
+      high = middle
+    else
+      low = middle + 1
+    end
+  end
+  if high < top then
+    api.nvim_win_call(win, function()
+      vim.fn.winrestview({ topline = high + 1 })
+    end)
   end
 end
 

@@ -41,7 +41,7 @@ return {
         end
       ]])
       t.equal(badge[1], false, 'the badge can be entered')
-      t.contains(badge[2], 'echo made > made.txt')
+      t.contains(badge[2], 'echo made')
       opened(s)
       local lines = s:lua('return vim.api.nvim_buf_get_lines(0, 0, -1, false)')
       t.contains(table.concat(lines, '\n'), '    echo made > made.txt')
@@ -88,7 +88,7 @@ return {
       s:ask('run it')
       opened(s)
       local text = table.concat(s:lua('return vim.api.nvim_buf_get_lines(0, 0, -1, false)'), '\n')
-      t.contains(text, 'from now on this turn: ')
+      t.contains(text, 'Accept; will allow: `make one')
       ready()
       s:keys('1')
       local which = s:wait(
@@ -219,6 +219,19 @@ return {
       ready()
       s:keys('a')
       t.equal(s:wait_turn(), 'completed')
+    end,
+  },
+  {
+    'a folder that is not trusted: my words come back to the prompt',
+    function(t)
+      local s = t.session({ files = { ['a.c'] = program }, open = 'a.c', setup = { trusted = false } })
+      s:cmd('Lanebridge chat')
+      s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+      s:keys('ihello<C-s><Esc>')
+      opened(s)
+      ready()
+      s:keys('d')
+      s:wait('my words', "return vim.api.nvim_get_current_line() == 'hello'")
     end,
   },
 }

@@ -10,7 +10,6 @@ local function typing(t)
     setup = {
       keys = true,
       suggest = { enabled = true, debounce = 50 },
-      settings = { inlineCompletion = { enabled = true } },
     },
     replay = {
       { rollout = 'value', match = { text = 'int total = L<|cursor|>' } },
