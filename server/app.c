@@ -462,6 +462,10 @@ static void on_status_wanted(void *user, struct buf *json)
     json_write_field_c(&w, "model", app->config->model);
     json_write_field_c(&w, "endpoint", app->config->endpoint_url);
     write_connection(app, &w);
+    if (app->complete) {
+        json_write_key(&w, "inlineCompletion");
+        complete_write_counts(app->complete, &w);
+    }
     json_write_field_c(&w, "sandbox", tier_name(policy_sandbox_tier(app->policy)));
     json_write_field_bool(&w, "root", geteuid() == 0);
     json_write_key(&w, "mcp");

@@ -13,6 +13,7 @@
 #define LANEBRIDGE_COMPLETE_H
 
 #include <lanebridge/document.h>
+#include <lanebridge/json.h>
 #include <lanebridge/loop.h>
 #include <lanebridge/responses.h>
 
@@ -55,5 +56,7 @@ struct complete_counts {
     uint64_t pause_ms; /* how long typing has to rest before somebody is asked, now */
 };
 void complete_get_counts(const struct complete *complete, struct complete_counts *ret_counts);
+/* As a JSON object. */
+void complete_write_counts(const struct complete *complete, struct json_writer *w);
 
 #endif
