@@ -1,5 +1,5 @@
 /* 16 responses at once on one socket, 4,000 deltas a second among them, and a person who types. One
- * of the lanes has short requests, one after the other, as inline completion makes them. Asked for
+ * of the lanes has inline completion, one question after the other. Asked for
  * are the times from an event on the socket to its text at the editor, and from a question of the
  * editor to its request on the socket. A text that is timed has a mark in it: #KIND NUMBER#. */
 #include <pthread.h>
@@ -13,11 +13,10 @@
 
 enum {
     LANE_COUNT = 16,
-    SHORT_LANE = LANE_COUNT - 1, /* the thread started last */
+    SHORT_LANE = LANE_COUNT - 1,
     DELTAS_A_SECOND = 4000,
     TICK_NS = 1000000000 / DELTAS_A_SECOND,
     SAMPLE_EVERY = 37, /* of the long responses' deltas; no divisor of the lanes' count */
-    SHORT_DELTAS = 20, /* of a short response */
     KEY_EVERY_MS = 20, /* a fast typist, many times over */
     SHORT_EVERY_KEYS = 5,
     MARKS_MAX = 32768,
@@ -34,7 +33,7 @@ enum mark { MARK_LONG, MARK_SHORT, MARK_ASKED, MARK_COUNT };
 struct lane {
     char name[64], response[32];
     unsigned sequence;
-    unsigned left; /* deltas of a short response to come */
+    bool is_due; /* a short response is to be answered */
 };
 
 struct play {
@@ -110,24 +109,26 @@ static void take_request(struct play *play)
     struct str request = ws_receive(&play->ws);
     if (request.len == 0)
         bench_die("the client left");
+    if (str_find(request, STR("\"type\":\"response.create\""), 0) == STR_NONE)
+        bench_die("what is this? " STR_FMT, STR_ARG(request));
     unsigned number = play->requests++;
     if (number >= SHORT_LANE) {
         play->marks[MARK_ASKED].seen_ns[number - SHORT_LANE + 1] = play->ws.received_ns;
-        play->lanes[SHORT_LANE].left = SHORT_DELTAS;
+        play->lanes[SHORT_LANE].is_due = true;
         begin_response(play, &play->lanes[SHORT_LANE], request);
     } else {
         begin_response(play, &play->lanes[number], request);
     }
 }
 
+/* Its one delta and its end, which makes a suggestion of it. */
 static void send_of_short(struct play *play, struct lane *lane)
 {
-    char text[64] = " and some more words of the rest.";
-    if (lane->left == SHORT_DELTAS)
-        snprintf(text, sizeof(text), "#s%zu#", (size_t)make_mark(&play->marks[MARK_SHORT]));
+    char text[64];
+    snprintf(text, sizeof(text), "#s%zu#", (size_t)make_mark(&play->marks[MARK_SHORT]));
+    lane->is_due = false;
     send_delta(play, lane, text);
-    if (--lane->left == 0)
-        end_response(play, lane);
+    end_response(play, lane);
 }
 
 static void send_of_long(struct play *play, struct lane *lane)
@@ -144,7 +145,7 @@ static void send_next(struct play *play, size_t number)
     struct lane *lane = &play->lanes[number % LANE_COUNT];
     if (lane != &play->lanes[SHORT_LANE])
         send_of_long(play, lane);
-    else if (lane->left > 0)
+    else if (lane->is_due)
         send_of_short(play, lane);
     else
         send_of_long(play, &play->lanes[number / LANE_COUNT % SHORT_LANE]);
@@ -177,7 +178,7 @@ static void *serve(void *user)
     play->ended_ns = time_mono_ns();
     play->cpu_ns = bench_cpu_ns(play->editor->pid) - play->cpu_ns;
     set(&play->is_over);
-    while (play->lanes[SHORT_LANE].left > 0)
+    if (play->lanes[SHORT_LANE].is_due)
         send_of_short(play, &play->lanes[SHORT_LANE]);
     for (size_t i = 0; i < SHORT_LANE; i++)
         end_response(play, &play->lanes[i]);
@@ -197,7 +198,7 @@ static void see_mark(struct play *play, char kind, size_t number, uint64_t now)
 {
     struct marks *marks = &play->marks[kind == 's' ? MARK_SHORT : MARK_LONG];
     if (number > 0 && number < MARKS_MAX && marks->seen_ns[number] == 0)
-        marks->seen_ns[number] = now;
+        __atomic_store_n(&marks->seen_ns[number], now, __ATOMIC_RELEASE);
 }
 
 /* Returns what may be the beginning of something and must be looked at again. */
@@ -259,16 +260,27 @@ static void ask(struct editor *editor, size_t number, const char *thread)
                2000 + number, thread);
 }
 
-static void open_document(struct editor *editor, const char *folder)
+/* By key, so that no pause in typing is in it; each at a place of its own, which no suggestion
+ * knows. */
+static void ask_inline(struct editor *editor, const char *folder, size_t number)
+{
+    editor_say(editor,
+               "{\"jsonrpc\":\"2.0\",\"id\":%zu,\"method\":\"textDocument/inlineCompletion\","
+               "\"params\":{\"textDocument\":{\"uri\":\"file://%s/project/asked.txt\"},"
+               "\"position\":{\"line\":%zu,\"character\":4},\"context\":{\"triggerKind\":1}}}",
+               2000 + SHORT_LANE + number, folder, number % LINES);
+}
+
+static void open_document(struct editor *editor, const char *folder, const char *name)
 {
     struct buf text = {0};
     for (int i = 0; i < LINES; i++)
         buf_append_fmt(&text, "line %d of what is being written\\n", i);
     editor_say(editor,
                "{\"jsonrpc\":\"2.0\",\"method\":\"textDocument/didOpen\",\"params\":{"
-               "\"textDocument\":{\"uri\":\"file://%s/project/typed.txt\",\"languageId\":\"text\","
+               "\"textDocument\":{\"uri\":\"file://%s/project/%s.txt\",\"languageId\":\"text\","
                "\"version\":1,\"text\":\"%s\"}}}",
-               folder, text.ptr);
+               folder, name, text.ptr);
     buf_finish(&text);
 }
 
@@ -292,7 +304,13 @@ static void await_completed(struct play *play, size_t count)
     }
 }
 
-static void type(struct play *play, const char *folder, const char *thread)
+static bool is_answered(struct play *play, size_t asked)
+{
+    return asked == 0 ||
+           __atomic_load_n(&play->marks[MARK_SHORT].seen_ns[asked], __ATOMIC_ACQUIRE) != 0;
+}
+
+static void type(struct play *play, const char *folder)
 {
     while (!is_set(&play->is_paced))
         usleep(1000);
@@ -300,14 +318,13 @@ static void type(struct play *play, const char *folder, const char *thread)
     uint64_t last = play->began_ns + (play->seconds * 1000 - 50) * 1000000; /* the last question */
     for (size_t key = 0; !is_set(&play->is_over); key++) {
         press_key(play->editor, folder, key);
-        bool is_free = __atomic_load_n(&play->completed, __ATOMIC_ACQUIRE) == asked;
-        if (key % SHORT_EVERY_KEYS == 0 && is_free && time_mono_ns() < last) {
+        if (key % SHORT_EVERY_KEYS == 0 && is_answered(play, asked) && time_mono_ns() < last) {
             asked = make_mark(&play->marks[MARK_ASKED]);
-            ask(play->editor, SHORT_LANE + asked, thread);
+            ask_inline(play->editor, folder, asked);
         }
         usleep(KEY_EVERY_MS * 1000);
     }
-    await_completed(play, SHORT_LANE + asked);
+    await_completed(play, SHORT_LANE);
 }
 
 /* -- The run -------------------------------------------------------------------------------------
@@ -326,23 +343,26 @@ static size_t list_times(const struct marks *marks, double *times, size_t count)
 
 static void play_through(struct play *play, const struct stream_bench *bench)
 {
-    char threads[LANE_COUNT][64], settings[128];
+    char threads[SHORT_LANE][64], settings[160];
     unsigned port;
     struct editor editor;
     pthread_t endpoint, reader;
     play->listener = ws_listen(&port);
     snprintf(settings, sizeof(settings),
-             "\"endpoint.url\":\"ws://127.0.0.1:%u/v1/responses\",\"warm\":\"never\"", port);
+             "\"endpoint.url\":\"ws://127.0.0.1:%u/v1/responses\",\"warm\":\"never\","
+             "\"inlineCompletion.enabled\":true",
+             port);
     editor_start(&editor, &(struct editor_options){bench->binary, bench->folder, settings});
     play->editor = &editor;
-    open_document(&editor, bench->folder);
-    for (size_t i = 0; i < LANE_COUNT; i++)
+    open_document(&editor, bench->folder, "typed");
+    open_document(&editor, bench->folder, "asked");
+    for (size_t i = 0; i < SHORT_LANE; i++)
         start_thread(&editor, i, threads[i]);
     pthread_create(&endpoint, NULL, serve, play);
     pthread_create(&reader, NULL, read_editor, play);
     for (size_t i = 0; i < SHORT_LANE; i++)
         ask(&editor, i, threads[i]);
-    type(play, bench->folder, threads[SHORT_LANE]);
+    type(play, bench->folder);
     editor_say(&editor, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"shutdown\"}");
     editor_say(&editor, "{\"jsonrpc\":\"2.0\",\"method\":\"exit\"}");
     pthread_join(endpoint, NULL);
@@ -357,11 +377,11 @@ static const struct {
     const char *name;
     double part, goal;
 } rows[] = {
-    {MARK_SHORT, "short request: event to first text, median", 0.5, 0},
-    {MARK_SHORT, "short request: event to first text, 95th", 0.95, 0},
-    {MARK_SHORT, "short request: event to first text, worst", 1, 5},
-    {MARK_ASKED, "short request: asked to on the wire, median", 0.5, 0},
-    {MARK_ASKED, "short request: asked to on the wire, worst", 1, 0},
+    {MARK_SHORT, "inline completion: its end to its text, median", 0.5, 0},
+    {MARK_SHORT, "inline completion: its end to its text, 95th", 0.95, 0},
+    {MARK_SHORT, "inline completion: its end to its text, worst", 1, 5},
+    {MARK_ASKED, "inline completion: asked to on the wire, median", 0.5, 0},
+    {MARK_ASKED, "inline completion: asked to on the wire, worst", 1, 0},
     {MARK_LONG, "turns: event to text, median", 0.5, 0},
     {MARK_LONG, "turns: event to text, 95th", 0.95, 0},
     {MARK_LONG, "turns: event to text, worst", 1, 0},
@@ -392,7 +412,7 @@ void stream_paced(const struct stream_bench *bench)
     }
     printf(
         "\nstream, paced: %d deltas a second on %d lanes for %zu s, a key every %d ms, %zu runs,\n"
-        "%zu short requests and %zu deltas of turns timed; medians of the runs (lowest to "
+        "%zu inline completions and %zu deltas of turns timed; medians of the runs (lowest to "
         "highest)\n",
         DELTAS_A_SECOND, LANE_COUNT, bench->seconds, KEY_EVERY_MS, bench->runs, shorts, longs);
     for (size_t i = 0; i < array_count(rows); i++)

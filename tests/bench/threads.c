@@ -10,7 +10,11 @@
 
 #include "bench.h"
 
-enum { RUNS_MAX = 50, HERE = 20 /* one of so many is of the folder that is open */ };
+enum {
+    RUNS_MAX = 50,
+    HERE = 20,   /* one of so many is of the folder that is open */
+    HELPERS = 4, /* of each of those: threads that no list shows */
+};
 
 enum figure { INITIALIZE, RSS_IDLE, LIST_FIRST, LIST, SEARCH, READ, RSS_AFTER, FIGURE_COUNT };
 static const struct {
@@ -46,6 +50,18 @@ static void add_turn(struct journal *journal, const char *thread_id, size_t numb
     journal_turn_end(journal, turn, "completed", STR(""), STR(""), NULL);
 }
 
+static void add_helpers(struct journal *journal, const char *thread_id, size_t number)
+{
+    char call[16], id[ID_BYTES];
+    for (size_t i = 0; i < HELPERS; i++) {
+        snprintf(call, sizeof(call), "call_%zu", i);
+        if (journal_helper_create(journal, thread_id, str_from(call), id, NULL) < 0)
+            bench_die("no helper could be made");
+        add_turn(journal, id, number);
+        journal_lease_drop(journal, id, NULL);
+    }
+}
+
 static void add_threads(const char *folder, size_t count, char ret_id[ID_BYTES])
 {
     char state[96], root[96], title[64];
@@ -68,6 +84,8 @@ static void add_threads(const char *folder, size_t count, char ret_id[ID_BYTES])
         journal_thread_set_title(journal, id, str_from(title), NULL);
         for (size_t turn = 0; turn < 3; turn++)
             add_turn(journal, id, i);
+        if (is_here)
+            add_helpers(journal, id, i);
         journal_lease_drop(journal, id, NULL);
         if (is_here)
             memcpy(ret_id, id, ID_BYTES);
