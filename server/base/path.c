@@ -1,5 +1,7 @@
 #include <lanebridge/base/path.h>
 
+#include <unistd.h>
+
 #include <lanebridge/base/limits.h>
 #include <lanebridge/base/utf8.h>
 
@@ -122,4 +124,14 @@ enum status path_check(struct str path, struct err *err)
         return err_set(err, STATUS_INVALID,
                        "the path is not valid UTF-8 at byte %zu; rename the file", bad);
     return STATUS_OK;
+}
+
+bool path_append_beside_program(struct buf *buf, struct str path)
+{
+    char program[PATH_BYTES + 1];
+    ssize_t len = readlink("/proc/self/exe", program, sizeof(program));
+    if (len <= 0 || len > PATH_BYTES)
+        return false;
+    path_append_join(buf, path_folder((struct str){program, (size_t)len}), path);
+    return true;
 }

@@ -1,6 +1,7 @@
 /* libwebsockets, which serves: its context, its sockets by handle, its one callback. Nothing of it
  * is on the client's way. All but the making and the end of it is the far side's. */
 #include <assert.h>
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,13 +260,29 @@ static void explain_failure(struct err *err)
                 last_complaint[0] ? last_complaint : "it gave no reason");
 }
 
+/* A package that brings its own library has it beside the program (server/package). The system's
+ * plugin, which that library would load, is then of another version. */
+static bool library_is_brought(void)
+{
+    struct buf ours = {0}, its = {0};
+    Dl_info info = {0};
+    if (dladdr((const void *)(uintptr_t)lws_create_context, &info) && info.dli_fname)
+        path_append_clean(&its, str_from(info.dli_fname));
+    bool is_brought = path_append_beside_program(&ours, STR("../lib/lanebridge")) &&
+                      path_is_under(buf_str(&its), buf_str(&ours));
+    buf_finish(&ours);
+    buf_finish(&its);
+    return is_brought;
+}
+
 /* On the loop by the library's plugin; or, where that file is not, by the library's own poll. For
  * tests LANEBRIDGE_LWS says which: "uv" or "poll". */
 static bool make_context(struct net *net)
 {
     const char *wish = getenv("LANEBRIDGE_LWS");
     void *foreign_loops[1] = {loop_uv(net->loop)};
-    bool wants_poll = wish && strcmp(wish, "poll") == 0, wants_uv = wish && strcmp(wish, "uv") == 0;
+    bool wants_uv = wish && strcmp(wish, "uv") == 0;
+    bool wants_poll = wish ? strcmp(wish, "poll") == 0 : library_is_brought();
     struct lws_context_creation_info info;
     last_complaint[0] = '\0';
     fill_context_info(net, foreign_loops, &info);

@@ -43,20 +43,32 @@ static const char *advice_for(struct str said)
 }
 
 /* Nothing that a workspace could have planted: absolute, and not inside a root. */
+static bool is_bwrap(const struct policy *policy, const struct buf *path)
+{
+    struct stat st;
+    return stat(path->ptr, &st) == 0 && S_ISREG(st.st_mode) && access(path->ptr, X_OK) == 0 &&
+           !root_of_folder(policy, buf_str(path));
+}
+
+/* The system's is the one its profiles know; a package that brings its own has it beside the
+ * program. */
 static char *find_bwrap(const struct policy *policy)
 {
     struct str rest = str_from(getenv("PATH"));
+    struct buf path = {0};
     for (struct str part; rest.len && str_next(&rest, ':', &part);) {
-        struct buf path = {0};
-        struct stat st;
         if (!part.len || part.ptr[0] != '/')
             continue;
+        buf_clear(&path);
         path_append_join(&path, part, STR("bwrap"));
-        if (stat(path.ptr, &st) == 0 && S_ISREG(st.st_mode) && access(path.ptr, X_OK) == 0 &&
-            !root_of_folder(policy, buf_str(&path)))
+        if (is_bwrap(policy, &path))
             return buf_take(&path);
-        buf_finish(&path);
     }
+    buf_clear(&path);
+    if (path_append_beside_program(&path, STR("../libexec/lanebridge/bwrap")) &&
+        is_bwrap(policy, &path))
+        return buf_take(&path);
+    buf_finish(&path);
     return NULL;
 }
 

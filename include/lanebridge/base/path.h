@@ -1,4 +1,5 @@
-/* Paths and file URIs as text. Nothing here touches the disk; for that see workspace.h. */
+/* Paths and file URIs as text. Nothing here touches the disk, but to find this program; for that see
+ * workspace.h. */
 #ifndef LANEBRIDGE_BASE_PATH_H
 #define LANEBRIDGE_BASE_PATH_H
 
@@ -19,6 +20,10 @@ bool path_is_under(struct str path, struct str folder);
 struct str path_relative(struct str path, struct str folder);
 struct str path_name(struct str path);      /* last component */
 struct str path_folder(struct str path);    /* all before it, "" or "/" at the top */
+
+/* Appends clean(folder of this program's file + "/" + path): what a package has put beside it. False: the system does
+ * not say where the program is. */
+bool path_append_beside_program(struct buf *buf, struct str path);
 
 /* STATUS_INVALID with a sentence for NUL, control characters, bad UTF-8, empty, over 4,095 bytes. */
 enum status path_check(struct str path, struct err *err);

@@ -1,4 +1,6 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <lanebridge/base.h>
@@ -197,5 +199,18 @@ Test(uri, of_a_path)
     cr_assert_eq(uri_to_path(buf_str(&uri), &path, NULL), STATUS_OK);
     cr_assert_str_eq(path.ptr, "/a b/ä-._~/c:d#?%!$&'()*+,;=@[]");
     buf_finish(&uri);
+    buf_finish(&path);
+}
+
+Test(path, finds_what_lies_beside_the_program)
+{
+    char program[4096], wanted[8192];
+    cr_assert(realpath("/proc/self/exe", program));
+    *strrchr(program, '/') = '\0';
+    *strrchr(program, '/') = '\0';
+    struct buf path = {0};
+    cr_assert(path_append_beside_program(&path, STR("../nothing/../x")));
+    snprintf(wanted, sizeof(wanted), "%s/x", program);
+    cr_expect_str_eq(path.ptr, wanted);
     buf_finish(&path);
 }
