@@ -1,5 +1,5 @@
-/* Code actions that start a turn: on a diagnostic, and on a selection. Hunks have their own
- * (hunks.c). */
+/* Code actions that start a turn: on a diagnostic, on a selection, in a transcript. Hunks have
+ * their own (hunks.c). */
 #include "lsp-internal.h"
 
 #include <string.h>
@@ -92,6 +92,28 @@ static bool is_empty(const struct json_value *range)
            json_get_int(start, "character", 0) == json_get_int(end, "character", 0);
 }
 
+/* For clients that show no list of a server's commands: a transcript offers to ask what was written
+ * in it. */
+static void write_ask(struct json_writer *w, struct str thread_id)
+{
+    static const char title[] = "Lanebridge: Ask what is below the prompt heading";
+    json_write_begin_object(w);
+    json_write_field_c(w, "title", title);
+    json_write_field_c(w, "kind", "refactor");
+    json_write_key(w, "command");
+    json_write_begin_object(w);
+    json_write_field_c(w, "title", title);
+    json_write_field_c(w, "command", "lanebridge.ask");
+    json_write_key(w, "arguments");
+    json_write_begin_array(w);
+    json_write_begin_object(w);
+    json_write_field_str(w, "threadId", thread_id);
+    json_write_end_object(w);
+    json_write_end_array(w);
+    json_write_end_object(w);
+    json_write_end_object(w);
+}
+
 void actions_append(struct lsp_server *server, const struct json_value *params,
                     struct json_writer *w)
 {
@@ -101,9 +123,14 @@ void actions_append(struct lsp_server *server, const struct json_value *params,
         server->env.code_actions ? server->env.code_actions(server->env.user) : LSP_ACTIONS_ON;
     bool has_problem = json_first(json_at(params, "context", "diagnostics", NULL)) != NULL;
     bool has_selection = !is_empty(json_get(params, "range"));
-    if (!document || !document->text || !document->path[0] || setting == LSP_ACTIONS_OFF ||
-        transcript_thread_of(server, str_from(document->path)).len > 0)
+    if (!document || !document->text || !document->path[0] || setting == LSP_ACTIONS_OFF)
         return;
+    struct str thread_id = transcript_thread_of(server, str_from(document->path));
+    if (thread_id.len > 0) {
+        if (wants_kind(params, "refactor"))
+            write_ask(w, thread_id);
+        return;
+    }
     for (size_t i = 0; i < array_count(actions); i++) {
         const struct action *action = &actions[i];
         bool fits = action->is_fix ? has_problem && setting == LSP_ACTIONS_ON : has_selection;
