@@ -64,6 +64,10 @@ void workspace_path_finish(struct workspace_path *path);
 enum status workspace_resolve(const struct workspace *workspace, const struct workspace_root *base,
                               struct str text, struct workspace_path *ret_path, struct err *err);
 
+/* Of a document that is open while no folder is, by the name it is known by: for what is decided by names.
+ * Nothing on the disk is reached by it. */
+void workspace_name_loose(struct str name, struct workspace_path *ret_path);
+
 struct workspace_stat {
     bool exists;
     bool is_folder, is_file, is_link;   /* of the path itself, not followed at the last component */

@@ -120,7 +120,13 @@ static enum status read_place(const struct lsp_server *server, const struct json
     struct str type = json_get_str(input, "type"), name = json_get_str(input, "name");
     struct buf what = {0};
     uint64_t device, inode;
-    enum status status = convert_uri(json_get_str(input, "uri"), &part->path, &device, &inode, err);
+    const struct document *document =
+        document_find_uri(server->env.documents, json_get_str(input, "uri"));
+    enum status status = STATUS_OK;
+    if (document && document->path[0])
+        buf_append_c(&part->path, document->path);
+    else
+        status = convert_uri(json_get_str(input, "uri"), &part->path, &device, &inode, err);
     if (status < 0)
         return status;
     buf_append_c(&what, "selection of");

@@ -11,8 +11,12 @@ static void handle_open(struct lsp_server *server, const struct jsonrpc_message 
         server_log_message(server, 2, "didOpen without textDocument.uri was ignored");
         return;
     }
-    /* A URI that is no file (untitled:, output:) stays open under its URI alone. */
-    convert_uri(uri, &path, &device, &inode, NULL);
+    /* A URI that is no file (untitled:, output:) stays open under its URI alone. Where no folder is
+     * open, that of a text which is still to be saved is its path, too: there it can be worked on.
+     */
+    if (convert_uri(uri, &path, &device, &inode, NULL) < 0 &&
+        str_starts_with(uri, STR("untitled:")) && workspace_root_count(server->env.workspace) == 0)
+        buf_append(&path, uri);
     struct str unknown = STR("");
     if (!json_is(json_get(document, "text"), JSON_STRING))
         unknown = STR("the editor opened it without its text");

@@ -149,6 +149,18 @@ static void check_stale(const struct change *change, const struct edit_file *edi
         check_overlap(file, edit->after, errors);
 }
 
+/* There is no folder that it could be in. */
+static void check_loose(const struct change *change, const struct edit_file *edit,
+                        struct buf *errors)
+{
+    const struct now_file *file = change_file(change, edit->path);
+    if (file && file->is_loose && edit->kind != EDIT_UPDATE)
+        buf_append_fmt(errors,
+                       "%s: no folder is open in the editor, so it can be edited, but not moved or "
+                       "deleted\n",
+                       file->path.display);
+}
+
 void change_make_plan(struct change *change)
 {
     struct edit_source *sources = mem_alloc_array(change->files.len, sizeof(*sources));
@@ -163,8 +175,10 @@ void change_make_plan(struct change *change)
     }
     change->status = make_plan(change, sources);
     mem_free(sources);
-    for (size_t i = 0; change->status == STATUS_OK && i < change->plan.files.len; i++)
+    for (size_t i = 0; change->status == STATUS_OK && i < change->plan.files.len; i++) {
+        check_loose(change, &change->plan.files.ptr[i], &change->errors);
         check_stale(change, &change->plan.files.ptr[i], &change->errors);
+    }
     if (change->status == STATUS_OK && change->errors.len > 0)
         change->status = STATUS_CONFLICT;
 }

@@ -8,6 +8,8 @@ enum status now_resolve_for(const struct tools_thread *thread, struct str given,
 {
     const struct workspace *workspace = thread->tools->env.workspace;
     struct now_file file = {0};
+    if (workspace_root_count(workspace) == 0)
+        return loose_resolve(thread->tools, given, ret_file, err);
     enum status status = workspace_resolve(workspace, thread_root(thread), given, &file.path, err);
     if (status < 0)
         return status;
@@ -81,6 +83,10 @@ void now_read(struct now_file *file, size_t limit_bytes)
     struct err err = {0};
     if (file->is_open)
         return;
+    if (file->is_loose) {
+        buf_append_c(&file->unreadable, "it is not open in the editor any more");
+        return;
+    }
     enum status status = workspace_read(&file->real, limit_bytes, &bytes, &stat, &err);
     if (status == STATUS_NOT_FOUND)
         file->stat.exists = false;

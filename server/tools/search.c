@@ -14,6 +14,8 @@ enum status search_resolve(struct tools_call *call, struct str path, struct sear
                            struct err *err)
 {
     struct workspace_stat stat;
+    if (workspace_root_count(call->tools->env.workspace) == 0)
+        return loose_refuse(call->tools, err);
     enum status status = workspace_resolve(call->tools->env.workspace, thread_root(call->thread),
                                            path.len > 0 ? path : STR("."), &search->path, err);
     if (status < 0)

@@ -256,6 +256,7 @@ struct now_file {
     struct text *base; /* as last shown to the thread, or NULL */
     int64_t version;
     bool is_open, was_unsaved;
+    bool is_loose;    /* no folder is open: there is the document, and nothing else */
     bool is_proposed; /* the text is a proposal of the thread, no file has it */
     struct buf unreadable;
 };
@@ -264,6 +265,10 @@ enum status now_resolve(struct tools_call *call, struct str given, struct now_fi
                         struct err *err);
 enum status now_resolve_for(const struct tools_thread *thread, struct str given,
                             struct now_file *ret_file, struct err *err);
+/* loose.c: the same while no folder is open; and why something cannot be had then. */
+enum status loose_resolve(const struct tools *tools, struct str given, struct now_file *ret_file,
+                          struct err *err);
+enum status loose_refuse(const struct tools *tools, struct err *err);
 /* Loop thread: what the editor knows of it. False: it is not open, now_read must look. */
 bool now_look(const struct tools *tools, struct now_file *file);
 /* Pool thread: reads the disk unless it is open. */

@@ -35,6 +35,21 @@ void path_fill(const struct workspace *workspace, const struct workspace_root *r
     };
 }
 
+/* It is never confirmed, so that every access is refused. */
+static char loose_place[] = "/", loose_name[] = "";
+static const struct workspace_root loose = {.path = loose_place, .name = loose_name, .fd = -1};
+
+void workspace_name_loose(struct str name, struct workspace_path *ret_path)
+{
+    *ret_path = (struct workspace_path){
+        .root = &loose,
+        .relative = str_dup_c(str_starts_with(name, STR("/")) ? str_skip(name, 1) : name),
+        .absolute = str_dup_c(name),
+        .display = str_dup_c(name),
+        .exact = true,
+    };
+}
+
 /* -- Resolving -------------------------------------------------------------------------------- */
 
 static enum status outside(struct str text, struct err *err)
@@ -127,7 +142,8 @@ enum status workspace_resolve(const struct workspace *workspace, const struct wo
         return status;
     if (!workspace->roots.len)
         return err_set(err, STATUS_NOT_FOUND,
-                       "no folder is open in the editor, so " STR_FMT " means nothing; open one",
+                       "no folder is open in the editor, so there is no " STR_FMT
+                       ": only what is open there can be worked on",
                        STR_ARG(text));
     struct buf absolute = {0}, relative = {0}, expanded = {0};
     append_absolute(workspace, base, text, &absolute);

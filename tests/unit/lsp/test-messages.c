@@ -303,6 +303,42 @@ Test(messages, uris_that_are_no_files)
     editor_finish(&e);
 }
 
+/* No folder is open: a text that is still to be saved is edited like any other, and nothing else is there. */
+Test(messages, untitled_is_edited_where_no_folder_is_open)
+{
+    static const char *const steps[] = {
+        "call r read_file {'path':'untitled:Untitled-1','start_line':null,'end_line':null}\n"
+        "call w write_file {'path':'untitled:Untitled-1','content':'new text\\n'}\n"
+        "done",
+        "say ok\ndone", NULL};
+    struct editor e;
+    char json[256];
+    editor_start(&e, editor_full);
+    model_script(&e.w.model, steps);
+    snprintf(json, sizeof(json),
+             "{'event':{'added':[],'removed':[{'uri':'file://%s','name':'ws'}]}}", e.w.ws);
+    editor_notify(&e, "workspace/didChangeWorkspaceFolders", json);
+    editor_notify(&e, "textDocument/didOpen",
+                  "{'textDocument':{'uri':'untitled:Untitled-1','version':1,'text':'draft\\n'}}");
+    editor_request(&e, "workspace/executeCommand",
+                   "{'command':'lanebridge.ask','arguments':['write it']}");
+    cr_assert_eq(e.answer_status, STATUS_OK, "%s", e.answer.ptr);
+    struct editor_message *edit = editor_wait(&e, "workspace/applyEdit");
+    assert_has(editor_params(edit), "\"uri\":\"untitled:Untitled-1\"");
+    assert_has(editor_params(edit), "new text");
+    editor_notify(&e, "textDocument/didChange",
+                  "{'textDocument':{'uri':'untitled:Untitled-1','version':2},'contentChanges':[{"
+                  "'text':'new text\\n'}]}");
+    editor_answer(&e, edit, "{'applied':true}");
+    editor_turns(&e, 60);
+    struct buf context = {0};
+    model_context(&e.w.model, &context);
+    assert_has(context.ptr, "draft");
+    assert_has(context.ptr, "untitled:Untitled-1 (open in the editor, version 1, unsaved");
+    buf_finish(&context);
+    editor_finish(&e);
+}
+
 /* One file under two names is one document, open until both are closed. */
 Test(messages, hard_links)
 {
