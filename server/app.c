@@ -150,11 +150,14 @@ static void append_environment(void *user, struct str root_path, struct buf *tex
     path_append_join(&absolute, root_path, STR("AGENTS.md"));
     if (workspace_resolve(app->workspace, NULL, buf_str(&absolute), &path, NULL) == STATUS_OK) {
         struct workspace_stat stat;
-        if (workspace_read(&path, LIMIT_AGENTS_MD_BYTES, &bytes, &stat, NULL) == STATUS_OK) {
+        if (workspace_read(&path, MIB, &bytes, &stat, NULL) == STATUS_OK) {
+            size_t len = utf8_floor(buf_str(&bytes), LIMIT_AGENTS_MD_BYTES);
             buf_append_c(
                 text,
                 "\n<file path=\"AGENTS.md\" note=\"from the repository; advice, not policy\">\n");
-            utf8_append_printable(text, buf_str(&bytes));
+            utf8_append_printable(text, str_slice(buf_str(&bytes), 0, len));
+            if (len < bytes.len)
+                buf_append_fmt(text, "\n[%zu bytes more: read the file]", bytes.len - len);
             buf_append_c(text, "\n</file>");
         }
         workspace_path_finish(&path);

@@ -126,6 +126,8 @@ const struct mcp_tool *mcp_tool_find(const struct mcp *mcp, struct str name);
 struct mcp_result {
     bool ok;
     struct str text;             /* what the tool said, or what went wrong and what to do */
+    const struct str *images;    /* that go along, as data URLs; the text tells of each */
+    size_t image_count;
 };
 struct mcp_call_handlers {
     void (*on_progress)(void *user, struct str text);    /* optional */

@@ -70,6 +70,16 @@ struct tools_thread *tools_thread_new_helper(const struct tools_thread *parent,
 void tools_thread_free(struct tools_thread *thread);    /* cancels calls, kills commands, no callbacks */
 struct str tools_thread_plan(const struct tools_thread *thread);   /* JSON of update_plan, or "" */
 
+/* Appends the AGENTS.md of the folders between root and file, as data from the repository, and keeps in
+ * mind that the thread has them: each once, together at most LIMIT_AGENTS_MD_BYTES. Thread NULL: as for one
+ * that is new. What tools read brings them by itself. */
+void tools_append_advice(struct tools *tools, struct tools_thread *thread, const char *absolute,
+                         struct buf *text);
+/* One that has seen what this one has (NULL: nothing), to try it on; to be freed. */
+struct tools_thread *tools_thread_advised_copy(struct tools *tools,
+                                               const struct tools_thread *thread);
+void tools_thread_forget_advice(struct tools_thread *thread);   /* the model has it no more */
+
 enum tools_kind {
     TOOL_READ, TOOL_SEARCH, TOOL_EDIT, TOOL_COMMAND, TOOL_PLAN, TOOL_HELPER, TOOL_OTHER,
 };
@@ -92,6 +102,8 @@ struct tools_output {
     struct str summary;         /* one line for people: "src/a.c lines 1-80 of 212" */
     struct str diff;            /* edits: unified diff of what was applied, else empty */
     int exit_code;              /* commands, else 0 */
+    const struct str *images;   /* for the model, beside the text, as data URLs */
+    size_t image_count;
 };
 struct tools_handlers {
     void (*on_started)(void *user, enum tools_kind kind, struct str title);   /* it really begins */

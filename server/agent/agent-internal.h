@@ -45,6 +45,10 @@ void history_begin_message(struct json_writer *w, const char *role, struct str t
 void history_end_message(struct json_writer *w);
 /* The output item that answers a call. */
 void history_format_output(struct buf *json, struct str call_id, bool is_custom, struct str text);
+/* The same with images beside the text, as data URLs. */
+void history_format_seen(struct buf *json, struct str call_id, bool is_custom, struct str text,
+                         const struct str *images, size_t count);
+void history_write_image(struct json_writer *w, struct str data_url);
 
 /* -- Audit: what went out
  * ----------------------------------------------------------------------------------------- */
@@ -350,7 +354,10 @@ struct str context_instructions(void);
 void context_append_environment(struct agent *agent, struct str root, struct buf *text);
 void context_append_part(struct buf *text, const struct agent_context *context);
 /* Appends the user's message, as an item: what was given along, the prompt, the images. */
-void context_format_user(struct buf *json, const struct agent_input *input);
+void context_format_user(struct buf *json, const struct agent_input *input, struct str advice);
+/* The AGENTS.md below the root that are for what was given along. thread NULL: none has seen any. */
+void context_append_advice(struct agent *agent, struct tools_thread *thread,
+                           const struct agent_input *input, struct buf *text);
 /* First line of the prompt, at most 60 characters. */
 struct str context_title(struct str prompt);
 

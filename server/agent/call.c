@@ -84,8 +84,13 @@ static void on_done(void *user, const struct tools_output *output)
     struct agent_turn *turn = call->turn;
     call->call = NULL;
     call->done = true;
-    history_format_output(&call->output_json, str_from(call->call_id), call->is_custom,
-                          output->text);
+    bool shows = output->image_count > 0 && !agent_refuses_images(turn->thread);
+    if (shows)
+        history_format_seen(&call->output_json, str_from(call->call_id), call->is_custom,
+                            output->text, output->images, output->image_count);
+    else
+        history_format_output(&call->output_json, str_from(call->call_id), call->is_custom,
+                              output->text);
     turn->calls_running--;
     turn->timing.waiting_ms += output->waited_ms;
 

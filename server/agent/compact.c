@@ -192,6 +192,7 @@ static void begin_anew(struct agent_turn *turn, const struct str *items, size_t 
     vec_finish(&fresh);
     vec_finish(&seqs);
     responses_chain_reset(thread->chain);
+    tools_thread_forget_advice(thread->tools);
     size_forget(thread);
     thread->context.floor_tokens = size_estimate(thread);
 
@@ -509,6 +510,7 @@ void compact_settle_item(struct agent_turn *turn)
     vec_finish(&seqs);
     turn->shortened_at = 0;
     responses_chain_reset(thread->chain);
+    tools_thread_forget_advice(thread->tools);
     size_forget(thread);
     thread->context.floor_tokens = size_estimate(thread);
 }

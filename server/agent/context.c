@@ -53,18 +53,22 @@ void context_append_part(struct buf *text, const struct agent_context *context)
     buf_append_c(text, "\n</context>\n");
 }
 
-static void write_image(struct json_writer *w, struct str data_url)
+void context_append_advice(struct agent *agent, struct tools_thread *thread,
+                           const struct agent_input *input, struct buf *text)
 {
-    json_write_begin_object(w);
-    json_write_field_c(w, "type", "input_image");
-    json_write_field_str(w, "image_url", data_url);
-    json_write_end_object(w);
+    for (size_t i = 0; i < input->context_count; i++)
+        if (input->contexts[i].path && input->contexts[i].path[0])
+            tools_append_advice(agent->env.tools, thread, input->contexts[i].path, text);
 }
 
-void context_format_user(struct buf *json, const struct agent_input *input)
+void context_format_user(struct buf *json, const struct agent_input *input, struct str advice)
 {
     struct buf text = {0};
     struct json_writer w;
+    if (advice.len > 0) {
+        buf_append(&text, str_trim(advice));
+        buf_append_byte(&text, '\n');
+    }
     for (size_t i = 0; i < input->context_count; i++)
         context_append_part(&text, &input->contexts[i]);
     buf_append(&text, input->prompt);
@@ -72,7 +76,7 @@ void context_format_user(struct buf *json, const struct agent_input *input)
     history_begin_message(&w, "user", buf_str(&text));
     for (size_t i = 0; i < input->context_count; i++)
         if (input->contexts[i].image.len > 0)
-            write_image(&w, input->contexts[i].image);
+            history_write_image(&w, input->contexts[i].image);
     history_end_message(&w);
     buf_finish(&text);
 }

@@ -76,3 +76,31 @@ void history_format_output(struct buf *json, struct str call_id, bool is_custom,
     json_write_field_str(&w, "output", text);
     json_write_end_object(&w);
 }
+
+void history_write_image(struct json_writer *w, struct str data_url)
+{
+    json_write_begin_object(w);
+    json_write_field_c(w, "type", "input_image");
+    json_write_field_str(w, "image_url", data_url);
+    json_write_end_object(w);
+}
+
+void history_format_seen(struct buf *json, struct str call_id, bool is_custom, struct str text,
+                         const struct str *images, size_t count)
+{
+    struct json_writer w;
+    json_writer_init(&w, json);
+    json_write_begin_object(&w);
+    json_write_field_c(&w, "type", is_custom ? "custom_tool_call_output" : "function_call_output");
+    json_write_field_str(&w, "call_id", call_id);
+    json_write_key(&w, "output");
+    json_write_begin_array(&w);
+    json_write_begin_object(&w);
+    json_write_field_c(&w, "type", "input_text");
+    json_write_field_str(&w, "text", text);
+    json_write_end_object(&w);
+    for (size_t i = 0; i < count; i++)
+        history_write_image(&w, images[i]);
+    json_write_end_array(&w);
+    json_write_end_object(&w);
+}

@@ -17,13 +17,10 @@ static void tell(const struct preview *preview, const char *label, int64_t token
 
 static const char file_mark[] = "\n<file path=\"", file_end[] = "\n</file>";
 
-/* The folder's note, and each file that goes along with it. */
-static void tell_environment(const struct preview *preview, struct str text)
+/* Each file that goes along by itself. */
+static void tell_files(const struct preview *preview, struct str text)
 {
     size_t at = str_find(text, str_from(file_mark), 0);
-    size_t note = at == STR_NONE ? text.len : at;
-    tell(preview, "environment", size_of_text(str_slice(text, 0, note)),
-         "the folder and the shell, once in a thread");
     while (at != STR_NONE) {
         size_t name = at + sizeof(file_mark) - 1, quote = str_find_byte(text, '"', name);
         size_t end = str_find(text, str_from(file_end), at);
@@ -34,6 +31,14 @@ static void tell_environment(const struct preview *preview, struct str text)
         mem_free(label);
         at = str_find(text, str_from(file_mark), end);
     }
+}
+
+static void tell_environment(const struct preview *preview, struct str text)
+{
+    size_t at = str_find(text, str_from(file_mark), 0);
+    tell(preview, "environment", size_of_text(str_slice(text, 0, at == STR_NONE ? text.len : at)),
+         "the folder and the shell, once in a thread");
+    tell_files(preview, text);
 }
 
 static void tell_stored_environment(const struct preview *preview, struct str item)
@@ -97,6 +102,19 @@ static void tell_conversation(const struct preview *preview, const struct agent_
 
 /* -- What is about to be said */
 
+/* Of those that the thread has not seen; looking leaves no trace. */
+static void tell_advice(const struct preview *preview, struct agent *agent,
+                        const struct agent_thread *thread, const struct agent_input *input)
+{
+    struct tools_thread *copy =
+        tools_thread_advised_copy(agent->env.tools, thread ? thread->tools : NULL);
+    struct buf text = {0};
+    context_append_advice(agent, copy, input, &text);
+    tell_files(preview, buf_str(&text));
+    buf_finish(&text);
+    tools_thread_free(copy);
+}
+
 static void tell_input(const struct preview *preview, const struct agent_input *input)
 {
     for (size_t i = 0; i < input->context_count; i++) {
@@ -125,5 +143,6 @@ void agent_preview(struct agent *agent, struct agent_thread *thread, struct str 
     int64_t tools_tokens = tell_tools(&preview, agent, thread);
     if (thread)
         tell_conversation(&preview, thread, tools_tokens);
+    tell_advice(&preview, agent, thread, input);
     tell_input(&preview, input);
 }

@@ -7,7 +7,10 @@ void turn_steer(struct agent_turn *turn, const struct agent_input *input)
     struct turn_steer steer = {0};
     id_make("steer", steer.id);
     buf_append(&steer.prompt, input->prompt);
-    context_format_user(&steer.json, input);
+    struct buf advice = {0};
+    context_append_advice(turn->thread->agent, turn->thread->tools, input, &advice);
+    context_format_user(&steer.json, input, buf_str(&advice));
+    buf_finish(&advice);
     struct err err = {0};
     if (journal_waiting_add(turn->thread->agent->env.journal, turn->thread->id, turn->id, steer.id,
                             buf_str(&steer.json), &err) < 0)

@@ -48,7 +48,10 @@ struct agent_turn *turn_new(struct agent_thread *thread, const struct agent_inpu
         return turn;
     buf_append(&turn->prompt, input->prompt);
     buf_append(&turn->source, input->source);
-    context_format_user(&turn->user_json, input);
+    struct buf advice = {0};
+    context_append_advice(thread->agent, thread->tools, input, &advice);
+    context_format_user(&turn->user_json, input, buf_str(&advice));
+    buf_finish(&advice);
     return turn;
 }
 

@@ -89,6 +89,23 @@ static void run_ask(const struct command_call *call)
     buf_finish(&written);
 }
 
+/* The same, to be looked at: told in a message, because such clients drop the answers of commands.
+ */
+static void run_preview(const struct command_call *call)
+{
+    struct turn_wish wish = wish_from(call);
+    struct buf written = {0};
+    struct err err = {0};
+    struct agent_thread *thread = call->server->agent ? pick_thread(call, &err) : NULL;
+    if (wish.prompt.len == 0 && thread) {
+        transcript_peek_prompt(call->server, agent_thread_id(thread), &written);
+        wish.prompt = buf_str(&written);
+        wish.thread_id = str_from(agent_thread_id(thread));
+    }
+    turn_preview_request(call->server, call->message, &wish);
+    buf_finish(&written);
+}
+
 static bool refuse_empty(const struct command_call *call, struct str text, const char *why)
 {
     if (str_trim(text).len > 0)
@@ -300,6 +317,7 @@ static const struct {
     {"lanebridge.interrupt", run_interrupt},
     {"lanebridge.newThread", run_new_thread},
     {"lanebridge.openTranscript", run_open_transcript},
+    {"lanebridge.preview", run_preview},
     {"lanebridge.rejectAll", run_reject_all},
     {"lanebridge.rejectHunk", run_reject_hunk},
     {"lanebridge.status", run_status},

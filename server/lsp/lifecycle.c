@@ -233,7 +233,7 @@ void lifecycle_append_capabilities(const struct lsp_server *server, struct buf *
             "\"lanebridge.ask\",\"lanebridge.compact\",\"lanebridge.edit\","
             "\"lanebridge.explain\",\"lanebridge.review\",\"lanebridge.commitMessage\","
             "\"lanebridge.fix\",\"lanebridge.interrupt\",\"lanebridge.newThread\","
-            "\"lanebridge.openTranscript\",\"lanebridge.rejectAll\",\"lanebridge.rejectHunk\","
+            "\"lanebridge.openTranscript\",\"lanebridge.preview\",\"lanebridge.rejectAll\",\"lanebridge.rejectHunk\","
             "\"lanebridge.status\",\"lanebridge.undoTurn\"],"
             "\"workDoneProgress\":true}"));
     json_write_field_raw(&w, "codeActionProvider",

@@ -227,6 +227,8 @@ void transcript_show(struct lsp_server *server, const char *thread_id, bool take
 void transcript_write_prompt(struct lsp_server *server, const char *thread_id, struct str line);
 /* What the person wrote below the prompt heading of an open transcript; "" if nothing. Copied. */
 void transcript_take_prompt(struct lsp_server *server, const char *thread_id, struct buf *prompt);
+/* The same, and it stays. */
+void transcript_peek_prompt(struct lsp_server *server, const char *thread_id, struct buf *prompt);
 /* The editor has closed this file: if it is a transcript, the disk has it from now on. */
 void transcript_on_closed(struct lsp_server *server, struct str path);
 /* The thread whose transcript this path is; "" if none. */

@@ -6,7 +6,8 @@ struct preview {
     const struct turn_start *start;
     struct json_writer w;
     int64_t tokens;
-    const char *no_images; /* why the model takes none; or NULL */
+    struct buf included, left_out; /* for people who see no answer */
+    const char *no_images;         /* why the model takes none; or NULL */
 };
 
 static const struct input_part *find_part(const struct turn_start *start, const char *label)
@@ -17,9 +18,16 @@ static const struct input_part *find_part(const struct turn_start *start, const 
     return NULL;
 }
 
-static void write_part(struct json_writer *w, const char *label, int64_t tokens, bool included,
+static void write_part(struct preview *preview, const char *label, int64_t tokens, bool included,
                        const char *why)
 {
+    struct json_writer *w = &preview->w;
+    if (included)
+        buf_append_fmt(&preview->included, "%s%s %lld", preview->included.len > 0 ? ", " : "",
+                       label, (long long)tokens);
+    else
+        buf_append_fmt(&preview->left_out, "%s%s (%s)", preview->left_out.len > 0 ? ", " : "",
+                       label, why);
     json_write_begin_object(w);
     json_write_field_c(w, "label", label);
     json_write_field_int(w, "tokens", tokens);
@@ -35,13 +43,13 @@ static void on_part(void *user, const struct agent_part *part)
     const struct input_part *given = find_part(preview->start, part->label);
     const char *why = part->why;
     if (given && given->image.len > 0 && preview->no_images) {
-        write_part(&preview->w, part->label, 0, false, preview->no_images);
+        write_part(preview, part->label, 0, false, preview->no_images);
         return;
     }
     if (given)
         why = given->why.len > 0 ? given->why.ptr : "given by you";
     preview->tokens += part->tokens;
-    write_part(&preview->w, part->label, part->tokens, true, why);
+    write_part(preview, part->label, part->tokens, true, why);
 }
 
 static void write_left_out(struct preview *preview)
@@ -49,8 +57,19 @@ static void write_left_out(struct preview *preview)
     for (size_t i = 0; i < preview->start->parts.list.len; i++) {
         const struct input_part *part = &preview->start->parts.list.ptr[i];
         if (part->is_left_out)
-            write_part(&preview->w, part->label.ptr, 0, false, part->why.ptr);
+            write_part(preview, part->label.ptr, 0, false, part->why.ptr);
     }
+}
+
+static void show(const struct preview *preview)
+{
+    struct buf text = {0};
+    buf_append_fmt(&text, "Lanebridge would send about %lld tokens: %s.",
+                   (long long)preview->tokens, preview->included.ptr);
+    if (preview->left_out.len > 0)
+        buf_append_fmt(&text, " Left out: %s.", preview->left_out.ptr);
+    server_show_message(preview->start->server, 3, "%s", text.ptr);
+    buf_finish(&text);
 }
 
 /* Where the turn would go; none is started for it. */
@@ -87,6 +106,10 @@ enum status preview_answer(const struct turn_start *start, struct err *err)
                        "what an endpoint has counted already is as it said");
     json_write_end_object(&preview.w);
     jsonrpc_respond(start->server->peer, buf_str(&start->request_id), buf_str(&result));
+    if (start->show_transcript && !start->server->client.rich)
+        show(&preview);
+    buf_finish(&preview.included);
+    buf_finish(&preview.left_out);
     vec_finish(&input.contexts);
     buf_finish(&result);
     return STATUS_OK;

@@ -345,23 +345,33 @@ void transcript_write_prompt(struct lsp_server *server, const char *thread_id, s
     show(server, thread_id, true, document ? line : STR(""));
 }
 
+/* What is written below the heading; "" if it is not open, or nothing is. */
+static struct str find_prompt(const struct document *document)
+{
+    if (!document || !document->text)
+        return STR("");
+    struct str text = text_bytes(document->text);
+    return str_trim(str_skip(text, transcript_prompt_offset(text)));
+}
+
+void transcript_peek_prompt(struct lsp_server *server, const char *thread_id, struct buf *prompt)
+{
+    struct transcript *transcript = transcript_find(server, thread_id);
+    buf_append(prompt, find_prompt(transcript ? document_find_path(server->env.documents,
+                                                                   str_from(transcript->path))
+                                              : NULL));
+}
+
 void transcript_take_prompt(struct lsp_server *server, const char *thread_id, struct buf *prompt)
 {
     struct transcript *transcript = transcript_find(server, thread_id);
     const struct document *document =
         transcript ? document_find_path(server->env.documents, str_from(transcript->path)) : NULL;
-    if (!document || !document->text)
-        return;
-    struct str text = text_bytes(document->text);
-    size_t heading = transcript_heading(text);
-    size_t below = str_find_byte(text, '\n', heading);
-    if (below == STR_NONE)
-        return;
-    struct str written = str_trim(str_skip(text, below));
+    struct str written = find_prompt(document);
     if (written.len == 0)
         return;
     buf_append(prompt, written);
-    size_t start = (size_t)(written.ptr - text.ptr);
+    size_t start = (size_t)(written.ptr - text_bytes(document->text).ptr);
     send_edit(transcript, document, start, start + written.len, STR(""), ignore_answer);
 }
 

@@ -26,13 +26,29 @@ static void free_call(struct mcp_call *call)
     mem_free(call);
 }
 
-void invocation_end(struct mcp_call *call, bool ok, struct str text)
+static void tell(struct mcp_call *call, const struct mcp_result *result)
 {
     struct mcp_call_handlers handlers = call->handlers;
     void *user = call->user;
-    struct mcp_result result = {ok, text};
     free_call(call);
-    handlers.on_done(user, &result);
+    handlers.on_done(user, result);
+}
+
+void invocation_end(struct mcp_call *call, bool ok, struct str text)
+{
+    tell(call, &(struct mcp_result){.ok = ok, .text = text});
+}
+
+void invocation_answer(struct mcp_call *call, bool ok, const struct answer *answer)
+{
+    VEC(struct str) images = {0};
+    for (size_t i = 0; i < answer->images.len; i++)
+        vec_push(&images, buf_str(&answer->images.ptr[i]));
+    tell(call, &(struct mcp_result){.ok = ok,
+                                    .text = buf_str(&answer->text),
+                                    .images = images.ptr,
+                                    .image_count = images.len});
+    vec_finish(&images);
 }
 
 /* -- Sending --------------------------------------------------------------------------------- */

@@ -80,8 +80,15 @@ void tool_finish(struct mcp_tool *tool);
 
 /* -- result.c -------------------------------------------------------------------------------- */
 
+/* What a tool answered. */
+struct answer {
+    struct buf text;
+    VEC(struct buf) images; /* data URLs */
+    size_t image_bytes;
+};
 /* False: the tool says that it failed. */
-bool result_append(const struct json_value *result, struct buf *text);
+bool answer_read(const struct json_value *result, struct answer *ret_answer);
+void answer_finish(struct answer *answer);
 
 /* -- Links ----------------------------------------------------------------------------------- */
 
@@ -216,6 +223,7 @@ struct mcp_call {
 struct mcp_call *invocation_find(struct server *server, int64_t id);
 void invocation_send(struct mcp_call *call);
 void invocation_end(struct mcp_call *call, bool ok, struct str text); /* frees it; last */
+void invocation_answer(struct mcp_call *call, bool ok, const struct answer *answer); /* the same */
 void invocations_send(struct server *server);
 /* Those that were sent, or all. */
 void invocations_fail(struct server *server, bool all, const char *why);

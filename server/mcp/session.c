@@ -192,11 +192,11 @@ static void on_answer(struct server *server, const struct message *message)
         server->asked_id = 0;
         (server->state == MCP_STARTING ? on_initialized : on_listed)(server, message->result);
     } else if (call) {
-        struct buf text = {0};
-        bool ok = result_append(message->result, &text);
+        struct answer answer = {0};
+        bool ok = answer_read(message->result, &answer);
         server->failures = 0; /* it works */
-        invocation_end(call, ok, buf_str(&text));
-        buf_finish(&text);
+        invocation_answer(call, ok, &answer);
+        answer_finish(&answer);
     }
 }
 

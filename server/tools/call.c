@@ -53,6 +53,9 @@ void call_unref(struct tools_call *call)
     buf_finish(&call->text);
     buf_finish(&call->summary);
     buf_finish(&call->diff);
+    for (size_t i = 0; i < call->images.len; i++)
+        mem_free((char *)call->images.ptr[i].ptr);
+    vec_finish(&call->images);
     buf_finish(&call->decision);
     buf_finish(&call->hook_text);
     mem_free(call->id);
@@ -153,6 +156,8 @@ static void tell_done(struct tools_call *call, struct str unused)
         .summary = buf_str(&call->summary),
         .diff = buf_str(&call->diff),
         .exit_code = call->exit_code,
+        .images = call->images.ptr,
+        .image_count = call->images.len,
     };
     unlink_call(call); /* the notice still holds it */
     if (call->handlers.on_done)

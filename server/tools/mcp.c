@@ -54,6 +54,10 @@ static void on_done(void *user, const struct mcp_result *result)
     struct elsewhere *state = call->state;
     state->call = NULL;
     buf_append(&call->text, result->text);
+    for (size_t i = 0; i < result->image_count; i++) {
+        struct str url = result->images[i];
+        vec_push(&call->images, ((struct str){mem_dup(url.ptr, url.len), url.len}));
+    }
     call_end(call, result->ok);
 }
 

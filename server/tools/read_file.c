@@ -100,6 +100,7 @@ static void show(struct tools_call *call, struct read_state *state)
     buf_append_fmt(&call->summary, "%s lines %zu-%zu of %zu", file->path.display, first + 1, end,
                    count);
     buf_finish(&lines);
+    advice_append(call, file);
     bases_set(&call->thread->bases, now_key(file), file->text);
     call_end(call, true);
 }

@@ -127,6 +127,8 @@ struct tools_thread {
     struct thread_diags *diags;
     VEC(struct touched_look *) looks; /* for what commands changed, in the pool */
     struct tools_undo *waiting_undo;  /* for them; or NULL */
+    struct map advised;  /* AGENTS.md that were looked for; no values */
+    size_t advice_bytes; /* of those it was given */
     uint64_t unsaved_revision;        /* the person did not save these texts when asked to */
 };
 /* The folder a thread's relative paths start from, or NULL for the first one. */
@@ -174,6 +176,7 @@ struct tools_call {
     uint64_t created_ms, granted_ms, asked_ms, asking_ms;
     size_t output_limit;
     struct buf text, summary, diff;
+    VEC(struct str) images; /* owned data URLs, for the model */
     bool ok, unknown;
     int exit_code;
 };
@@ -260,6 +263,9 @@ struct now_file {
     bool is_proposed; /* the text is a proposal of the thread, no file has it */
     struct buf unreadable;
 };
+/* advice.c: the AGENTS.md that are for this file, if the thread has them not yet. */
+struct now_file;
+void advice_append(struct tools_call *call, const struct now_file *file);
 /* Resolves the path; errors are sentences for the model. */
 enum status now_resolve(struct tools_call *call, struct str given, struct now_file *ret_file,
                         struct err *err);

@@ -105,6 +105,7 @@ void tools_thread_free(struct tools_thread *thread)
     bases_finish(&thread->bases);
     buf_finish(&thread->plan);
     map_finish(&thread->offered);
+    map_finish(&thread->advised);
     diags_finish(&thread->diags->unsettled);
     mem_free(thread->diags);
     mem_free(thread->root_path);

@@ -222,3 +222,59 @@ Test(turn, titles)
         desk_finish(&d);
     }
 }
+
+/* -- Byte for byte: what the model is told first stays, or no cache of the server is of use
+ * -------- */
+
+static void beginning_of(struct desk *d, size_t frame, struct buf *tools, struct buf *items)
+{
+    struct str text = str_from(d->w.model.frames.ptr[frame]), span, key, item;
+    cr_assert_eq(json_raw_member(text, "tools", &span), STATUS_OK);
+    buf_clear(tools);
+    buf_append(tools, span);
+    buf_clear(items);
+    cr_assert_eq(json_raw_member(text, "input", &span), STATUS_OK);
+    struct json_raw_iter iter = {.rest = span};
+    for (size_t i = 0; i < 2 && json_raw_next(&iter, &key, &item); i++)
+        buf_append(items, item);
+}
+
+Test(turn, instructions_and_tools_are_the_same_bytes_through_a_thread)
+{
+    struct desk d;
+    struct buf tools = {0}, items = {0}, now = {0}, first = {0};
+    struct agent_context context = {.label = "image",
+                                    .text = STR("shot"),
+                                    .image = STR("data:image/gif;base64,R0lGODlhAwACAIAAAA==")};
+    struct agent_input input = {.prompt = STR("see"), .contexts = &context, .context_count = 1};
+    char turn_id[ID_BYTES], id[ID_BYTES];
+    bool queued;
+    desk_init(&d);
+    world_put(&d.w, "AGENTS.md", "first advice\n");
+    desk_ask(&d, "one");
+    beginning_of(&d, 0, &tools, &first);
+    cr_assert_gt(tools.len, 1000);
+    assert_has(first.ptr, "developer");
+    world_put(&d.w, "AGENTS.md", "other advice\n"); /* for the next thread */
+    cr_assert_eq(agent_turn_start(d.thread, &input, turn_id, &queued, NULL), STATUS_OK);
+    desk_idle(&d);
+    memcpy(id, agent_thread_id(d.thread), sizeof(id));
+    world_end_agent(&d.w);
+    desk_agent(&d);
+    d.thread = agent_thread_resume(d.w.agent, str_from(id), NULL);
+    cr_assert_not_null(d.thread);
+    desk_ask(&d, "three");
+    desk_ask(&d, "four");
+    cr_assert_eq(d.w.model.frames.len, 4);
+    for (size_t i = 1; i < d.w.model.frames.len; i++) {
+        beginning_of(&d, i, &now, &items);
+        cr_expect(str_eq(buf_str(&now), buf_str(&tools)), "the tools of request %zu", i);
+    }
+    beginning_of(&d, 2, &now, &items); /* full input, of another process */
+    cr_expect(str_eq(buf_str(&items), buf_str(&first)), "%s", items.ptr);
+    buf_finish(&tools);
+    buf_finish(&items);
+    buf_finish(&now);
+    buf_finish(&first);
+    desk_finish(&d);
+}

@@ -271,14 +271,39 @@ Test(pure, results)
     };
     for (size_t i = 0; i < array_count(cases); i++) {
         struct json_value *value;
-        struct buf text = {0};
+        struct answer answer = {0};
         cr_assert_eq(json_parse(str_from(cases[i].json), &value, NULL), STATUS_OK);
-        cr_assert_eq(result_append(value, &text), cases[i].ok);
-        buf_append_c(&text, "");
-        cr_assert_str_eq(text.ptr, cases[i].text);
+        cr_assert_eq(answer_read(value, &answer), cases[i].ok);
+        buf_append_c(&answer.text, "");
+        cr_assert_str_eq(answer.text.ptr, cases[i].text);
+        cr_assert_eq(answer.images.len, 0);
         json_free(value);
-        buf_finish(&text);
+        answer_finish(&answer);
     }
+}
+
+/* What the bytes are counts; no more than so many, and none that is none. */
+Test(pure, images_of_a_result)
+{
+    static const char gif[] = "R0lGODlhAwACAIAAAA==";
+    struct json_value *value;
+    struct answer answer = {0};
+    struct buf json = {0};
+    buf_append_c(&json, "{\"content\":[{\"type\":\"image\",\"data\":\"aGVsbG8=\"}");
+    for (size_t i = 0; i < LIMIT_IMAGES_COUNT + 1; i++)
+        buf_append_fmt(&json, ",{\"type\":\"image\",\"mimeType\":\"image/png\",\"data\":\"%s\"}",
+                       gif);
+    buf_append_c(&json, "]}");
+    cr_assert_eq(json_parse(buf_str(&json), &value, NULL), STATUS_OK);
+    cr_assert(answer_read(value, &answer));
+    cr_assert_eq(answer.images.len, LIMIT_IMAGES_COUNT);
+    cr_assert_str_eq(answer.images.ptr[0].ptr, "data:image/gif;base64,R0lGODlhAwACAIAAAA==");
+    cr_assert_not_null(strstr(answer.text.ptr, "[image, 6 bytes: not shown, it is no PNG, JPEG"));
+    cr_assert_not_null(strstr(answer.text.ptr, "[image, image/png, 15 bytes, 3 x 2: goes along]"));
+    cr_assert_not_null(strstr(answer.text.ptr, "not shown, it is too large, or too many]"));
+    json_free(value);
+    buf_finish(&json);
+    answer_finish(&answer);
 }
 
 /* -- The setting ----------------------------------------------------------------------------- */

@@ -269,7 +269,7 @@ Test(stdio, calls)
          true},
         {"mcp__s__garbage", "{}", "still here", true},
         {"mcp__s__media", "{}",
-         "first\n[image, image/png, 300 bytes: not shown, text alone is passed on]\n"
+         "first\n[image, image/png, 300 bytes: not shown, it is no PNG, JPEG, WebP or GIF]\n"
          "[audio, audio/wav, 3 bytes: not shown, text alone is passed on]\n"
          "[resource https://example.com/x, text/html, x]\n"
          "[resource file:///a, text/plain]\ninside\n"
