@@ -109,11 +109,20 @@ function View:fill(win)
   end
 end
 
+--- As nvim_buf_set_lines. Lines are replaced one for one, then others are inserted or deleted: where that is
+--- one step, Neovim 0.10 moves a fold around them to the lines below.
 ---@param from integer
 ---@param to integer
 ---@param lines string[]
 function View:set_lines(from, to, lines)
-  api.nvim_buf_set_lines(self.buf, from, to, false, lines)
+  to = to < 0 and api.nvim_buf_line_count(self.buf) or to
+  local common = math.min(to - from, #lines)
+  if common > 0 then
+    api.nvim_buf_set_lines(self.buf, from, from + common, false, vim.list_slice(lines, 1, common))
+  end
+  if #lines > common or to > from + common then
+    api.nvim_buf_set_lines(self.buf, from + common, to, false, vim.list_slice(lines, common + 1))
+  end
 end
 
 --- The rule between conversation and prompt; it cannot be deleted, because it is no text.

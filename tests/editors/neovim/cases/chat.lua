@@ -85,7 +85,7 @@ return {
                 type = 'function_call',
                 call = 'r',
                 name = 'exec_command',
-                arguments = { cmd = 'echo one; echo two; exit 3' },
+                arguments = { cmd = 'echo one; sleep 0.2; echo two; exit 3' },
               },
             },
           },
@@ -113,7 +113,7 @@ return {
       ]])
       t.equal(#closed, 3, vim.inspect(closed))
       t.contains(closed[1][1], '∴ thought · First I look.')
-      t.contains(closed[2][1], '✗ `echo one; echo two; exit 3` · exit 3')
+      t.contains(closed[2][1], '✗ `echo one; sleep 0.2; echo two; exit 3` · exit 3')
       t.contains(closed[3][1], '✓ edit `a.c` · +1 −1')
       t.contains(s:chat(), 'Output:\none\ntwo\n```')
       s:lua("vim.fn.search('echo one')")
