@@ -87,6 +87,52 @@ function M.session(wanted)
   return self
 end
 
+--- Writes down what goes between plugin and server, as tests/lint/schema and tests/lint/messages read it.
+local record = [[
+  local path, session, number = ...
+  local function note(dir, body)
+    body.jsonrpc = '2.0'
+    local file = assert(io.open(path, 'a'))
+    file:write(vim.json.encode({ dir = dir, session = session, pid = number, body = body }), '\n')
+    file:close()
+  end
+  local function object(value)
+    return (type(value) == 'table' and next(value) == nil) and vim.empty_dict() or value
+  end
+  local start, asked = vim.lsp.rpc.start, 0
+  vim.lsp.rpc.start = function(cmd, dispatchers, more)
+    local notification, server_request = dispatchers.notification, dispatchers.server_request
+    dispatchers.notification = function(method, params)
+      note('out', { method = method, params = params })
+      return notification(method, params)
+    end
+    dispatchers.server_request = function(method, params)
+      asked = asked + 1
+      local id = 's' .. asked
+      note('out', { id = id, method = method, params = params })
+      local result, err = server_request(method, params)
+      note('in', { id = id, result = not err and (result == nil and vim.NIL or result) or nil, error = err })
+      return result, err
+    end
+    local rpc = start(cmd, dispatchers, more)
+    local request, notify, sent = rpc.request, rpc.notify, 0
+    rpc.request = function(method, params, callback, on_reply)
+      sent = sent + 1
+      local id = sent
+      note('in', { id = id, method = method, params = params })
+      return request(method, params, function(err, result, ...)
+        note('out', { id = id, result = not err and (result == nil and vim.NIL or result) or nil, error = err })
+        return callback(err, result, ...)
+      end, on_reply)
+    end
+    rpc.notify = function(method, params)
+      note('in', { method = method, params = params })
+      return notify(method, params)
+    end
+    return rpc
+  end
+]]
+
 function Session:start_editor(wanted)
   local clean = { M.nvim, '--clean', '--embed', '--headless', '-n', '--cmd', 'set rtp^=' .. M.plugin }
   local before = vim.fn.getcwd()
@@ -100,6 +146,10 @@ function Session:start_editor(wanted)
     vim.o.columns, vim.o.lines = 120, 40
     vim.o.swapfile = false
   ]])
+  if M.traffic then
+    M.sessions = (M.sessions or 0) + 1
+    self:lua(record, M.traffic, M.here .. '/run.lua', M.sessions)
+  end
   if wanted.before then
     self:lua(wanted.before)
   end

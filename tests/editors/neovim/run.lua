@@ -10,6 +10,7 @@ harness.patience = tonumber(vim.env.LANEBRIDGE_PATIENCE_MS) or 30000
 function harness.note(text)
   io.stdout:write('        ', text, '\n')
 end
+harness.traffic = vim.env.LANEBRIDGE_TRAFFIC
 local pattern = arg[4]
 
 local function print(text)

@@ -426,6 +426,13 @@ local function on_state(event, thread, turn, item, more)
         one:remove(block)
       end)
     end
+  elseif event == 'unqueued' then
+    local block = one.by_key['end:' .. turn.id]
+    if block then
+      one:write(function()
+        one:remove(block)
+      end)
+    end
   elseif event == 'queue' then
     for _, waiting in ipairs(thread.turns) do
       if waiting.status == 'queued' then

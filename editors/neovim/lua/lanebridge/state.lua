@@ -246,11 +246,31 @@ function M.connection_updated(params)
   tell('connection')
 end
 
+---@param thread lanebridge.Thread
+---@param turn lanebridge.Turn
+local function remove_turn(thread, turn)
+  thread.by_id[turn.id] = nil
+  for i, one in ipairs(thread.turns) do
+    if one == turn then
+      table.remove(thread.turns, i)
+    end
+  end
+  tell('unqueued', thread, turn)
+end
+
 function M.queue_updated(params)
   local thread = M.thread(params.threadId)
-  thread.queue = params.turns
-  if params.turnId and not thread.by_id[params.turnId] then
-    M.turn(thread, params.turnId).status = 'queued'
+  local waits = {}
+  for _, told in ipairs(params.turns) do
+    waits[told.turnId] = true
+    local turn = M.turn(thread, told.turnId)
+    turn.text = told.text
+  end
+  for _, turn in ipairs(vim.list_slice(thread.turns)) do
+    -- It begins, or was taken out; if it begins, turn/started makes it anew.
+    if turn.status == 'queued' and not waits[turn.id] then
+      remove_turn(thread, turn)
+    end
   end
   tell('queue', thread)
 end

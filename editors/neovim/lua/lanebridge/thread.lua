@@ -369,16 +369,6 @@ function M.unqueue(thread, waiting)
     for _, input in ipairs(result.input) do
       words[#words + 1] = input.text
     end
-    local turn = thread.by_id[waiting.turnId]
-    if turn then
-      thread.by_id[waiting.turnId] = nil
-      for i, other in ipairs(thread.turns) do
-        if other == turn then
-          table.remove(thread.turns, i)
-        end
-      end
-      one:rebuild()
-    end
     one:set_prompt(table.concat(words, '\n'))
   end)
 end

@@ -171,6 +171,41 @@ return {
     end,
   },
   {
+    'what waits is taken back into the prompt',
+    function(t)
+      local s = t.session({
+        files = { ['a.c'] = program },
+        open = 'a.c',
+        replay = { { rollout = 'one', match = { text = 'first' } }, t.runs('r', 'sleep 20') },
+      })
+      s:ask('first')
+      s:wait('the turn', running)
+      s:cmd('Lanebridge queue second thought')
+      s:wait_chat('*waits: second thought*')
+      s:lua('vim.ui.select = function(items, _, on_choice) on_choice(items[1], 1) end')
+      s:cmd('Lanebridge queue')
+      s:wait('the prompt', chat_lua("return view:prompt() == 'second thought'"))
+      t.equal(s:chat():find('*waits', 1, true), nil)
+    end,
+  },
+  {
+    'asked again',
+    function(t)
+      local s = t.session({
+        files = { ['a.c'] = program },
+        open = 'a.c',
+        replay = {
+          { rollout = 'one', match = { text = 'first' }, takes_over = true },
+          t.says('An answer.'),
+        },
+      })
+      s:ask('first')
+      t.equal(s:wait_turn(1), 'completed')
+      s:cmd('Lanebridge retry')
+      t.equal(s:wait_turn(2), 'completed')
+    end,
+  },
+  {
     '@ completes files, sends them along; / completes prompts',
     function(t)
       local s = t.session({
