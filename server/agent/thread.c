@@ -345,14 +345,24 @@ enum status thread_queue_turn(struct agent_thread *thread, struct agent_turn *tu
     return STATUS_OK;
 }
 
+/* Better to say it now than to ask for a refusal. */
+static enum status check_images(const struct agent_thread *thread, const struct agent_input *input,
+                                struct err *err)
+{
+    const char *why = agent_refuses_images(thread);
+    for (size_t i = 0; why && i < input->context_count; i++)
+        if (input->contexts[i].image.len > 0)
+            return err_set(err, STATUS_UNSUPPORTED, "%s", why);
+    return STATUS_OK;
+}
+
 enum status agent_turn_start(struct agent_thread *thread, const struct agent_input *input,
                              char ret_turn_id[ID_BYTES], bool *ret_queued, struct err *err)
 {
     if (str_trim(input->prompt).len == 0)
         return err_set(err, STATUS_INVALID, "the prompt is empty: write what should be done");
-    for (size_t i = 0; i < input->context_count; i++)
-        if (input->contexts[i].image.len > 0 && agent_refuses_images(thread))
-            return err_set(err, STATUS_UNSUPPORTED, "%s", agent_refuses_images(thread));
+    if (check_images(thread, input, err) < 0)
+        return STATUS_UNSUPPORTED;
     enum config_mode mode = MODE_PLAN;
     bool has_mode = input->mode.len > 0;
     if (has_mode && !policy_mode_find(input->mode, &mode))
@@ -417,6 +427,8 @@ enum status agent_turn_steer(struct agent_thread *thread, struct str turn_id,
     if (!runs || (turn_id.len > 0 && !str_eq_c(turn_id, turn->id)))
         return err_set(err, STATUS_NOT_FOUND,
                        "that turn is not running any more: start another one with the message");
+    if (check_images(thread, input, err) < 0)
+        return STATUS_UNSUPPORTED;
     if (turn->steers.len >= LIMIT_TURN_QUEUE_COUNT)
         return err_set(err, STATUS_LIMIT, "%d messages wait already: let the turn take them first",
                        LIMIT_TURN_QUEUE_COUNT);
