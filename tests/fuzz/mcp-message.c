@@ -43,16 +43,18 @@ static void read_tools(const struct json_value *result)
 static bool on_message(void *user, const struct message *message)
 {
     struct buf *heard = user;
-    struct buf text = {0};
+    struct answer answer = {0};
     bool is_call = message->kind == MESSAGE_REQUEST || message->kind == MESSAGE_NOTIFICATION;
     FUZZ_CHECK(is_call == (message->method.len > 0));
     FUZZ_CHECK(message->kind != MESSAGE_ANSWER || message->result);
     FUZZ_CHECK(message->kind != MESSAGE_REQUEST || message->id);
     read_tools(message->result);
-    result_append(message->result, &text);
-    FUZZ_CHECK(utf8_is_valid(buf_str(&text), NULL));
-    buf_append_fmt(heard, "%d %lld %zu;", (int)message->kind, (long long)message->number, text.len);
-    buf_finish(&text);
+    answer_read(message->result, &answer);
+    FUZZ_CHECK(utf8_is_valid(buf_str(&answer.text), NULL));
+    FUZZ_CHECK(answer.images.len <= LIMIT_IMAGES_COUNT);
+    buf_append_fmt(heard, "%d %lld %zu;", (int)message->kind, (long long)message->number,
+                   answer.text.len);
+    answer_finish(&answer);
     return true;
 }
 
