@@ -110,6 +110,9 @@ void responses_get_status(const struct responses *responses, struct responses_st
 /* The tools travel with every request of this model, as far as is known: whoever opens connections
  * may want to compress. */
 bool responses_repeats_tools(const struct responses *responses, struct str model);
+/* Chains run side by side without taking each other's place: on lanes, or over HTTP. Else each that runs has one of a
+ * few sockets, and with it what the endpoint held for another one is gone. */
+bool responses_runs_side_by_side(const struct responses *responses);
 
 /* A chain is one conversation's lineage: which response the server holds for it, on which lane. */
 enum responses_priority { PRIORITY_TYPING, PRIORITY_ACTION, PRIORITY_TURN, PRIORITY_BACKGROUND };

@@ -24,6 +24,8 @@ static const char last_note[] =
 static const char other_output[] = "(Runs in the conversation itself; not for you.)";
 static const char own_output[] = "A helper was started for this: you are it.";
 
+enum { SOCKETS_COUNT = 2 /* of four, where each has one: the thread's own must stay */ };
+
 struct helper {
     struct agent_thread *parent, *thread; /* its own; NULL: it has not begun */
     char *call_id;
@@ -237,8 +239,10 @@ static struct helper *next_waiting(const struct agent_thread *parent)
 void helpers_pump(struct agent_thread *parent)
 {
     const struct agent_turn *turn = parent->turn;
+    bool on_lanes = responses_runs_side_by_side(parent->agent->env.responses);
+    size_t limit = on_lanes ? LIMIT_HELPERS_COUNT : SOCKETS_COUNT;
     struct helper *helper;
-    while (turn && turn->state == TURN_TOOLING && count_begun(parent) < LIMIT_HELPERS_COUNT &&
+    while (turn && turn->state == TURN_TOOLING && count_begun(parent) < limit &&
            (helper = next_waiting(parent))) {
         struct err err = {0};
         if (begin(helper, &err) < 0) {

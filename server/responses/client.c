@@ -34,6 +34,11 @@ bool responses_repeats_tools(const struct responses *responses, struct str model
     return !responses_client_takes_tools_once(responses, model);
 }
 
+bool responses_runs_side_by_side(const struct responses *responses)
+{
+    return responses->profile.lanes || responses_client_uses_http(responses);
+}
+
 uint64_t responses_client_hash_tools(struct responses *client, struct str tools)
 {
     if (client->tools_hash != 0 && str_eq(buf_str(&client->tools), tools))

@@ -241,6 +241,32 @@ Test(helpers, get_the_question_alone_where_nothing_can_be_forked)
     desk_finish(&d);
 }
 
+/* Each has a socket then; the thread keeps its own, and what the endpoint holds for it. */
+Test(helpers, two_at_once_without_lanes)
+{
+    struct desk d;
+    static const struct model_route routes[] = {
+        {"q1.", "wait\nsay a1\ndone"}, {"q2.", "wait\nsay a2\ndone"}, {"q3.", "say a3\ndone"},
+        {"q4.", "say a4\ndone"},       {"q5.", "say a5\ndone"},       {NULL, NULL}};
+    desk_init(&d);
+    world_end_agent(&d.w);
+    d.w.profile = "xai";
+    desk_agent(&d);
+    d.thread = agent_thread_start(d.w.agent, str_from(d.w.ws), NULL);
+    model_script(&d.w.model, five);
+    d.w.model.routes = routes;
+    desk_prompt(&d, "go", NULL);
+    desk_waiting(&d);
+    world_turns(&d.w, 50);
+    cr_assert_eq(d.w.model.frames.len, 3);
+    model_go(&d.w.model);
+    desk_idle(&d);
+    cr_assert_eq(d.w.model.frames.len, 7);
+    assert_has(last_frame(&d), "\"previous_response_id\":\"resp_1\"");
+    assert_has(last_frame(&d), "a5");
+    desk_finish(&d);
+}
+
 Test(helpers, come_to_an_end)
 {
     struct desk d;
