@@ -31,6 +31,8 @@ struct app {
     struct buf file_warnings;  /* not told yet */
     struct buf mcp_checked;    /* mcp.servers as it was when its faults were told */
     bool key_is_secret;
+    wire_key_fn *on_key; /* of the wire, while the person is asked */
+    void *on_key_user;
     int exit_code;
 };
 
@@ -205,6 +207,40 @@ struct responses_deadlines app_deadlines(void)
     return deadlines;
 }
 
+/* -- The key, from the person through the editor ------------------------------------------------
+ */
+
+/* For what they wait for: a warm-up or a completion asks nobody anything. */
+static bool can_ask_key(void *user)
+{
+    struct app *app = user;
+    return app->agent && app->host.ops && app->host.ops->secret && agent_is_busy(app->agent);
+}
+
+static void on_secret(void *user, enum status status, struct str value)
+{
+    struct app *app = user;
+    (void)status;
+    if (value.len > 0)
+        policy_add_secret(app->policy, value);
+    app->on_key(app->on_key_user, value);
+}
+
+static void ask_key(void *user, bool was_refused, wire_key_fn *done, void *done_user)
+{
+    struct app *app = user;
+    app->on_key = done;
+    app->on_key_user = done_user;
+    app->host.ops->secret(app->host.host, "apiKey", was_refused, on_secret, app);
+}
+
+static void drop_key(void *user, void *done_user)
+{
+    struct app *app = user;
+    (void)done_user;
+    app->host.ops->drop(app->host.host, app);
+}
+
 static struct responses *new_responses(struct app *app)
 {
     static const enum responses_transport_choice choices[] = {
@@ -264,6 +300,7 @@ static enum status open_connection(struct app *app, struct err *err)
     if (!app->journal || !app->net)
         return STATUS_IO;
     app->wire = wire_new(app->loop, app->net, app->config, &app->env);
+    wire_set_asker(app->wire, &(struct wire_asker){can_ask_key, ask_key, drop_key, app});
     app->responses = new_responses(app);
     wire_set_responses(app->wire, app->responses);
     return STATUS_OK;
@@ -439,6 +476,9 @@ static void write_notice(const struct app *app, struct json_writer *w)
             w, "notice",
             "No folder is open: only the documents open in the editor can be read and "
             "edited, and no command runs. Open the folder of a project to work in it.");
+    else if (strcmp(wire_key_source(app->wire, app->config), "missing") == 0)
+        json_write_field_c(w, "notice",
+                           "There is no API key: the first prompt says what can be done.");
     for (size_t i = 0; i < count; i++) {
         const struct workspace_root *root = workspace_root_at(app->workspace, i);
         if (root->confirmed)
@@ -469,6 +509,7 @@ static void on_status_wanted(void *user, struct buf *json)
         json_write_key(&w, "inlineCompletion");
         complete_write_counts(app->complete, &w);
     }
+    json_write_field_c(&w, "key", wire_key_source(app->wire, app->config));
     json_write_field_c(&w, "sandbox", tier_name(policy_sandbox_tier(app->policy)));
     json_write_field_bool(&w, "root", geteuid() == 0);
     json_write_key(&w, "mcp");

@@ -24,6 +24,19 @@ void wire_free(struct wire *wire); /* all its transports must be closed */
 struct transport_env wire_env(struct wire *wire);
 /* Who knows what travels, for what may be compressed; borrowed. NULL: nothing is. */
 void wire_set_responses(struct wire *wire, const struct responses *responses);
+/* Whoever can ask the person for the key; the last source of it. */
+typedef void wire_key_fn(void *user, struct str key); /* "": there is none */
+struct wire_asker {
+    bool (*can)(void *user);
+    /* done comes later, once. was_refused: the one that was given last is not good. */
+    void (*ask)(void *user, bool was_refused, wire_key_fn *done, void *done_user);
+    void (*drop)(void *user, void *done_user); /* it does not come */
+    void *user;
+};
+void wire_set_asker(struct wire *wire, const struct wire_asker *asker);
+/* Where the key is from, or would be: "environment", "command", "editor", "none needed", or
+ * "missing". */
+const char *wire_key_source(const struct wire *wire, const struct config *config);
 /* Host of endpoint.url, for the profile; "" when it is no URL. */
 void wire_endpoint_host(const struct config *config, struct buf *host);
 /* The key, once it was taken, for redaction; "" before. */

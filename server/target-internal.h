@@ -15,6 +15,8 @@ struct target {
 
 /* endpoint.url = "replay:FILE" */
 bool target_is_replay(const struct config *config);
+/* A model on this machine, which may do without one. */
+bool target_needs_no_key(const struct config *config);
 /* The key does not come from the environment but from endpoint.apiKeyCommand. */
 bool target_has_key_command(const struct config *config);
 /* key: used if there is one, else taken from the environment into it; NULL: goes without (doctor

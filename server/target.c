@@ -21,6 +21,13 @@ void wire_endpoint_host(const struct config *config, struct buf *host)
         buf_append_c(host, url.host);
 }
 
+bool target_needs_no_key(const struct config *config)
+{
+    struct net_url url;
+    return net_url_parse(str_from(config->endpoint_url), &url, NULL) == STATUS_OK &&
+           is_loopback(&url);
+}
+
 bool target_has_key_command(const struct config *config)
 {
     return config->endpoint_api_key_command.count > 0 && !target_is_replay(config);

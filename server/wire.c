@@ -1,7 +1,8 @@
-/* transport_env over net: WebSocket connections and HTTP exchanges to the configured endpoint. It is
- * long because both kinds are one object, with one way to begin and to end. */
+/* transport_env over net: WebSocket connections and HTTP exchanges to the configured endpoint. It
+ * is long because both kinds are one object, with one way to begin and to end. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@ enum {
     ERROR_BODY_BYTES = 64 * 1024,
     LINGER_MS = 1000, /* for the end of an answer whose last event has come */
     BEHIND_MS = 20,   /* less than a new connection costs */
+    ASKS_MAX = 2,     /* for a key, then for another one */
 };
 
 struct link;
@@ -32,9 +34,11 @@ struct wire {
     struct replay_child *replay;
     struct links waiting;    /* for the replay endpoint to be ready */
     struct key_run *key_run; /* one at a time: a person may have to unlock something for it */
-    struct links wanting;    /* its key */
-    struct links lingering;  /* let go of after the last event: their connection will be free */
-    struct links behind;     /* wait for that */
+    struct wire_asker asker;
+    bool is_asking, is_asked; /* the key is what the person gave */
+    struct links wanting;     /* its key */
+    struct links lingering;   /* let go of after the last event: their connection will be free */
+    struct links behind;      /* wait for that */
     bool replay_ready;
 };
 
@@ -51,6 +55,8 @@ struct link {
     struct buf body;   /* of an HTTP exchange that cannot begin yet */
     struct buf answer; /* one that is no event stream: an error, or all of a compaction */
     bool key_retried, answered, is_over, waited; /* of an HTTP exchange */
+    bool asks;                                   /* the person, for the key */
+    unsigned key_asks;
     int http_status;
     bool opened, is_cut; /* is_cut: not all of the answer was kept */
     struct err failure;
@@ -78,12 +84,28 @@ static void fail_later(struct link *link, enum status status, const char *text)
 
 static void want_key(struct link *link);
 
+/* Is nothing else left that could give a key? */
+static bool can_ask(const struct wire *wire)
+{
+    bool has_another = wire->key.len > 0 && !wire->is_asked;
+    return !has_another && wire->asker.can && !target_is_replay(wire->config) &&
+           !target_has_key_command(wire->config) && wire->asker.can(wire->asker.user);
+}
+
+static bool may_retry_key(const struct link *link)
+{
+    return target_has_key_command(link->wire->config)
+               ? !link->key_retried
+               : link->key_asks < ASKS_MAX && can_ask(link->wire);
+}
+
 /* A key that was good when it was printed may be refused a moment later: asked for once more. */
 static bool retries_key(struct link *link, int http_status)
 {
-    if (http_status != 401 || link->key_retried || !target_has_key_command(link->wire->config))
+    if (http_status != 401 || !may_retry_key(link))
         return false;
     link->key_retried = true;
+    link->asks = !target_has_key_command(link->wire->config);
     if (link->ws)
         net_ws_free(link->ws, 0, NULL);
     if (link->http)
@@ -159,7 +181,8 @@ static void on_closed(void *user, const struct net_close *closed)
                                   .was_open = closed->was_open,
                                   .http_status = closed->http_status,
                                   .close_code = closed->close_code,
-                                  .retry_after_ms = closed->retry_after_ms};
+                                  .retry_after_ms = closed->retry_after_ms,
+                                  .no_key = link->failure.status == STATUS_AUTH};
     memcpy(out.request_id, closed->request_id, sizeof(out.request_id));
     memcpy(out.text, closed->text, sizeof(out.text));
     link->handlers.on_closed(link->user, &out);
@@ -360,7 +383,7 @@ static void start_http(struct link *link)
     struct target target;
     struct err err = {0};
     struct buf body = {0};
-    if (target_has_key_command(link->wire->config) && !link->key_retried)
+    if (may_retry_key(link))
         buf_append(&body, buf_str(&link->body)); /* it may have to be sent again */
     else
         buf_move(&body, &link->body);
@@ -381,7 +404,7 @@ static void open_link(struct link *link)
     if (waits_behind(link))
         return;
     bool was_waited_for = link->transport.prepares;
-    link->transport.prepares = false;
+    link->transport.prepares = link->transport.asks = link->asks = false;
     if (link->kind == TRANSPORT_WEBSOCKET)
         start_ws(link);
     else
@@ -390,13 +413,18 @@ static void open_link(struct link *link)
         link->handlers.on_alive(link->user);
 }
 
-static void on_key(void *user, struct buf *key, const struct err *problem)
+static void forget_key(struct wire *wire)
 {
-    struct wire *wire = user;
-    wire->key_run = NULL;
+    if (wire->key.len > 0)
+        explicit_bzero(wire->key.ptr, wire->key.len);
+    buf_clear(&wire->key);
+}
+
+static void take_key(struct wire *wire, struct buf *key, const struct err *problem)
+{
     if (!problem) {
-        if (wire->key.len > 0)
-            explicit_bzero(wire->key.ptr, wire->key.len);
+        forget_key(wire);
+        buf_finish(&wire->key);
         buf_move(&wire->key, key);
     }
     while (wire->wanting.len > 0) {
@@ -408,19 +436,62 @@ static void on_key(void *user, struct buf *key, const struct err *problem)
     }
 }
 
+static void on_key(void *user, struct buf *key, const struct err *problem)
+{
+    struct wire *wire = user;
+    wire->key_run = NULL;
+    take_key(wire, key, problem);
+}
+
+static void on_asked_key(void *user, struct str given)
+{
+    struct wire *wire = user;
+    struct err problem = {0};
+    struct buf key = {0};
+    struct str trimmed = str_trim(given);
+    wire->is_asking = false;
+    if (trimmed.len == 0)
+        (void)config_key_take(wire->config, &key, &problem); /* says what can be done */
+    else if (!config_key_is_valid(trimmed))
+        err_set(&problem, STATUS_AUTH,
+                "that is no API key: it holds blanks or control characters. Enter it again.");
+    else
+        buf_append(&key, trimmed);
+    wire->is_asked = problem.status == STATUS_OK;
+    take_key(wire, &key, problem.status < 0 ? &problem : NULL);
+    if (key.ptr)
+        explicit_bzero(key.ptr, key.len);
+    buf_finish(&key);
+}
+
+static void ask_key(struct link *link)
+{
+    struct wire *wire = link->wire;
+    bool was_refused = wire->is_asked && wire->key.len > 0;
+    link->transport.asks = true;
+    link->key_asks++;
+    if (wire->is_asking)
+        return;
+    wire->is_asking = true;
+    forget_key(wire);
+    wire->asker.ask(wire->asker.user, was_refused, on_asked_key, wire);
+}
+
 /* A link that gives up leaves the command running: whoever comes next has its key the sooner. */
 static void want_key(struct link *link)
 {
     struct wire *wire = link->wire;
     vec_push(&wire->wanting, link);
     link->transport.prepares = true;
-    if (!wire->key_run)
+    if (link->asks)
+        ask_key(link);
+    else if (!wire->key_run)
         wire->key_run = key_run_start(wire->loop, wire->config, on_key, wire);
 }
 
 static void connect_link(struct link *link)
 {
-    if (target_has_key_command(link->wire->config))
+    if (target_has_key_command(link->wire->config) || link->asks)
         want_key(link);
     else
         open_link(link);
@@ -531,14 +602,17 @@ static enum status need_replay(struct wire *wire, struct err *err)
 }
 
 /* What can be known at once is said at once: a bad URL, a missing key. */
-static enum status check(struct wire *wire, enum transport_kind kind, struct err *err)
+static enum status check(struct wire *wire, enum transport_kind kind, bool *ret_asks,
+                         struct err *err)
 {
+    *ret_asks = false;
     if (target_is_replay(wire->config))
         return need_replay(wire, err);
     struct target probe;
     enum status status = init_target(&probe, wire, kind, err);
     target_finish(&probe);
-    return status;
+    *ret_asks = status == STATUS_AUTH && can_ask(wire);
+    return *ret_asks ? STATUS_OK : status;
 }
 
 static struct transport *wire_open(void *user, enum transport_kind kind,
@@ -546,9 +620,11 @@ static struct transport *wire_open(void *user, enum transport_kind kind,
                                    struct err *err)
 {
     struct wire *wire = user;
-    if (check(wire, kind, err) < 0)
+    bool asks;
+    if (check(wire, kind, &asks, err) < 0)
         return NULL;
     struct link *link = mem_new(struct link);
+    link->asks = asks;
     link->transport.ops = &link_ops;
     link->wire = wire;
     link->kind = kind;
@@ -634,12 +710,33 @@ void wire_free(struct wire *wire)
     vec_finish(&wire->behind);
     replay_child_free(wire->replay);
     key_run_cancel(wire->key_run);
+    if (wire->is_asking)
+        wire->asker.drop(wire->asker.user, wire);
     vec_finish(&wire->waiting);
     vec_finish(&wire->wanting);
     if (wire->key.len > 0)
         explicit_bzero(wire->key.ptr, wire->key.len);
     buf_finish(&wire->key);
     mem_free(wire);
+}
+
+void wire_set_asker(struct wire *wire, const struct wire_asker *asker)
+{
+    wire->asker = *asker;
+}
+
+const char *wire_key_source(const struct wire *wire, const struct config *config)
+{
+    const char *value = *config->endpoint_api_key_env ? getenv(config->endpoint_api_key_env) : NULL;
+    if (target_is_replay(config))
+        return "none needed";
+    if (target_has_key_command(config))
+        return "command";
+    if (wire && wire->key.len > 0)
+        return wire->is_asked ? "editor" : "environment";
+    if (value && *value)
+        return "environment";
+    return target_needs_no_key(config) ? "none needed" : "missing";
 }
 
 void wire_set_responses(struct wire *wire, const struct responses *responses)

@@ -62,6 +62,7 @@ struct agent_event {
     uint64_t ran_ms, waited_ms;
     int exit_code;
     enum agent_turn_status status;
+    const char *code;         /* COMPLETED(failed): "no-key", "key-refused"; NULL: no more than the text */
     struct responses_usage usage;
     struct agent_timing timing;
     size_t pending;           /* REVIEW: hunks of the turn that wait */
@@ -121,6 +122,8 @@ struct agent_thread *agent_thread_take_over(struct agent *agent, struct str id, 
 bool agent_thread_can_continue(const struct agent_thread *thread);
 enum status agent_thread_continue(struct agent_thread *thread, char ret_turn_id[ID_BYTES],
                                   bool *ret_queued, struct err *err);
+/* Does a turn run, or wait to? */
+bool agent_is_busy(const struct agent *agent);
 struct agent_thread *agent_thread_find(struct agent *agent, struct str id);    /* open ones */
 /* The last used open thread of that root, or NULL. */
 struct agent_thread *agent_thread_last(struct agent *agent, struct str root_path);

@@ -94,6 +94,8 @@ void config_prompt_each(const struct config_env *env,
  * no child sees it. Errors: STATUS_AUTH "no API key: set OPENAI_API_KEY …", naming the variable and
  * endpoint.apiKeyEnv. */
 enum status config_key_take(const struct config *config, struct buf *ret_key, struct err *err);
+/* Visible ASCII: what can be a header. */
+bool config_key_is_valid(struct str key);
 /* The key, from endpoint.apiKeyCommand: blocks up to 30 s (a password store may ask), so call it in
  * work. Errors: STATUS_NOT_FOUND when no command is set; STATUS_AUTH when it fails or prints no key;
  * STATUS_TIMEOUT. */

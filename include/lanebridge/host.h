@@ -155,8 +155,10 @@ struct host_ops {
     void (*show)(void *host, const char *path, unsigned line);
     /* Optional. One or two sentences to the person, who is not asked anything. */
     void (*notify)(void *host, const char *text);
-    /* Optional. Asks the editor for a secret by name (never traced or logged). */
-    void (*secret)(void *host, const char *name, host_done_fn *on_done, void *user);
+    /* Optional. Asks the editor for a secret by name (never traced or logged): the note of the answer, "" if
+     * there is none. was_refused: the one it gave last is no good. */
+    void (*secret)(void *host, const char *name, bool was_refused, host_done_fn *on_done,
+                   void *user);
     /* Withdraws every unanswered call made with this `user`: its callback will not come. */
     void (*drop)(void *host, void *user);
 };

@@ -195,7 +195,7 @@ void responses_stages_add(struct responses_stages *sum, const struct responses_s
 struct responses_result {
     enum responses_end end;
     char response_id[96];
-    char code[64];           /* the server's error code, or ours ("connection_lost", "auth") */
+    char code[64];           /* the server's error code, or ours ("connection_lost", "auth", "no_key") */
     char text[512];          /* for the user */
     struct responses_usage usage;
     int64_t context_tokens;  /* input and output of the last response alone: what the next builds on */

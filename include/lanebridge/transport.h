@@ -20,6 +20,7 @@ struct transport_close {
     int http_status;           /* answer to the upgrade or POST, 0 if none */
     unsigned close_code;       /* WebSocket close code, 0 if there was no close frame (RST, EOF) */
     int64_t retry_after_ms;    /* -1 if not told */
+    bool no_key;               /* there is none to connect with: `text` says what to do */
     char request_id[128];      /* "x-request-id", or empty */
     char text[512];            /* what happened and what to do, in the user's words */
 };
@@ -49,6 +50,7 @@ struct transport {
     const struct transport_ops *ops;
     struct transport_counters counters;
     bool prepares;    /* waits for something on this machine (the key's command): not yet connecting */
+    bool asks;        /* prepares, and it is a person who is waited for */
 };
 
 struct transport_timer;

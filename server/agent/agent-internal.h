@@ -208,6 +208,7 @@ struct agent_turn {
     unsigned breaks;               /* broken responses in a row that brought nothing */
     enum agent_turn_status outcome;
     struct buf error;
+    const char *code; /* of the error; NULL: none */
     struct responses_usage usage;
     struct agent_timing timing;
     uint64_t began_ms, asked_ms, tooling_ms;

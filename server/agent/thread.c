@@ -234,6 +234,14 @@ struct agent_thread *agent_thread_last(struct agent *agent, struct str root_path
     return NULL;
 }
 
+bool agent_is_busy(const struct agent *agent)
+{
+    for (size_t i = 0; i < agent->threads.len; i++)
+        if (agent_thread_is_busy(agent->threads.ptr[i]))
+            return true;
+    return false;
+}
+
 const char *agent_thread_id(const struct agent_thread *thread)
 {
     return thread->id;

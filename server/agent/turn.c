@@ -177,6 +177,7 @@ static void announce_end(struct agent_turn *turn, enum agent_turn_status outcome
     struct agent_event event = agent_event_for(turn, AGENT_TURN_COMPLETED);
     event.status = outcome;
     event.text = buf_str(&turn->error);
+    event.code = turn->code;
     event.usage = turn->usage;
     event.timing = turn->timing;
     agent_emit(agent, &event);
@@ -293,8 +294,10 @@ static void ask(struct agent_turn *turn)
     journal_settle(thread->agent->env.journal); /* what the request says is stored before it goes */
     turn->response = responses_create(thread->chain, &request, &turn_stream_handlers, turn, &err);
     buf_finish(&extra);
-    if (!turn->response)
-        fail(turn, err.text);
+    if (turn->response)
+        return;
+    turn->code = err.status == STATUS_AUTH ? "no-key" : NULL;
+    fail(turn, err.text);
 }
 
 static void compact(struct agent_turn *turn, enum compact_reason reason)
@@ -488,6 +491,21 @@ void turn_count(struct agent_turn *turn, const struct responses_result *result)
         turn->timing.first_output_ms = result->first_output_ms - result->queued_ms;
 }
 
+/* What a plugin can offer a choice for. */
+static const char *code_of(const struct responses_result *result)
+{
+    static const struct {
+        const char *code, *shown;
+    } codes[] = {
+        {"no_key", "no-key"},
+        {"auth", "key-refused"},
+    };
+    for (size_t i = 0; i < array_count(codes); i++)
+        if (strcmp(result->code, codes[i].code) == 0)
+            return codes[i].shown;
+    return NULL;
+}
+
 void turn_on_response_end(struct agent_turn *turn, const struct responses_result *result)
 {
     turn->response = NULL;
@@ -514,6 +532,7 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
     struct buf error = {0};
     bool goes_on = foreign_on_refusal(turn, result) || pictures_on_refusal(turn, result, &error);
     if (result->end == RESPONSE_FAILED && !goes_on) {
+        turn->code = code_of(result);
         fail(turn, error.len > 0 ? error.ptr : result->text);
         buf_finish(&error);
         return;

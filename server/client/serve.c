@@ -160,6 +160,7 @@ static const struct {
     {"lanebridge/editor/rename", "{}"},
     {"lanebridge/editor/codeAction", "{}"},
     {"lanebridge/editor/format", "{}"},
+    {"lanebridge/editor/secret", "{}"},
 };
 
 static bool serve_ours(struct client *client, const struct jsonrpc_message *message)

@@ -18,7 +18,7 @@
 extern char **environ;
 
 /* A key becomes a header: what is no visible ASCII would be refused, or split it. */
-static bool is_key(struct str key)
+bool config_key_is_valid(struct str key)
 {
     for (size_t i = 0; i < key.len; i++)
         if ((unsigned char)key.ptr[i] <= ' ' || (unsigned char)key.ptr[i] >= 0x7F)
@@ -33,10 +33,12 @@ enum status config_key_take(const struct config *config, struct buf *ret_key, st
     struct str key = str_trim(str_from(value));
     if (key.len == 0)
         return err_set(err, STATUS_AUTH,
-                       "no API key: set %s in the environment of the editor, or name another "
-                       "variable in endpoint.apiKeyEnv",
+                       "There is no API key. Set %s in the environment of the editor (another variable: "
+                       "endpoint.apiKeyEnv; a program that prints it: endpoint.apiKeyCommand), or "
+                       "set endpoint.url to a model on this machine, such as "
+                       "http://127.0.0.1:11434/v1/responses, or to replay:FILE for a recording",
                        *name ? name : "OPENAI_API_KEY");
-    bool good = is_key(key);
+    bool good = config_key_is_valid(key);
     if (good) {
         buf_clear(ret_key);
         buf_append(ret_key, key);
@@ -161,7 +163,7 @@ enum status config_key_run_command_until(const struct config *config, const _Ato
     struct str key = str_trim(buf_str(&output));
     if (status == STATUS_OK && code != 0)
         status = err_set(err, STATUS_AUTH, "endpoint.apiKeyCommand failed with exit code %d", code);
-    else if (status == STATUS_OK && !is_key(key))
+    else if (status == STATUS_OK && !config_key_is_valid(key))
         status = err_set(err, STATUS_AUTH,
                          "endpoint.apiKeyCommand must print the key alone, on one line");
     if (status == STATUS_OK) {

@@ -94,6 +94,7 @@ static void host_drop(void *host, void *user)
     approval_drop(host, user);
     save_drop(host, user);
     inquiry_drop(host, user);
+    secret_drop(host, user);
     ask_editor_drop(host, user);
 }
 
@@ -113,6 +114,7 @@ void host_init_ops(struct lsp_server *server)
         .inquire = inquiry_ask,
         .diagnostics = client->rich_diagnostics ? ask_editor_diagnostics : NULL,
         .locate = client->rich_navigation ? ask_editor_locate : NULL,
+        .secret = client->rich_secrets ? secret_ask : NULL,
         .propose = client->rich_refactor ? ask_editor_propose : NULL,
         .notify = host_notify,
         .drop = host_drop,

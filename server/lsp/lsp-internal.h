@@ -22,6 +22,7 @@
  *   approval.c    questions
  *   audit.c       what people may look up and take back
  *   inquiry.c     what the model asks the person
+ *   secret.c      what the plugin keeps for the person
  *   ask_editor.c  what the editor's own language servers know and propose
  *   incoming.c    a WorkspaceEdit as a change set
  *   rich.c        lanebridge/… methods
@@ -48,7 +49,7 @@ struct lsp_client {
     bool inline_completion, progress, show_document, configuration, register_configuration;
     /* the rich layer */
     bool rich, rich_approvals, rich_questions, rich_save, rich_review;
-    bool rich_diagnostics, rich_navigation, rich_refactor;
+    bool rich_diagnostics, rich_navigation, rich_refactor, rich_secrets;
     bool refreshes_lenses, no_proposals;
     bool registers_completion; /* for some files alone, while it runs */
     bool tells_no_context; /* found out by asking */
@@ -83,6 +84,7 @@ struct lsp_server {
     VEC(struct question *) questions;
     VEC(struct save_job *) saves;
     VEC(struct inquiry *) inquiries;
+    VEC(struct secret_job *) secrets;
     VEC(struct editor_job *) asked;
     VEC(struct trust_question *) trusts;
     VEC(struct gathering *) gathers; /* turns that wait for the editor, in order */
@@ -271,6 +273,9 @@ void inquiry_ask(void *host, const struct host_inquiry *asked, host_inquire_fn *
                  void *user);
 void inquiry_drop(struct lsp_server *server, void *user);
 void inquiries_free(struct lsp_server *server);
+void secret_ask(void *host, const char *name, bool was_refused, host_done_fn *on_done, void *user);
+void secret_drop(struct lsp_server *server, void *user);
+void secrets_free(struct lsp_server *server);
 void ask_editor_diagnostics(void *host, const char *const *paths, size_t count,
                             host_diagnostics_fn *on_done, void *user);
 void ask_editor_locate(void *host, const struct host_query *query, host_locations_fn *on_done,

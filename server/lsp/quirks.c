@@ -56,7 +56,7 @@ static void read_rich(struct lsp_client *client, const struct json_value *capabi
         {"approvals", &client->rich_approvals},     {"questions", &client->rich_questions},
         {"review", &client->rich_review},           {"save", &client->rich_save},
         {"diagnostics", &client->rich_diagnostics}, {"navigation", &client->rich_navigation},
-        {"refactor", &client->rich_refactor},
+        {"refactor", &client->rich_refactor},       {"secrets", &client->rich_secrets},
     };
     for (size_t i = 0; client->rich && i < array_count(features); i++)
         *features[i].flag = json_get_bool(rich, features[i].name, false);

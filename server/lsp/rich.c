@@ -148,6 +148,28 @@ static void write_thread(struct json_writer *w, const struct agent_event *event)
     json_write_field_c(w, "mode", event->mode);
 }
 
+/* What the person can do about it, for a plugin to offer. */
+static void write_code(struct json_writer *w, const char *code)
+{
+    static const struct {
+        const char *id, *title;
+    } ways[] = {
+        {"enterKey", "Enter an API key"},
+        {"localModel", "Use a model on this machine"},
+        {"replayDemo", "Try a recording, without a model"},
+    };
+    json_write_field_c(w, "code", code);
+    json_write_key(w, "choices");
+    json_write_begin_array(w);
+    for (size_t i = 0; i < array_count(ways); i++) {
+        json_write_begin_object(w);
+        json_write_field_c(w, "id", ways[i].id);
+        json_write_field_c(w, "title", ways[i].title);
+        json_write_end_object(w);
+    }
+    json_write_end_array(w);
+}
+
 static void write_turn_end(struct json_writer *w, const struct agent_event *event)
 {
     json_write_field_c(w, "status", agent_turn_status_name(event->status));
@@ -155,6 +177,8 @@ static void write_turn_end(struct json_writer *w, const struct agent_event *even
     write_timing(w, &event->timing);
     if (event->status == TURN_FAILED)
         json_write_field_str(w, "error", event->text);
+    if (event->status == TURN_FAILED && event->code)
+        write_code(w, event->code);
 }
 
 /* For people, who judge by it. */

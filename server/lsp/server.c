@@ -208,6 +208,7 @@ void lsp_server_free(struct lsp_server *server)
     trust_free(server);
     approvals_free(server);
     host_saves_free(server);
+    secrets_free(server);
     inquiries_free(server);
     ask_editor_free(server);
     rich_free(server);

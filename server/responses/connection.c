@@ -201,11 +201,18 @@ static bool is_urgent(const struct connection *connection)
     return client->choice == RESPONSES_AUTO && !connection->is_probe;
 }
 
+/* A person who is asked for the key has to look it up. */
+uint64_t responses_prepare_ms(const struct connection *connection)
+{
+    const struct responses_deadlines *deadlines = &connection->client->deadlines;
+    return connection->transport->asks ? deadlines->thinking : deadlines->prepare;
+}
+
 static uint64_t connect_due(const struct connection *connection)
 {
     const struct responses_deadlines *deadlines = &connection->client->deadlines;
     if (connection->transport->prepares)
-        return connection->begun_ms + deadlines->prepare;
+        return connection->begun_ms + responses_prepare_ms(connection);
     bool is_short = deadlines->answer && is_urgent(connection);
     return connection->begun_ms +
            (is_short ? min_of(deadlines->answer, deadlines->connect) : deadlines->connect);
@@ -431,7 +438,9 @@ static struct failure failure_of_close(const struct transport_close *close)
                       (!close->was_open && close->http_status > 0 && close->http_status != 101);
     bool is_denied = close->status == STATUS_DENIED;
     struct failure failure = {
-        .code = is_refusal && !is_denied ? code_of_refusal(close) : code_of_end(close),
+        .code = close->no_key              ? STR("no_key")
+                : is_refusal && !is_denied ? code_of_refusal(close)
+                                           : code_of_end(close),
         .message = str_from(close->text),
         .status = is_refusal ? close->http_status : 0,
         .retry_after_ms = close->retry_after_ms,

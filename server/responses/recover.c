@@ -34,6 +34,7 @@ static const struct {
     {"internal_server_error", ACTION_RETRY},
     {"connection_lost", ACTION_RETRY},
     {"denied", ACTION_FAIL}, /* by what checks certificates, or by a proxy */
+    {"no_key", ACTION_FAIL},
     {"auth", ACTION_AUTH},
     {"invalid_api_key", ACTION_AUTH},
     {"authentication_error", ACTION_AUTH},
@@ -356,7 +357,8 @@ static uint64_t pin_of(const struct responses_deadlines *deadlines, const struct
 /* With a word of the server's (a close code) it may be no matter of the socket: once more. */
 static bool should_fall_back(const struct responses *client, const struct failure *failure)
 {
-    bool is_stop = choose(failure) == ACTION_AUTH || str_eq_c(failure->code, "denied");
+    bool is_stop = choose(failure) == ACTION_AUTH || str_eq_c(failure->code, "denied") ||
+                   str_eq_c(failure->code, "no_key");
     if (client->choice != RESPONSES_AUTO || is_stop)
         return false;
     return failure->close_code == 0 || client->connect_failures >= CLOSES_COUNT;

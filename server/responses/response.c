@@ -185,7 +185,7 @@ static uint64_t first_event_due(const struct response *response)
     if (connection->kind != TRANSPORT_HTTP)
         return due;
     if (connection->transport->prepares)
-        return connection->begun_ms + deadlines->prepare;
+        return connection->begun_ms + responses_prepare_ms(connection);
     if (connection->heard_ms > response->event_ms)
         due = connection->heard_ms + deadlines->first_event;
     uint64_t last = response->event_ms + deadlines->thinking;

@@ -243,6 +243,7 @@ void responses_connection_lose(struct connection *connection, const struct failu
 /* Closes what has nothing left to do. */
 void responses_connection_sweep(struct responses *client);
 void responses_connection_close_idle(struct connection *connection);
+uint64_t responses_prepare_ms(const struct connection *connection);
 uint64_t responses_connection_deadline(const struct connection *connection);
 void responses_connection_tick(struct connection *connection, uint64_t now_ms);
 

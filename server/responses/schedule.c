@@ -313,7 +313,7 @@ enum status responses_schedule(struct responses *client, struct response *asked,
             continue;
         }
         response_end(response, RESPONSE_FAILED,
-                     status == STATUS_AUTH ? STR("auth") : STR("connection_impossible"),
+                     status == STATUS_AUTH ? STR("no_key") : STR("connection_impossible"),
                      str_from(own.text));
     }
     return result;
