@@ -53,7 +53,7 @@ struct agent_event {
     struct str text;          /* delta, full text when completed, notice, error, title */
     struct str name;          /* tool's name; THREAD_UPDATED: model */
     struct str effort;        /* THREAD_UPDATED */
-    const char *mode;         /* THREAD_UPDATED: from the next turn on; TURN_STARTED: its own */
+    const char *mode;         /* THREAD_UPDATED: from the next turn on; TURN_STARTED, _COMPLETED: its own */
     struct str title;         /* tool's one-line title */
     struct str output;        /* tool's output (completed), command's output (delta: text) */
     struct str diff;
@@ -166,6 +166,7 @@ struct agent_choice {
 };
 enum status agent_thread_set(struct agent *agent, struct str id, const struct agent_choice *choice,
                              struct err *err);
+bool agent_thread_plans(const struct agent_thread *thread);   /* its next turn would */
 /* The settings have changed. */
 void agent_set_defaults(struct agent *agent, const char *model, const char *effort,
                         enum tools_edit_style edit_style);
@@ -224,6 +225,11 @@ enum status agent_turn_steer(struct agent_thread *thread, struct str turn_id,
  * waits leaves the queue (empty and none runs: the first). STATUS_NOT_FOUND when there is none. */
 enum status agent_turn_interrupt(struct agent_thread *thread, struct str turn_id, struct err *err);
 
+/* The steps of a turn's plan, in order: what update_plan was told last, else the list in its answer.
+ * STATUS_NOT_FOUND when it has none. */
+typedef void agent_step_fn(void *user, struct str step);
+enum status agent_plan_each(struct agent *agent, struct str thread_id, struct str turn_id,
+                            agent_step_fn *fn, void *user, struct err *err);
 /* Prompts that wait, in order; also those that were queued when an earlier process ended. */
 typedef void agent_queue_fn(void *user, const char *turn_id, struct str prompt);
 void agent_queue_each(const struct agent_thread *thread, agent_queue_fn *fn, void *user);

@@ -1,6 +1,6 @@
 /* Inside of the agent. agent.c: the object and its events; thread.c: threads and their queue;
  * resume.c: a thread from the journal; history.c: the items; turn.c: the turn's states; stream.c:
- * what a response brings; queue.c: what waits, and asking again; choice.c: model, effort and mode
+ * what a response brings; steps.c: what a turn planned; queue.c: what waits, and asking again; choice.c: model, effort and mode
  * of a thread; call.c: the calls of a turn; audit.c: what went out; undo.c: taking a turn back;
  * helper.c: helpers of a turn; context.c: what the model is told; preview.c: the same, before it is
  * sent; steer.c: messages for a turn that runs; size.c: how much of the model's context a thread takes; compact.c: making that less;

@@ -23,6 +23,11 @@ enum config_mode thread_mode(const struct agent_thread *thread)
     return mode;
 }
 
+bool agent_thread_plans(const struct agent_thread *thread)
+{
+    return thread_mode(thread) == MODE_PLAN;
+}
+
 enum tools_edit_style thread_edit_style(const struct agent_thread *thread)
 {
     const struct agent *agent = thread->agent;

@@ -178,6 +178,7 @@ static void announce_end(struct agent_turn *turn, enum agent_turn_status outcome
     event.status = outcome;
     event.text = buf_str(&turn->error);
     event.code = turn->code;
+    event.mode = policy_mode_name(turn->mode);
     event.usage = turn->usage;
     event.timing = turn->timing;
     agent_emit(agent, &event);

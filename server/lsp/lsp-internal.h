@@ -26,6 +26,7 @@
  *   ask_editor.c  what the editor's own language servers know and propose
  *   incoming.c    a WorkspaceEdit as a change set
  *   rich.c        lanebridge/… methods
+ *   accept.c      a plan becomes a turn
  *   queue.c       prompts that wait, asking again
  *   modes.c       model, effort and mode of a thread
  *   inline.c      inline completion
@@ -85,6 +86,7 @@ struct lsp_server {
     VEC(struct save_job *) saves;
     VEC(struct inquiry *) inquiries;
     VEC(struct secret_job *) secrets;
+    VEC(struct plan_offer *) plan_offers;
     VEC(struct editor_job *) asked;
     VEC(struct trust_question *) trusts;
     VEC(struct gathering *) gathers; /* turns that wait for the editor, in order */
@@ -352,6 +354,12 @@ void rich_free(struct lsp_server *server);
 extern const struct lsp_method queue_requests[];
 /* Member "turns": what waits; NULL: nothing. */
 void queue_write(struct json_writer *w, const struct agent_thread *thread);
+
+/* -- accept.c */
+extern const struct lsp_method accept_requests[];
+/* A turn that planned has ended: asks the person, once, whether it is carried out. */
+void accept_offer(struct lsp_server *server, const struct agent_event *event);
+void accept_free(struct lsp_server *server);
 
 /* -- modes.c */
 extern const struct lsp_method modes_requests[];

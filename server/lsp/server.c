@@ -6,7 +6,7 @@
 static const struct lsp_method *const requests[] = {
     lifecycle_requests, command_requests, rich_requests,    review_requests,  modes_requests,
     queue_requests,     inline_requests,  prompts_requests, catalog_requests, audit_requests,
-    completion_requests};
+    completion_requests, accept_requests};
 static const struct lsp_method *const notifications[] = {
     lifecycle_notifications, sync_notifications, progress_notifications, inline_notifications};
 
@@ -209,6 +209,7 @@ void lsp_server_free(struct lsp_server *server)
     approvals_free(server);
     host_saves_free(server);
     secrets_free(server);
+    accept_free(server);
     inquiries_free(server);
     ask_editor_free(server);
     rich_free(server);

@@ -116,6 +116,9 @@ void threads_on_event(void *user, const struct agent_event *event)
         break;
     case AGENT_TURN_COMPLETED:
         progress_end(server, event);
+        if (event->status == TURN_COMPLETED && !server->client.rich &&
+            str_eq_c(str_from(event->mode), "plan"))
+            accept_offer(server, event);
         if (event->status == TURN_FAILED && !server->client.rich)
             server_show_message(server, 1, "Lanebridge: " STR_FMT, STR_ARG(event->text));
         break;
