@@ -25,6 +25,7 @@ struct app {
     struct tools *tools;
     struct agent *agent;
     struct complete *complete;
+    struct models *models;
     struct lsp_server *server;
     struct host host;
     struct err settings_error; /* of the user's file */
@@ -392,6 +393,19 @@ static void on_prompts(void *user, void (*tell)(void *to, struct str name, struc
     config_prompt_each(&app->env, tell, to);
 }
 
+static void on_models(void *user, lsp_models_fn *done, void *done_user)
+{
+    struct app *app = user;
+    struct err err = {0};
+    if (open_connection(app, &err) < 0) {
+        done(done_user, &err, STR(""));
+        return;
+    }
+    if (!app->models)
+        app->models = models_new(app->loop, app->net, app->wire, app->config);
+    models_ask(app->models, done, done_user);
+}
+
 static const char *tier_name(enum policy_tier tier)
 {
     static const char *const names[] = {
@@ -548,6 +562,7 @@ static enum status app_init(struct app *app, int read_fd, int write_fd, struct e
         .complete = on_complete,
         .prompt = on_prompt,
         .prompts = on_prompts,
+        .models = on_models,
         .status = on_status_wanted,
         .inquire = on_inquiry,
         .may_give = may_give,
@@ -561,6 +576,7 @@ static void app_finish(struct app *app)
 {
     agent_free(app->agent);
     complete_free(app->complete);
+    models_free(app->models);
     tools_free(app->tools);
     responses_free(app->responses);
     memory_free(app->memory);

@@ -24,6 +24,8 @@ void wire_free(struct wire *wire); /* all its transports must be closed */
 struct transport_env wire_env(struct wire *wire);
 /* Who knows what travels, for what may be compressed; borrowed. NULL: nothing is. */
 void wire_set_responses(struct wire *wire, const struct responses *responses);
+/* A key that somebody else has taken or printed: kept if there is none. Its bytes are gone afterwards. */
+void wire_keep_key(struct wire *wire, struct buf *key);
 /* Whoever can ask the person for the key; the last source of it. */
 typedef void wire_key_fn(void *user, struct str key); /* "": there is none */
 struct wire_asker {
@@ -93,6 +95,17 @@ struct mcp *mcp_side_client(const struct mcp_side *side);
 void mcp_side_free(struct mcp_side *side);
 /* What there is, as in docs/schema/v1/status.json; side NULL: nothing yet. */
 void mcp_side_write(const struct mcp_side *side, struct json_writer *w);
+
+/* -- The endpoint's list of models
+ * ------------------------------------------------------------ */
+
+struct models;
+/* Borrows all. */
+struct models *models_new(struct loop *loop, struct net *net, struct wire *wire,
+                          const struct config *config);
+/* done comes once, later; not after models_free. */
+void models_ask(struct models *models, lsp_models_fn *done, void *user);
+void models_free(struct models *models); /* NULL is fine */
 
 /* -- Deadlines
  * ------------------------------------------------------------------------ */

@@ -739,6 +739,15 @@ const char *wire_key_source(const struct wire *wire, const struct config *config
     return target_needs_no_key(config) ? "none needed" : "missing";
 }
 
+void wire_keep_key(struct wire *wire, struct buf *key)
+{
+    if (wire->key.len == 0)
+        buf_append(&wire->key, buf_str(key));
+    if (key->ptr)
+        explicit_bzero(key->ptr, key->len);
+    buf_finish(key);
+}
+
 void wire_set_responses(struct wire *wire, const struct responses *responses)
 {
     wire->responses = responses;

@@ -20,6 +20,8 @@
 enum lsp_settings_source { LSP_SETTINGS_INIT, LSP_SETTINGS_WORKSPACE };
 enum lsp_code_actions { LSP_ACTIONS_ON, LSP_ACTIONS_SELECTION, LSP_ACTIONS_OFF };
 enum lsp_inquiry { LSP_RULES_LIST, LSP_RULES_DELETE, LSP_LOG_SENT };
+/* problem: NULL, or why there is none. */
+typedef void lsp_models_fn(void *user, const struct err *problem, struct str json);
 /* What the program gives the server; functions, because lsp may not know config, net or tools. */
 struct lsp_env {
     struct loop *loop;
@@ -47,6 +49,8 @@ struct lsp_env {
     /* Optional. What people may look up or forget, with the result as JSON; id: of a rule, of a turn. */
     enum status (*inquire)(void *user, enum lsp_inquiry what, struct str id, struct buf *json,
                            struct err *err);
+    /* Optional. The models to choose from, as the result of model/list; done comes once, later. */
+    void (*models)(void *user, lsp_models_fn *done, void *done_user);
     /* The truth for `lanebridge.status` and status/get, as a JSON object. */
     void (*status)(void *user, struct buf *json);
     /* The server has ended: exit code by the spec (0 after shutdown, else 1). */

@@ -28,7 +28,7 @@
  *   rich.c        lanebridge/… methods
  *   accept.c      a plan becomes a turn
  *   queue.c       prompts that wait, asking again
- *   modes.c       model, effort and mode of a thread
+ *   modes.c       model, effort and mode of a thread; which models there are
  *   inline.c      inline completion
  *   actions.c     code actions that start a turn
  *   completion.c  what a prompt in the transcript can name
@@ -87,6 +87,7 @@ struct lsp_server {
     VEC(struct inquiry *) inquiries;
     VEC(struct secret_job *) secrets;
     VEC(struct plan_offer *) plan_offers;
+    VEC(struct model_wish *) model_wishes;
     VEC(struct editor_job *) asked;
     VEC(struct trust_question *) trusts;
     VEC(struct gathering *) gathers; /* turns that wait for the editor, in order */
@@ -363,6 +364,7 @@ void accept_free(struct lsp_server *server);
 
 /* -- modes.c */
 extern const struct lsp_method modes_requests[];
+void modes_free(struct lsp_server *server);
 /* Members model, effort and mode of the params, as far as they are there, for that thread. */
 enum status modes_choose(struct lsp_server *server, const char *thread_id,
                          const struct json_value *params, struct err *err);

@@ -210,6 +210,7 @@ void lsp_server_free(struct lsp_server *server)
     host_saves_free(server);
     secrets_free(server);
     accept_free(server);
+    modes_free(server);
     inquiries_free(server);
     ask_editor_free(server);
     rich_free(server);
