@@ -55,6 +55,20 @@ static void check_servers(struct app *app, struct buf *warnings)
     mcp_check(servers, warnings);
 }
 
+static void on_limits(void *user, struct agent_limits *ret_limits)
+{
+    const struct app *app = user;
+    ret_limits->tokens_per_turn = app->config->tokens_per_turn;
+    ret_limits->tokens_per_day = app->config->tokens_per_day;
+}
+
+static bool on_cost(void *user, struct str model, const struct responses_usage *usage,
+                    struct agent_cost *ret_cost)
+{
+    const struct app *app = user;
+    return prices_find(app->config, model, usage, ret_cost);
+}
+
 static enum tools_edit_style edit_style(const struct app *app)
 {
     return responses_model_writes_patches(str_from(app->config->model)) ? TOOLS_EDIT_PATCH
@@ -310,6 +324,9 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
         .on_event = on_event,
         .user = event_user,
         .environment_user = app,
+        .limits = on_limits,
+        .cost = on_cost,
+        .host_ops = &app->host,
     };
     app->agent = agent_new(&env);
     buf_finish(&host_name);
@@ -470,6 +487,52 @@ static void write_notice(const struct app *app, struct json_writer *w)
     }
 }
 
+struct today {
+    const struct config *config;
+    int64_t input, cached, output;
+    struct agent_cost cost;
+};
+
+static void add_today(void *user, const struct journal_spent *spent)
+{
+    struct today *today = user;
+    struct agent_cost cost = {0};
+    const struct responses_usage usage = {.input_tokens = spent->input_tokens,
+                                          .cached_tokens = spent->cached_tokens,
+                                          .output_tokens = spent->output_tokens};
+    today->input += spent->input_tokens;
+    today->cached += spent->cached_tokens;
+    today->output += spent->output_tokens;
+    if (prices_find(today->config, spent->model, &usage, &cost)) {
+        cost.amount += today->cost.amount;
+        today->cost = cost;
+    }
+}
+
+/* Of today, by all windows, as far as the journal is open. */
+static void write_tokens(const struct app *app, struct json_writer *w)
+{
+    struct today today = {.config = app->config};
+    if (app->journal)
+        (void)journal_spent_today(app->journal, add_today, &today, NULL);
+    json_write_key(w, "tokens");
+    json_write_begin_object(w);
+    json_write_field_int(w, "todayInput", today.input);
+    json_write_field_int(w, "todayCached", today.cached);
+    json_write_field_int(w, "todayOutput", today.output);
+    if (today.cost.currency[0]) {
+        json_write_key(w, "todayCost");
+        json_write_begin_object(w);
+        json_write_key(w, "amount");
+        json_write_double(w, today.cost.amount);
+        json_write_field_c(w, "currency", today.cost.currency);
+        json_write_end_object(w);
+    }
+    json_write_field_int(w, "perTurn", app->config->tokens_per_turn);
+    json_write_field_int(w, "perDay", app->config->tokens_per_day);
+    json_write_end_object(w);
+}
+
 static void on_status_wanted(void *user, struct buf *json)
 {
     struct app *app = user;
@@ -478,6 +541,8 @@ static void on_status_wanted(void *user, struct buf *json)
     json_write_begin_object(&w);
     json_write_field_c(&w, "version", LANEBRIDGE_VERSION);
     json_write_field_c(&w, "model", app->config->model);
+    json_write_field_c(&w, "mode", policy_mode_name(policy_get_mode(app->policy)));
+    write_tokens(app, &w);
     json_write_field_c(&w, "endpoint", app->config->endpoint_url);
     write_connection(app, &w);
     if (app->complete) {

@@ -107,6 +107,13 @@ struct models *models_new(struct loop *loop, struct net *net, struct wire *wire,
 void models_ask(struct models *models, lsp_models_fn *done, void *user);
 void models_free(struct models *models); /* NULL is fine */
 
+/* -- Prices
+ * ---------------------------------------------------------------------------- */
+
+/* False: the settings have none for this model. */
+bool prices_find(const struct config *config, struct str model,
+                 const struct responses_usage *usage, struct agent_cost *ret_cost);
+
 /* -- Deadlines
  * ------------------------------------------------------------------------ */
 

@@ -45,6 +45,10 @@ struct agent_timing {
     uint64_t full_inputs, retries;
     struct responses_stages stages;    /* of the endpoint, if it tells */
 };
+struct agent_cost {
+    double amount;
+    char currency[8];         /* "": not known */
+};
 struct agent_event {
     enum agent_event_type type;
     const char *thread_id, *turn_id, *item_id;      /* "" where it does not apply */
@@ -64,6 +68,7 @@ struct agent_event {
     enum agent_turn_status status;
     const char *code;         /* COMPLETED(failed): "no-key", "key-refused"; NULL: no more than the text */
     struct responses_usage usage;
+    struct agent_cost cost;   /* of it */
     struct agent_timing timing;
     size_t pending;           /* REVIEW: hunks of the turn that wait */
     const struct responses_status *connection;
@@ -71,6 +76,11 @@ struct agent_event {
 /* It may start and interrupt turns, but must not close threads or free the agent. An item that was
  * started is completed, also when it broke off: then ok is false and text is what was shown of it. */
 typedef void agent_event_fn(void *user, const struct agent_event *event);
+
+/* The person's limits, 0: none. */
+struct agent_limits {
+    int64_t tokens_per_turn, tokens_per_day;
+};
 
 /* -- Agent -------------------------------------------------------------------------------------------------- */
 
@@ -91,6 +101,12 @@ struct agent_env {
     /* Appends what the model should know of the place: folders, the user's AGENTS.md with where it
      * came from. Called once, when a thread starts. Optional. */
     void (*environment)(void *environment_user, struct str root_path, struct buf *text);
+    /* Optional. The limits as they are now; at one the person is asked, by `host`, whether to go on. */
+    void (*limits)(void *environment_user, struct agent_limits *ret_limits);
+    /* Optional. What tokens of that model cost; false: not known. */
+    bool (*cost)(void *environment_user, struct str model, const struct responses_usage *usage,
+                 struct agent_cost *ret_cost);
+    const struct host *host_ops;     /* for that question; NULL: the turn stops */
     void *environment_user;
     agent_event_fn *on_event;
     void *user;

@@ -1,6 +1,6 @@
 /* Inside of the agent. agent.c: the object and its events; thread.c: threads and their queue;
  * resume.c: a thread from the journal; history.c: the items; turn.c: the turn's states; stream.c:
- * what a response brings; steps.c: what a turn planned; queue.c: what waits, and asking again; choice.c: model, effort and mode
+ * what a response brings; limit.c: what it may cost; steps.c: what a turn planned; queue.c: what waits, and asking again; choice.c: model, effort and mode
  * of a thread; call.c: the calls of a turn; audit.c: what went out; undo.c: taking a turn back;
  * helper.c: helpers of a turn; context.c: what the model is told; preview.c: the same, before it is
  * sent; steer.c: messages for a turn that runs; size.c: how much of the model's context a thread takes; compact.c: making that less;
@@ -21,6 +21,7 @@ struct agent {
     char *blind_model;    /* … this */
     VEC(struct agent_thread *) threads; /* open ones, last used at the end */
     struct loop_timer *lease_timer;
+    int64_t day_allowed; /* tokens of today, since the person said so; 0: the limit */
 };
 
 /* -- History: the thread's input items, each one JSON text ----------------------------------------
@@ -150,6 +151,7 @@ enum turn_state {
     TURN_PREPARING,  /* waits for tools that come from elsewhere */
     TURN_COMPACTING, /* what the model is sent is made shorter first; nothing else runs */
     TURN_ASKING,     /* a response runs; its calls may run already */
+    TURN_LIMITED,    /* at a limit of tokens: waits for the person */
     TURN_TOOLING,    /* the response has ended, calls still run */
     TURN_SETTLING,   /* interrupted or failed: waits for the last callback of response and calls */
     TURN_ENDED,
@@ -209,6 +211,8 @@ struct agent_turn {
     enum agent_turn_status outcome;
     struct buf error;
     const char *code; /* of the error; NULL: none */
+    bool is_asking_limit, limit_is_of_day;
+    int64_t turn_allowed, limit_next; /* tokens, since the person said so; and if they do */
     struct responses_usage usage;
     struct agent_timing timing;
     uint64_t began_ms, asked_ms, tooling_ms;
@@ -221,6 +225,13 @@ struct agent_turn *turn_new(struct agent_thread *thread, const struct agent_inpu
 struct agent_turn *turn_restore(struct agent_thread *thread, const struct journal_turn *stored);
 void turn_free(struct agent_turn *turn);
 void turn_begin(struct agent_turn *turn);
+/* limit.c: true: the turn stops here, or waits for the person and then goes on by turn_go_on. */
+bool limit_stops(struct agent_turn *turn);
+void limit_drop(struct agent_turn *turn);
+void turn_wait_at_limit(struct agent_turn *turn);
+void turn_go_on(struct agent_turn *turn); /* asks; the person has been */
+/* A response has been paid for. */
+void spent_note(struct agent_thread *thread, const struct responses_usage *usage);
 /* queue.c: the model, if there is something to tell. */
 void turn_tell_retry(struct agent_turn *turn);
 /* prepare.c: true: it has to wait, and turn_on_prepared follows. */

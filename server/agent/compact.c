@@ -412,6 +412,7 @@ static void on_compacted(void *user, const struct responses_compact_result *resu
     struct agent_turn *turn = user;
     turn->compaction->request = NULL;
     note_sent(turn, 0, result->bytes_sent, 0);
+    spent_note(turn->thread, &result->usage);
     turn->usage = (struct responses_usage){
         .input_tokens = turn->usage.input_tokens + result->usage.input_tokens,
         .cached_tokens = turn->usage.cached_tokens + result->usage.cached_tokens,

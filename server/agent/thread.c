@@ -429,7 +429,8 @@ enum status agent_turn_steer(struct agent_thread *thread, struct str turn_id,
 {
     struct agent_turn *turn = thread->turn;
     bool runs = turn && (turn->state == TURN_PREPARING || turn->state == TURN_COMPACTING ||
-                         turn->state == TURN_ASKING || turn->state == TURN_TOOLING);
+                         turn->state == TURN_ASKING || turn->state == TURN_LIMITED ||
+                         turn->state == TURN_TOOLING);
     if (str_trim(input->prompt).len == 0)
         return err_set(err, STATUS_INVALID, "the message is empty: write what should be done");
     if (!runs || (turn_id.len > 0 && !str_eq_c(turn_id, turn->id)))

@@ -20,14 +20,16 @@ static const char continued_note[] =
 
 static const unsigned moves[] = {
     [TURN_QUEUED] = 1u << TURN_PREPARING | 1u << TURN_COMPACTING | 1u << TURN_ASKING |
-                    1u << TURN_SETTLING | 1u << TURN_ENDED,
-    [TURN_PREPARING] =
-        1u << TURN_COMPACTING | 1u << TURN_ASKING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
+                    1u << TURN_LIMITED | 1u << TURN_SETTLING | 1u << TURN_ENDED,
+    [TURN_PREPARING] = 1u << TURN_LIMITED | 1u << TURN_COMPACTING | 1u << TURN_ASKING |
+                       1u << TURN_SETTLING | 1u << TURN_ENDED,
     [TURN_COMPACTING] = 1u << TURN_ASKING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
     [TURN_ASKING] =
         1u << TURN_COMPACTING | 1u << TURN_TOOLING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
-    [TURN_TOOLING] =
+    [TURN_LIMITED] =
         1u << TURN_COMPACTING | 1u << TURN_ASKING | 1u << TURN_SETTLING | 1u << TURN_ENDED,
+    [TURN_TOOLING] = 1u << TURN_LIMITED | 1u << TURN_COMPACTING | 1u << TURN_ASKING |
+                     1u << TURN_SETTLING | 1u << TURN_ENDED,
     [TURN_SETTLING] = 1u << TURN_ENDED,
     [TURN_ENDED] = 0,
 };
@@ -77,6 +79,7 @@ void turn_free(struct agent_turn *turn)
 {
     if (!turn)
         return;
+    limit_drop(turn);
     turn_drop_items(turn);
     vec_finish(&turn->items);
     turn_drop_steers(turn);
@@ -136,6 +139,15 @@ static void append_timing_json(const struct agent_timing *timing, struct json_wr
     json_write_end_object(w);
 }
 
+static struct agent_cost cost_of(const struct agent_turn *turn)
+{
+    const struct agent_env *env = &turn->thread->agent->env;
+    struct agent_cost cost = {0};
+    if (env->cost)
+        (void)env->cost(env->environment_user, str_from(turn->thread->model), &turn->usage, &cost);
+    return cost;
+}
+
 static void append_usage_json(const struct agent_turn *turn, struct buf *json)
 {
     struct json_writer w;
@@ -146,6 +158,16 @@ static void append_usage_json(const struct agent_turn *turn, struct buf *json)
     json_write_field_int(&w, "outputTokens", turn->usage.output_tokens);
     json_write_field_int(&w, "reasoningTokens", turn->usage.reasoning_tokens);
     json_write_field_int(&w, "steps", (int64_t)turn->timing.steps);
+    json_write_field_c(&w, "model", turn->thread->model);
+    const struct agent_cost cost = cost_of(turn);
+    if (cost.currency[0]) {
+        json_write_key(&w, "cost");
+        json_write_begin_object(&w);
+        json_write_key(&w, "amount");
+        json_write_double(&w, cost.amount);
+        json_write_field_c(&w, "currency", cost.currency);
+        json_write_end_object(&w);
+    }
     append_timing_json(&turn->timing, &w);
     json_write_end_object(&w);
 }
@@ -180,6 +202,7 @@ static void announce_end(struct agent_turn *turn, enum agent_turn_status outcome
     event.code = turn->code;
     event.mode = policy_mode_name(turn->mode);
     event.usage = turn->usage;
+    event.cost = cost_of(turn);
     event.timing = turn->timing;
     agent_emit(agent, &event);
 }
@@ -307,12 +330,23 @@ static void compact(struct agent_turn *turn, enum compact_reason reason)
     compact_start(turn, reason);
 }
 
-static void go_on(struct agent_turn *turn)
+void turn_wait_at_limit(struct agent_turn *turn)
+{
+    set_state(turn, TURN_LIMITED);
+}
+
+void turn_go_on(struct agent_turn *turn)
 {
     if (compact_is_due(turn))
         compact(turn, COMPACT_SIZE);
     else
         ask(turn);
+}
+
+static void go_on(struct agent_turn *turn)
+{
+    if (!limit_stops(turn))
+        turn_go_on(turn);
 }
 
 void turn_on_compacted(struct agent_turn *turn, const char *failure)
@@ -482,6 +516,7 @@ void turn_count(struct agent_turn *turn, const struct responses_result *result)
     usage_add(&turn->usage, &result->usage);
     if (turn->thread->helper)
         helper_count(turn->thread->helper, result);
+    spent_note(turn->thread, &result->usage);
     turn->timing.bytes_sent += result->bytes_sent;
     turn->timing.bytes_received += result->bytes_received;
     turn->timing.full_inputs += !result->continued;
@@ -577,6 +612,7 @@ void turn_interrupt(struct agent_turn *turn)
     if (turn->response)
         response_interrupt(turn->response);
     compact_interrupt(turn);
+    limit_drop(turn);
     cancel_calls(turn);
     turn_abandon_items(turn);
     announce_end(turn, TURN_INTERRUPTED);

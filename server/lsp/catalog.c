@@ -51,8 +51,7 @@ void catalog_write_thread(const struct lsp_server *server, struct json_writer *w
         uri_append_file(&uri, thread->root);
         json_write_field_str(w, "folder", buf_str(&uri));
     }
-    json_write_field_str(w, "model",
-                         thread->own_model.len > 0 ? thread->own_model : thread->model);
+    json_write_field_str(w, "model", thread->own_model.len > 0 ? thread->own_model : thread->model);
     if (thread->effort.len > 0)
         json_write_field_str(w, "effort", thread->effort);
     if (thread->mode.len > 0)
@@ -163,10 +162,15 @@ static void write_usage(struct json_writer *w, struct str kept)
     struct json_value *usage = NULL;
     if (kept.len == 0 || json_parse(kept, &usage, NULL) < 0)
         return;
+    const struct json_value *cost = json_get(usage, "cost");
     json_write_key(w, "usage");
     json_write_begin_object(w);
     for (size_t i = 0; i < array_count(members); i++)
         json_write_field_int(w, members[i], json_get_int(usage, members[i], 0));
+    if (json_is(cost, JSON_OBJECT)) {
+        json_write_key(w, "cost");
+        json_write_value(w, cost);
+    }
     json_write_end_object(w);
     json_free(usage);
 }
