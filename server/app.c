@@ -1,3 +1,5 @@
+/* Puts the modules together. It is long because each of them has a few callbacks that only here meet
+ * what they ask for. */
 #include "app.h"
 #include "report.h"
 #include "sweep.h"

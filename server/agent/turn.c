@@ -1,4 +1,5 @@
-/* A turn: ask, run the calls, send their outputs, until the model has answered. */
+/* A turn: ask, run the calls, send their outputs, until the model has answered. It is long because its
+ * states and what leads from one to the next are read together. */
 #include "agent-internal.h"
 
 #include <stdio.h>
