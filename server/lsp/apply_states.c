@@ -23,6 +23,61 @@ struct text *apply_merge(const struct apply_file *file, const struct text *mine,
                                                                file->plan.after, ret_conflicts);
 }
 
+/* -- Pieces
+ * ---------------------------------------------------------------------------------------------- */
+
+enum { PIECES_MAX = 64 };
+
+struct piece {
+    size_t start, end;
+};
+
+static struct piece changed_part(struct str from, struct str to)
+{
+    size_t shorter = from.len < to.len ? from.len : to.len, start = 0, tail = 0;
+    while (start < shorter && from.ptr[start] == to.ptr[start])
+        start++;
+    while (tail < shorter - start && from.ptr[from.len - 1 - tail] == to.ptr[to.len - 1 - tail])
+        tail++;
+    return (struct piece){start, from.len - tail};
+}
+
+/* False: it touches what an earlier one put there. */
+static bool add_piece(struct piece *pieces, size_t *count, struct piece part, size_t new_len)
+{
+    for (size_t i = 0; i < *count; i++)
+        if (part.start < pieces[i].end && part.end > pieces[i].start)
+            return false;
+    for (size_t i = 0; i < *count; i++)
+        if (pieces[i].start >= part.end) {
+            pieces[i].start += new_len - (part.end - part.start);
+            pieces[i].end += new_len - (part.end - part.start);
+        } else if (pieces[i].start == pieces[i].end && part.start < pieces[i].start) {
+            return false; /* over the place of a deletion */
+        }
+    pieces[(*count)++] = (struct piece){part.start, part.start + new_len};
+    return true;
+}
+
+/* VS Code cuts the replacement of a line into the letters that differ, each a change of its own. No
+ * change lies on another one, so nobody's typing was replaced on the way. */
+static bool came_in_pieces(const struct apply_file *file)
+{
+    struct piece pieces[PIECES_MAX];
+    size_t count = 0;
+    if (!file->plan.before || !text_eq(file->states.ptr[0], file->plan.before) ||
+        !text_eq(vec_last(&file->states), file->plan.after))
+        return false;
+    for (size_t i = 0; i + 1 < file->states.len; i++) {
+        struct str from = text_bytes(file->states.ptr[i]), to = text_bytes(file->states.ptr[i + 1]);
+        struct piece part = changed_part(from, to);
+        size_t new_len = to.len - (from.len - (part.end - part.start));
+        if (count == PIECES_MAX || !add_piece(pieces, &count, part, new_len))
+            return false;
+    }
+    return true;
+}
+
 /* It is the first state from which the edits of the plan, one by one or all at once, lead over
  * every later state to the text now: what the person typed does not lie on that way, not even where
  * the edit replaced it. */
@@ -30,6 +85,8 @@ size_t apply_find_landed_on(const struct apply_file *file)
 {
     if (!file->plan.before)
         return 0; /* a new file: nobody had typed in it */
+    if (came_in_pieces(file))
+        return 0;
     for (size_t i = 0; i + 1 < file->states.len; i++)
         if (plan_leads(file->plan.before, file->plan.after, &file->states.ptr[i],
                        file->states.len - i))

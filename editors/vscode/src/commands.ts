@@ -57,7 +57,6 @@ export class Commands {
       chat: () => chat.focus('input'),
       newThread: () => session.open(undefined).then(() => chat.focus('input')),
       threads: () => this.threads(),
-      edit: () => this.inlineAsk(),
       explain: () => this.onSelection('lanebridge.explain'),
       fix: () => this.fix(),
       addToChat: () => this.addToChat(),
@@ -74,6 +73,7 @@ export class Commands {
       openFile: (node: Node) => changes.show(node),
       undoTurn: () => this.undo('turn/undo'),
       redoTurn: () => this.undo('turn/redo'),
+      retry: () => this.retry(),
       review: () => this.review(),
       commitMessage: () => this.commitMessage(),
       status: () => status.menu(),
@@ -166,6 +166,13 @@ export class Commands {
     const verb = method === 'turn/undo' ? 'taken back' : 'done again';
     if (told.length > 0) void vscode.window.showWarningMessage(`Lanebridge: ${files.length - told.length} of ${files.length} files ${verb}. ${told.join('; ')}`);
     else vscode.window.setStatusBarMessage(`Lanebridge: ${files.length} files ${verb}`, 5000);
+  }
+
+  private async retry(): Promise<void> {
+    const turnId = this.parts.session.lastTurn;
+    if (turnId === undefined) throw new Error('There is no turn yet: ask something first.');
+    await this.parts.bridge.request<StartResult>('turn/retry', { threadId: this.thread(), turnId });
+    await this.parts.chat.revealQuietly();
   }
 
   private async threads(): Promise<void> {

@@ -12,6 +12,7 @@ import { ChangesTree } from './edits/tree';
 import { serveEditor } from './editor/serve';
 import { middleware } from './middleware';
 import { unsupported } from './server';
+import { proxyFor } from './settings';
 import { Setup } from './setup';
 import { StatusItem } from './status';
 import { Reports } from './texts';
@@ -62,7 +63,7 @@ export function activate(context: vscode.ExtensionContext): unknown {
   );
   commands.register(context);
   void bridge.start().then(() => session.reload());
-  return { bridge, session, asks, store, setup, chat, decorations, activationMs: performance.now() - began };
+  return { bridge, session, asks, store, setup, chat, decorations, proxyFor, activationMs: performance.now() - began };
 }
 
 export async function deactivate(): Promise<void> {

@@ -79,7 +79,7 @@ export async function setSettings(code, settings) {
   const quiet = {
     'workbench.startupEditor': 'none', 'workbench.tips.enabled': false, 'telemetry.telemetryLevel': 'off', 'extensions.ignoreRecommendations': true,
     'git.enabled': false, 'window.commandCenter': false, 'workbench.secondarySideBar.defaultVisibility': 'hidden', 'chat.commandCenter.enabled': false,
-    'chat.disableAIFeatures': true, 'editor.minimap.enabled': false, 'workbench.layoutControl.enabled': false, 'files.simpleDialog.enable': true,
+    'chat.disableAIFeatures': true, 'files.autoSave': 'off', 'editor.minimap.enabled': false, 'workbench.layoutControl.enabled': false, 'files.simpleDialog.enable': true,
     ...settings,
   };
   await writeFile(path.join(code.folders.user, 'Machine', 'settings.json'), JSON.stringify(quiet));

@@ -1,7 +1,9 @@
 // Both kinds of tests, one after the other. usage: node main.mjs [--full] [PATTERN]
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { installExtension, openWindow, project, run, startBrowser, startCode, startEndpoint, stopAll, top, work } from './code.mjs';
+import { floods } from './flood.mjs';
+import { userInterface } from './ui.mjs';
 
 const full = process.argv.includes('--full');
 const pattern = process.argv.slice(2).find((one) => !one.startsWith('--'));
@@ -39,21 +41,31 @@ const began = performance.now();
 let browser;
 try {
   await mkdir(path.join(work, 'projects'), { recursive: true });
-  const replay = path.join(top, 'tests/editors/vscode/replay.jsonl');
-  const endpoint = await startEndpoint(replay);
-  const code = await startCode({ settings: { 'lanebridge.path': process.env.LANEBRIDGE, 'lanebridge.endpoint.url': endpoint, 'lanebridge.log.level': 'debug' } });
+  const replay = path.join(work, 'replay.jsonl');
+  await writeFile(replay, (await readFile(path.join(top, 'tests/editors/vscode/replay.jsonl'), 'utf8')) + floods());
   const [vsix] = (await readdir(path.join(top, 'editors/vscode'))).filter((name) => name.endsWith('.vsix')).sort().reverse();
-  await installExtension(code, path.join(top, 'editors/vscode', vsix));
-  browser = await startBrowser();
-  await run(code);
-  if (!pattern || pattern === 'in-host') await inHost(browser, code);
-  if (pattern !== 'in-host') {
-    const { userInterface } = await import('./ui.mjs').catch((error) => {
-      if (error.code === 'ERR_MODULE_NOT_FOUND') return {};
-      throw error;
-    });
-    await userInterface?.({ browser, code, endpoint, full, pattern, report });
-  }
+  const endpoint = await startEndpoint(replay);
+  const model = { 'lanebridge.path': process.env.LANEBRIDGE, 'lanebridge.endpoint.url': endpoint, 'lanebridge.inlineCompletion.enabled': true };
+  // As a person has it, without a key, and with Workspace Trust; each is started when it is first needed.
+  const kinds = {
+    main: { settings: model },
+    bare: { settings: { 'lanebridge.path': process.env.LANEBRIDGE }, env: { OPENAI_API_KEY: '' } },
+    untrusting: { settings: { ...model, 'security.workspace.trust.startupPrompt': 'never' }, trust: true },
+  };
+  const started = {};
+  const code = (kind) =>
+    (started[kind] ??= (async () => {
+      const one = await startCode(kinds[kind]);
+      await installExtension(one, path.join(top, 'editors/vscode', vsix));
+      return run(one);
+    })());
+  /** Started anew where it has died. */
+  const running = async () => {
+    if (!browser?.isConnected()) browser = await startBrowser();
+    return browser;
+  };
+  if (!pattern || pattern === 'in-host') await inHost(await running(), await code('main'));
+  if (pattern !== 'in-host') await userInterface({ browser: running, code, endpoint, full, pattern, report });
 } catch (error) {
   report('the tests run to their end', error, 0);
 } finally {

@@ -1,89 +1,132 @@
-// What a person sees and does, by the browser. Each test has a window of its own on a project of its own.
-import { mkdirSync } from 'node:fs';
+// What a person sees and does, by the browser: the words for it, and the tests one after the other.
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { openWindow, project, top, until, work } from './code.mjs';
+import { openWindow, project, until, work } from './code.mjs';
 
 const tests = [];
+let context;
 export const test = (name, body, options = {}) => tests.push({ name, body, ...options });
+export { until };
+const opened = [];
 
-/** A window, with the words for what is in it. */
-export class Window {
-  constructor(page, folder) {
-    Object.assign(this, { page, folder });
-  }
-  static async open(context, name, { file, ...options } = {}) {
+/** A window on a project of its own, and the words for what is in it. */
+class Window {
+  static async open(name, { file, code = 'main', ...options } = {}) {
     const folder = await project(name);
     const payload = file ? [['openFile', path.join(folder, file)]] : [];
-    const window = new Window(await openWindow(context.browser, context.code, folder, payload, options), folder);
+    const server = await context.code(code);
+    const window = new Window();
+    Object.assign(window, { folder, server, page: await openWindow(await context.browser(), server, folder, payload, options) });
+    opened.push(window);
+    for (const name of ['load', 'command', 'openFile', 'disk', 'editorText', 'shot', 'killServer', 'chat']) window[name] = window[name].bind(window);
     await window.load();
     return window;
   }
   async load() {
+    await this.page.bringToFront();
     await this.page.goto(this.page.address);
-    await this.page.waitForSelector('.monaco-workbench', { timeout: 30000 });
-    await this.page.waitForSelector('.statusbar-item[id*="lanebridge.status"]', { timeout: 30000 });
+    await this.page.waitForSelector('.statusbar-item[id*="lanebridge.status"]', { timeout: 60000 });
   }
+  /** By the palette, as somebody who knows the name; again if something else took the focus from it. */
   async command(title) {
-    await this.page.keyboard.press('F1');
-    await this.page.waitForSelector('.quick-input-widget input');
-    await this.page.keyboard.type(title);
-    await this.page.waitForSelector(`.quick-input-list .monaco-list-row.focused :text("${title.replace(/^>?/, '')}")`, { timeout: 10000 });
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const timeout = 8000;
+        await this.page.keyboard.press('F1');
+        await this.page.waitForSelector('.quick-input-widget input[type="text"]', { timeout });
+        await this.page.fill('.quick-input-widget input[type="text"]', `>${title}`, { timeout });
+        await this.page.waitForSelector(`.quick-input-list .monaco-list-row.focused:has-text("${title}")`, { timeout });
+        await this.page.keyboard.press('Enter');
+        return;
+      } catch (error) {
+        if (attempt === 4) throw error;
+        await this.page.click('.statusbar');
+      }
+    }
+  }
+  async openFile(name) {
+    await this.page.click('.statusbar');
+    await this.page.keyboard.press('Control+p');
+    await this.page.waitForSelector('.quick-input-widget input[type="text"]');
+    await this.page.fill('.quick-input-widget input[type="text"]', name);
+    await this.page.waitForSelector(`.quick-input-list .monaco-list-row.focused:has-text("${path.basename(name)}")`);
     await this.page.keyboard.press('Enter');
+    await this.page.waitForSelector(`.tab.active:has-text("${path.basename(name)}")`);
+    await this.page.click('.editor-instance .view-lines');
   }
-  /** The inside of the chat view: a frame in a frame. */
+  /** The inside of the chat view: a frame in a frame. It is shown if it is not. */
   async chat() {
-    await this.command('Lanebridge: Show Chat');
-    return this.frame();
-  }
-  async frame() {
-    return until('the chat', async () => {
-      for (const frame of this.page.frames()) {
-        if (frame.isDetached()) continue;
-        const box = await frame.$('.composer textarea').catch(() => null);
-        if (box) return frame;
+    const find = async () => {
+      for (const one of this.page.frames()) {
+        const ready = await one.evaluate(() => document.body?.dataset.running !== undefined && document.visibilityState === 'visible' && innerHeight > 0).catch(() => false);
+        if (ready) return one;
       }
       return undefined;
+    };
+    let frame = await until('the chat', find, 1000).catch(() => undefined);
+    if (!frame) {
+      await this.command('Lanebridge: Show Chat');
+      frame = await until('the chat', find, 60000);
+    }
+    return Object.assign(frame, {
+      ask: async (text) => {
+        await frame.fill('.composer textarea', text);
+        await frame.press('.composer textarea', 'Enter');
+      },
+      addAxe: () => frame.evaluate(readFileSync(path.join(process.env.LANEBRIDGE_VSCODE, 'node_modules/axe-core/axe.min.js'), 'utf8')),
     });
-  }
-  async ask(frame, text) {
-    await frame.fill('.composer textarea', text);
-    await frame.press('.composer textarea', 'Enter');
   }
   disk(name) {
     return readFile(path.join(this.folder, name), 'utf8');
   }
   editorText() {
-    return this.page.evaluate(() => [...document.querySelectorAll('.editor-instance .view-line')].sort((a, b) => a.offsetTop - b.offsetTop).map((line) => line.textContent.replaceAll('\u00a0', ' ')).join('\n'));
+    return this.page.evaluate(() => [...document.querySelectorAll('.editor-instance .view-line')].sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top).map((line) => line.textContent.replaceAll('\u00a0', ' ')).join('\n'));
   }
   async shot(name) {
     mkdirSync(path.join(work, 'shots'), { recursive: true });
     await this.page.screenshot({ path: path.join(work, 'shots', `${name}.png`) });
   }
-  close() {
-    return this.page.close();
+  /** Only what was started for this window's VS Code. */
+  killServer() {
+    let killed = 0;
+    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      try {
+        const isServer = readFileSync(`/proc/${pid}/cmdline`, 'utf8') === `${process.env.LANEBRIDGE}\0lsp\0` && readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`LANEBRIDGE_STATE=${this.server.folders.state}\0`);
+        if (isServer) killed += process.kill(Number(pid), 'SIGKILL');
+      } catch {
+        // It ended meanwhile.
+      }
+    }
+    if (killed === 0) throw new Error('there is no server to be killed');
   }
 }
 
-export async function userInterface(context) {
-  await import('./ui-chat.mjs');
+/** One window for the tests of a file. Each gets it with the chat as it is now. */
+export function shared(name, options) {
+  let window;
+  const get = async () => {
+    window ??= Object.assign(await Window.open(name, options), { isShared: true });
+    return { page: (await window.page.bringToFront(), window.page), command: window.command, openFile: window.openFile, disk: window.disk, editorText: window.editorText, shot: window.shot, killServer: window.killServer, load: window.load, chat: await window.chat() };
+  };
+  get.again = async () => (await get()).chat;
+  return get;
+}
+
+export async function userInterface(given) {
+  context = given;
+  for (const file of readdirSync(import.meta.dirname).filter((name) => /^ui-.*\.mjs$/.test(name)).sort()) await import(path.join(import.meta.dirname, file));
   for (const { name, body, full } of tests) {
     if ((full && !context.full) || (context.pattern && !name.includes(context.pattern))) continue;
     const began = performance.now();
-    const opened = [];
-    const tools = { ...context, open: async (...args) => {
-      const window = await Window.open(context, ...args);
-      opened.push(window);
-      return window;
-    } };
+
     try {
-      await body(tools);
+      await body({ ...context, open: (...args) => Window.open(...args) });
       context.report(name, undefined, performance.now() - began);
     } catch (error) {
-      for (const window of opened) await window.shot(`failed-${name.replace(/\W+/g, '-')}`).catch(() => undefined);
+      for (const window of opened.slice(-1)) await window.shot(`failed-${name.replace(/\W+/g, '-')}`).catch(() => undefined);
       context.report(name, error, performance.now() - began);
     }
-    for (const window of opened) await window.close().catch(() => undefined);
+    for (const window of opened.filter(({ isShared }) => !isShared)) await window.page.close().catch(() => undefined);
   }
 }
-export { top, until, work };

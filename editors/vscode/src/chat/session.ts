@@ -29,6 +29,8 @@ export class Session implements vscode.Disposable {
   private readonly renamed = new vscode.EventEmitter<string>();
   private current: string | undefined;
   private loading = 0;
+  /** Of the shown thread, running or not. */
+  lastTurn: string | undefined;
   /** A turn ended while its thread was read: what was read may lack its end. */
   private stale = false;
   /** Of the shown thread. */
@@ -98,6 +100,7 @@ export class Session implements vscode.Disposable {
     if (queue) this.queues.set(params.threadId, queue);
     if (!this.titles.get(params.threadId)) this.titles.set(params.threadId, params.text);
     this.setBusy();
+    if (params.threadId === this.current) this.lastTurn = params.turnId;
     this.forward({ method: 'turn/started', params });
   }
 
@@ -171,6 +174,7 @@ export class Session implements vscode.Disposable {
       this.loading--;
     }
     if (this.loading > 0) return;
+    this.lastTurn = view.turns.at(-1)?.id;
     this.switched.fire(view);
     if (!this.stale) return;
     this.stale = false;

@@ -27,9 +27,11 @@ class Checked implements vscode.Disposable {
 
   get(wanted: string[] | undefined): DiagnosticsResult {
     const names = wanted ?? vscode.languages.getDiagnostics().map(([uri]) => uri.toString());
-    const files = names
-      .map((name) => ({ name, found: vscode.languages.getDiagnostics(vscode.Uri.parse(name, true)) }))
-      .filter(({ name, found }) => found.length > 0 || (wanted && this.seen.has(vscode.Uri.parse(name, true).toString())))
+    const all = names.map((name) => ({ name, uri: vscode.Uri.parse(name, true) })).map(({ name, uri }) => ({ name, key: uri.toString(), found: vscode.languages.getDiagnostics(uri) }));
+    // The event comes up to 50 ms after the fact.
+    for (const { key, found } of all) if (found.length > 0) this.seen.add(key);
+    const files = all
+      .filter(({ key, found }) => found.length > 0 || (wanted && this.seen.has(key)))
       .map(({ name, found }) => ({ uri: name, diagnostics: found.map(toDiagnostic) }));
     return { files };
   }

@@ -37,7 +37,6 @@ export class Completions {
       ),
     );
     this.element.hidden = items.length === 0;
-    this.input.setAttribute('aria-expanded', String(items.length > 0));
     this.mark();
   }
 
@@ -67,7 +66,6 @@ export class Completions {
     this.seq++;
     this.items = [];
     this.element.hidden = true;
-    this.input.setAttribute('aria-expanded', 'false');
     this.mark();
   }
 

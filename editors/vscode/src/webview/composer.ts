@@ -15,8 +15,8 @@ interface Draft {
 
 export class Composer {
   readonly element: HTMLElement;
-  private readonly input = h('textarea', { rows: 1, placeholder: 'Ask, or say what shall change. @ adds a file, / a prompt', 'aria-label': 'Prompt', 'aria-multiline': 'true', role: 'combobox', 'aria-expanded': 'false', 'aria-autocomplete': 'list', 'aria-controls': 'completions' });
-  private readonly chips = h('div', { class: 'chips', 'aria-label': 'Goes along' });
+  private readonly input = h('textarea', { rows: 2, placeholder: 'Ask, or say what shall change. @ adds a file, / a prompt', 'aria-label': 'Prompt', 'aria-autocomplete': 'list', 'aria-controls': 'completions' });
+  private readonly chips = h('div', { class: 'chips', role: 'group', 'aria-label': 'Goes along' });
   private readonly queue = h('div', { class: 'queue' });
   private readonly send = button('Send', () => this.submit('turn'), { class: 'first', title: 'Enter' });
   private readonly stop = button('Stop', () => this.halt(), { class: 'secondary', title: 'Escape' });
@@ -65,7 +65,7 @@ export class Composer {
   }
 
   private grow(): void {
-    this.input.rows = Math.min(LINES_MAX, this.input.value.split('\n').length);
+    this.input.rows = Math.min(LINES_MAX, Math.max(2, this.input.value.split('\n').length));
   }
 
   private keep(): void {

@@ -1,0 +1,74 @@
+// How it feels, measured and printed. Nothing here fails because a machine is slow.
+import assert from 'node:assert/strict';
+import { shared, test, until } from './ui.mjs';
+
+const window = shared('speed', { file: 'src/csvline.c' });
+const percentile = (values, part) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))];
+
+/** Types while something goes on, and says how long each letter took to be painted. */
+async function type(chat, busy) {
+  await chat.evaluate(() => {
+    globalThis.typed = [];
+    document.querySelector('.composer textarea').addEventListener('keydown', () => {
+      const pressed = performance.now();
+      requestAnimationFrame(() => setTimeout(() => globalThis.typed.push(performance.now() - pressed)));
+    });
+  });
+  await chat.focus('.composer textarea');
+  let letters = 0;
+  while (await busy()) {
+    await chat.press('.composer textarea', 'abcdefgh '[letters++ % 9]);
+    await new Promise((done) => setTimeout(done, 30));
+  }
+  await chat.fill('.composer textarea', '');
+  return chat.evaluate(() => globalThis.typed);
+}
+
+test('from Enter to the first character, and from Stop to a ready input', async () => {
+  const { chat } = await window();
+  await chat.evaluate(() => {
+    globalThis.seen = [];
+    new MutationObserver(() => {
+      if (globalThis.sentAt && document.querySelector('.turn:last-of-type .agent .markdown')?.textContent) {
+        globalThis.seen.push(performance.now() - globalThis.sentAt);
+        globalThis.sentAt = 0;
+      }
+    }).observe(document.querySelector('.transcript'), { subtree: true, childList: true, characterData: true });
+  });
+  for (let round = 0; round < 3; round++) {
+    await chat.fill('.composer textarea', 'say it at once');
+    await chat.evaluate(() => document.querySelector('.composer textarea').addEventListener('keydown', () => (globalThis.sentAt = performance.now()), { once: true, capture: true }));
+    await chat.press('.composer textarea', 'Enter');
+    await until('an answer', () => chat.evaluate((wanted) => globalThis.seen.length > wanted, round));
+    await chat.waitForSelector('.bar button:text-is("Send")');
+  }
+  console.log(`measured Enter to first character ${percentile(await chat.evaluate(() => globalThis.seen), 0.5).toFixed(0)} ms (median of 3, the endpoint included)`);
+  await chat.ask('take your time');
+  await chat.waitForSelector('.turn:last-of-type .agent .markdown:has-text("First I read")');
+  const stop = await chat.evaluate(
+    () =>
+      new Promise((done) => {
+        const at = performance.now();
+        const button = [...document.querySelectorAll('.bar button')].find(({ textContent }) => textContent === 'Stop');
+        new MutationObserver(() => button.hidden && done(performance.now() - at)).observe(button, { attributes: true });
+        button.click();
+      }),
+  );
+  console.log(`measured Stop to input ready ${stop.toFixed(0)} ms`);
+});
+async function flood(words, name, seconds) {
+  const { chat, command } = await window();
+  await command('Lanebridge: New Thread');
+  await until('a new thread', async () => (await chat.locator('.turn').count()) === 0);
+  await chat.ask(words);
+  await chat.waitForSelector('.bar button:text-is("Stop"):visible');
+  const end = Date.now() + seconds * 4000 + 60000;
+  const typed = await type(chat, async () => Date.now() < end && (await chat.locator('.bar button:text-is("Stop"):visible').count()) > 0);
+  await chat.waitForSelector('.turn footer:not([hidden])');
+  const length = await chat.evaluate(() => document.querySelector('.turn:last-of-type .agent .markdown').textContent.length);
+  assert.ok(length > seconds * 3000, `${length} characters are there`);
+  console.log(`measured ${name}: ${length} characters, a typed letter painted after ${percentile(typed, 0.5).toFixed(0)} ms (median), ${percentile(typed, 0.95).toFixed(0)} ms (95th percentile)`);
+}
+test('typing while a thousand tokens a second come', () => flood('talk for three seconds', '1,000 tokens a second for 3 s', 3));
+test('typing while four thousand tokens come at once', () => flood('say four thousand', 'a burst of 4,000 tokens', 4));
+test('typing while a thousand tokens a second come for a minute', () => flood('talk for a minute', '1,000 tokens a second for 60 s', 60), { full: true });
