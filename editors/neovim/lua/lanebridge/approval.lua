@@ -284,6 +284,16 @@ function M.open_next()
   end
 end
 
+vim.api.nvim_create_autocmd({ 'VimResized', 'CmdwinLeave' }, {
+  group = vim.api.nvim_create_augroup('lanebridge_badge', { clear = true }),
+  callback = function()
+    if #queue > 0 then
+      float.badge(nil)
+      vim.schedule(refresh)
+    end
+  end,
+})
+
 state.listen(function(event, _, turn)
   if event == 'completed' and turn then
     for _, entry in ipairs(vim.list_slice(queue)) do

@@ -420,7 +420,9 @@ local function on_state(event, thread, turn, item, more)
     end)
     one.appended[view.item_key(turn, item)] = nil
   elseif event == 'dropped' then
-    local block = one.by_key[view.item_key(turn, item)]
+    local key = view.item_key(turn, item)
+    one.appended[key] = nil
+    local block = one.by_key[key]
     if block then
       one:write(function()
         one:remove(block)

@@ -3,6 +3,8 @@ local M = {}
 
 local uv = vim.uv
 
+local images = { png = true, jpg = true, jpeg = true, gif = true, webp = true }
+
 local special = {
   diagnostics = 'what language servers say about the file',
   diff = 'what git has changed and not committed',
@@ -48,6 +50,9 @@ local function file_input(word, folder)
   local uri = vim.uri_from_fname((vim.fs.normalize(full):gsub('(.)/$', '%1')))
   if stat.type == 'directory' then
     return { type = 'folder', uri = uri }
+  end
+  if images[(path:match('%.(%w+)$') or ''):lower()] then
+    return { type = 'image', uri = uri }
   end
   if not first then
     return { type = 'file', uri = uri }

@@ -189,6 +189,45 @@ return {
     end,
   },
   {
+    'an answer that breaks off is made anew, and is there as a whole',
+    function(t)
+      local text = vim.trim(('Some words. '):rep(40))
+      local s = t.session({
+        files = { ['a.c'] = program },
+        open = 'a.c',
+        replay = {
+          { rollout = 'one', match = { text = 'first' } },
+          {
+            emit = { { type = 'message', text = text } },
+            pace = { delta_ms = 5, chunk = 12 },
+            fault = { kind = 'cut', after_event = 20, times = 1 },
+          },
+        },
+      })
+      s:ask('first')
+      t.equal(s:wait_turn(1), 'completed')
+      s:wait_chat(text)
+      t.equal(s:chat():find('lost', 1, true), nil, 'the notice stays')
+    end,
+  },
+  {
+    'what a prompt would send, and what was sent',
+    function(t)
+      local s = t.session({
+        files = { ['a.c'] = program },
+        open = 'a.c',
+        replay = { { rollout = 'one', match = { text = 'first' } }, t.says('An answer.') },
+      })
+      s:ask('first')
+      t.equal(s:wait_turn(1), 'completed')
+      s:cmd('Lanebridge preview look at @a.c')
+      s:wait('the preview', "return vim.fn.search('named only') > 0")
+      s:cmd('close')
+      s:cmd('Lanebridge sent')
+      s:wait('what was sent', "return vim.fn.search('^## turn to') > 0")
+    end,
+  },
+  {
     'asked again',
     function(t)
       local s = t.session({
