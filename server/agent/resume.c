@@ -91,7 +91,8 @@ static bool on_root(void *user, const struct journal_thread *stored)
 {
     struct resume *resume = user;
     size_t len = stored->root.len < sizeof(resume->root) ? stored->root.len : 0;
-    memcpy(resume->root, stored->root.ptr, len);
+    if (len > 0) /* a thread may have no folder */
+        memcpy(resume->root, stored->root.ptr, len);
     return true;
 }
 
