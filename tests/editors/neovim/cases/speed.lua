@@ -118,6 +118,7 @@ return {
         vim.cmd('Lanebridge ask first')
       ]])
       s:wait_chat('On and on.')
+      s:wait('the painted hunk', 'return _G.times.painted ~= nil')
       local told = s:lua([[
         local at = vim.tbl_map(function(ns) return ns / 1e6 end, _G.times)
         return { at['item fileChange'] - at.asked, at.painted - at.edited }
