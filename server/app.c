@@ -320,6 +320,7 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
         .host = host_name.ptr,
         .edit_style = edit_style(app),
         .warm = app->config->warm != WARM_NEVER,
+        .web_search = app->config->tools_web_search,
         .context_tokens = app->config->compaction_context_tokens,
         .compact_percent = (unsigned)app->config->compaction_percent,
         .environment = append_environment,

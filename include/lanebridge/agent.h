@@ -95,6 +95,7 @@ struct agent_env {
     const char *host;                 /* of the endpoint, for the audit log; copied; may be NULL */
     enum tools_edit_style edit_style;
     bool warm;                        /* agent_thread_warm does something */
+    bool web_search;                  /* the endpoint's own, offered to threads that begin now */
     unsigned steps_max;               /* of a turn; 0: LIMIT_TURN_STEPS_COUNT */
     int64_t context_tokens;           /* that the model takes; 0: responses_context_tokens */
     unsigned compact_percent;         /* of them, from which a thread is compacted; 0: 80 */

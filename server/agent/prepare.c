@@ -40,11 +40,11 @@ void turn_tell_missing_tools(struct agent_turn *turn)
  * then the list is today's. */
 static struct str made_by(const struct agent_thread *thread)
 {
-    static const char *const makers[] = {
-        [TOOLS_EDIT_PATCH] = LANEBRIDGE_VERSION "+patch",
-        [TOOLS_EDIT_REPLACE] = LANEBRIDGE_VERSION "+replace",
+    static const char *const makers[][2] = {
+        [TOOLS_EDIT_PATCH] = {LANEBRIDGE_VERSION "+patch", LANEBRIDGE_VERSION "+patch+web"},
+        [TOOLS_EDIT_REPLACE] = {LANEBRIDGE_VERSION "+replace", LANEBRIDGE_VERSION "+replace+web"},
     };
-    return str_from(makers[thread_edit_style(thread)]);
+    return str_from(makers[thread_edit_style(thread)][thread->agent->env.web_search]);
 }
 
 void thread_load_tools(struct agent_thread *thread)
@@ -62,6 +62,10 @@ void thread_need_tools(struct agent_thread *thread)
     if (thread->tools_json.len > 0)
         return;
     tools_append_schema(agent->env.tools, thread_edit_style(thread), &thread->tools_json);
+    if (agent->env.web_search) { /* hosted: the endpoint runs it */
+        buf_truncate(&thread->tools_json, thread->tools_json.len - 1);
+        buf_append_c(&thread->tools_json, ",{\"type\":\"web_search\"}]");
+    }
     if (journal_thread_set_tools(agent->env.journal, thread->id, made_by(thread),
                                  buf_str(&thread->tools_json), &err) < 0)
         log_line(LOG_WARN, "journal tools not kept thread=%s why=\"%s\"", thread->id, err.text);
