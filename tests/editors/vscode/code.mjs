@@ -109,6 +109,7 @@ export async function project(name) {
 /** A window on the folder. `payload` as VS Code's web server has it. */
 export async function openWindow(browser, code, folder, payload = [], { size = { width: 1280, height: 800 } } = {}) {
   const page = await browser.newPage({ viewport: size });
+  page.setDefaultTimeout(60000);
   page.problems = [];
   page.on('console', (message) => {
     if (message.type() === 'error') page.problems.push(message.text());

@@ -43,6 +43,8 @@ test('from Enter to the first character, and from Stop to a ready input', async 
     await chat.waitForSelector('.bar button:text-is("Send")');
   }
   console.log(`measured Enter to first character ${percentile(await chat.evaluate(() => globalThis.seen), 0.5).toFixed(0)} ms (median of 3, the endpoint included)`);
+  await (await window()).command('Lanebridge: New Thread');
+  await until('a new thread', async () => (await chat.locator('.turn').count()) === 0);
   await chat.ask('take your time');
   await chat.waitForSelector('.turn:last-of-type .agent .markdown:has-text("First I read")');
   const stop = await chat.evaluate(
