@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define INTENT_FOLDER "writes"
@@ -173,15 +174,36 @@ static int append_steps(struct buf *lines, const struct intent_step *steps, size
     return 0;
 }
 
-static int make_file(struct intent *intent, struct str lines)
+static int open_locked(struct intent *intent)
 {
     intent->fd = openat(intent->folder_fd, intent->name,
                         O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (intent->fd < 0)
         return -errno;
-    if (flock(intent->fd, LOCK_EX | LOCK_NB) < 0)
-        return -errno;
-    return write_whole(intent->fd, lines);
+    while (flock(intent->fd, LOCK_EX) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return 0;
+}
+
+/* Before it is locked a repair elsewhere may take the empty file for one that was left behind, and
+ * remove it. It holds the lock for no longer than that. */
+static int make_file(struct intent *intent, struct str lines)
+{
+    enum { TRIES = 10 };
+    for (int i = 0; i < TRIES; i++) {
+        struct stat now;
+        int error = open_locked(intent);
+        if (error == 0 && fstat(intent->fd, &now) < 0)
+            error = -errno;
+        if (error < 0)
+            return error;
+        if (now.st_nlink)
+            return write_whole(intent->fd, lines);
+        close(intent->fd);
+        intent->fd = -1;
+    }
+    return -EAGAIN;
 }
 
 enum status intent_begin(struct intent *intent, const struct workspace *workspace,

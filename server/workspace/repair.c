@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct left {
@@ -158,13 +159,23 @@ static void tell(const struct left *left, struct buf *report)
 
 /* -- All of them ------------------------------------------------------------------------------ */
 
+/* Between opening and locking its process may have ended the change: then the name is gone, and
+ * what the file says is not to be taken back. */
+static bool has_name_still(int folder_fd, const char *name, int fd)
+{
+    struct stat file, named;
+    return fstat(fd, &file) == 0 && fstatat(folder_fd, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           file.st_ino == named.st_ino && file.st_dev == named.st_dev;
+}
+
 /* -1: none of ours, or its process lives. */
 static int open_note(int folder_fd, const char *name)
 {
     int fd = openat(folder_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    if (state_is_ours(fd) && flock(fd, LOCK_EX | LOCK_NB) == 0)
+    if (state_is_ours(fd) && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+        has_name_still(folder_fd, name, fd))
         return fd;
     close(fd);
     return -1;
