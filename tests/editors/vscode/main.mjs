@@ -14,6 +14,13 @@ export function report(name, error, took) {
   if (error) console.log(String(error.stack ?? error).replace(/^/gm, '    '));
 }
 
+/** One for each time that VS Code asks: what it asked too early it has dropped, and a rollout is played once. */
+function suggestions() {
+  const begin = (i) => ({ rollout: `inline ${i}`, match: { text: 'int total = <|cursor|>' } });
+  const say = { emit: [{ type: 'message', text: 'count + 1;' }] };
+  return Array.from({ length: 10 }, (_, i) => `${JSON.stringify(begin(i))}\n${JSON.stringify(say)}\n`).join('');
+}
+
 /** Tests inside the extension host: they say what they did by the console, and how they ended by the exit code. */
 async function inHost(browser, code) {
   const folder = await project('in-host');
@@ -42,7 +49,9 @@ let browser;
 try {
   await mkdir(path.join(work, 'projects'), { recursive: true });
   const replay = path.join(work, 'replay.jsonl');
-  await writeFile(replay, (await readFile(path.join(top, 'tests/editors/vscode/replay.jsonl'), 'utf8')) + floods());
+  const rollouts = await readFile(path.join(top, 'tests/editors/vscode/replay.jsonl'), 'utf8');
+  const forSecondTries = rollouts.replaceAll(/^\{"rollout":"([^"]*)"/gm, '{"rollout":"$1, again"');
+  await writeFile(replay, rollouts + forSecondTries + suggestions() + floods());
   const [vsix] = (await readdir(path.join(top, 'editors/vscode'))).filter((name) => name.endsWith('.vsix')).sort().reverse();
   const endpoint = await startEndpoint(replay);
   const model = { 'lanebridge.path': process.env.LANEBRIDGE, 'lanebridge.endpoint.url': endpoint, 'lanebridge.inlineCompletion.enabled': true };
