@@ -84,8 +84,11 @@ void jsonrpc_peer_free(struct jsonrpc_peer *peer);    /* pending answers are dro
 /* Begins reading. */
 void jsonrpc_peer_start(struct jsonrpc_peer *peer);
 
+/* From now on nothing is asked of the other end any more, as after the language server's shutdown. */
+void jsonrpc_peer_stop_asking(struct jsonrpc_peer *peer);
+
 /* params: one whole JSON value as text, or empty for none. Returns the id given, 0 if the peer is
- * closed or LIMIT_JSONRPC_PENDING_COUNT are in flight (then on_answer is not called). */
+ * closed, or asks nothing any more, or LIMIT_JSONRPC_PENDING_COUNT are in flight (then on_answer is not called). */
 int64_t jsonrpc_request(struct jsonrpc_peer *peer, const char *method, struct str params,
                         jsonrpc_answer_fn *on_answer, void *user);
 /* Forgets a request of ours: sends $/cancelRequest, and its answer is dropped when it comes. */

@@ -27,6 +27,7 @@ struct jsonrpc_peer {
     bool freed;
     bool is_closed;      /* on_closed was called */
     bool is_output_dead; /* nothing can be written any more */
+    bool asks_nothing;   /* jsonrpc_peer_stop_asking() */
     enum status failure; /* why, told by a deferred call */
     struct map asked;    /* our requests: id as text to struct pending */
     struct map open;     /* theirs that wait for our answer: raw id to the peer itself */
@@ -439,10 +440,15 @@ void jsonrpc_peer_start(struct jsonrpc_peer *peer)
     loop_stream_read_start(peer->stream);
 }
 
+void jsonrpc_peer_stop_asking(struct jsonrpc_peer *peer)
+{
+    peer->asks_nothing = true;
+}
+
 int64_t jsonrpc_request(struct jsonrpc_peer *peer, const char *method, struct str params,
                         jsonrpc_answer_fn *on_answer, void *user)
 {
-    if (peer->is_closed || peer->is_output_dead ||
+    if (peer->is_closed || peer->is_output_dead || peer->asks_nothing ||
         map_count(&peer->asked) >= LIMIT_JSONRPC_PENDING_COUNT)
         return 0;
     struct pending *pending = mem_new(struct pending);

@@ -164,6 +164,7 @@ static void handle_initialized(struct lsp_server *server, const struct jsonrpc_m
 static void handle_shutdown(struct lsp_server *server, const struct jsonrpc_message *message)
 {
     server->state = LSP_SHUT_DOWN;
+    jsonrpc_peer_stop_asking(server->peer);
     jsonrpc_respond(server->peer, message->id, STR(""));
 }
 

@@ -49,9 +49,9 @@ let browser;
 try {
   await mkdir(path.join(work, 'projects'), { recursive: true });
   const replay = path.join(work, 'replay.jsonl');
-  const rollouts = await readFile(path.join(top, 'tests/editors/vscode/replay.jsonl'), 'utf8');
+  const rollouts = (await readFile(path.join(top, 'tests/editors/vscode/replay.jsonl'), 'utf8')) + floods();
   const forSecondTries = rollouts.replaceAll(/^\{"rollout":"([^"]*)"/gm, '{"rollout":"$1, again"');
-  await writeFile(replay, rollouts + forSecondTries + suggestions() + floods());
+  await writeFile(replay, rollouts + forSecondTries + suggestions());
   const [vsix] = (await readdir(path.join(top, 'editors/vscode'))).filter((name) => name.endsWith('.vsix')).sort().reverse();
   const endpoint = await startEndpoint(replay);
   const model = { 'lanebridge.path': process.env.LANEBRIDGE, 'lanebridge.endpoint.url': endpoint, 'lanebridge.inlineCompletion.enabled': true };

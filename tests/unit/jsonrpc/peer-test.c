@@ -426,6 +426,19 @@ Test(peer, an_id_that_is_still_open_is_refused_and_free_again_after_its_answer)
     buf_finish(&output);
 }
 
+Test(peer, asks_nothing_any_more_but_answers)
+{
+    struct pair pair;
+    open_pair(&pair);
+    pair.left.answer_at_once = true;
+    jsonrpc_peer_stop_asking(pair.left.peer);
+    cr_assert_eq(jsonrpc_request(pair.left.peer, "after", STR(""), on_answer, &pair.left), 0);
+    jsonrpc_request(pair.right.peer, "other", STR(""), on_answer, &pair.right);
+    settle(&pair);
+    cr_assert_str_eq(pair.right.calls.ptr, "answer<ok 0 null> ");
+    close_pair(&pair);
+}
+
 Test(peer, open_requests_of_either_side_are_bounded)
 {
     struct pair pair;
