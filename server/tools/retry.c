@@ -25,7 +25,8 @@ static const char *const network_signs[] = {
     "failed to lookup address information",
     "getaddrinfo EAI_AGAIN",
     "getaddrinfo ENOTFOUND",
-    "request to https://registry.npmjs.org/",
+    "error code EAI_AGAIN", /* npm */
+    "ERR! code EAI_AGAIN",
     "dial tcp: lookup ",
     "no such host",
     "server misbehaving",
