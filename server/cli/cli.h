@@ -38,4 +38,9 @@ bool cli_options_take(const char *command, int *argc, char **argv, const struct 
 void cli_complain(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* The journal, if there is one; else says why not, `missing` where nothing was ever kept, and
+ * returns NULL. The caller closes it. */
+struct journal *cli_open_journal(const char *command, const char *state_folder,
+                                 const char *missing);
+
 #endif

@@ -142,8 +142,6 @@ static int print_sent(struct log *log)
                              : report_sent_text(log->journal, str_from(log->wanted), &text, &err);
     if (status == STATUS_OK)
         printf("%s%s", text.ptr, log->json ? "\n" : "");
-    else
-        cli_complain("log", "%s", err.text);
     buf_finish(&text);
     return status == STATUS_OK ? EXIT_OK : EXIT_FAILED;
 }
@@ -166,23 +164,13 @@ static void sweep(struct log *log, const char *state_folder, const char *config_
 static int log_run(struct log *log)
 {
     struct config_env env;
-    struct err err = {0};
-    struct journal_facts facts;
     int code = EXIT_FAILED;
     config_env_init(&env, get_environment);
-    /* A look first: opening would make a journal where there is none. */
-    if (journal_look(str_from(env.state_folder), 1000, &facts, &err) == STATUS_OK && facts.exists &&
-        !facts.damaged)
-        log->journal = journal_open(str_from(env.state_folder), time_wall_ms, &err);
-    else if (!err.text[0])
-        err_set(&err, STATUS_NOT_FOUND, "there is no journal in %s yet: nothing has run",
-                env.state_folder);
+    log->journal = cli_open_journal("log", env.state_folder, "nothing has run");
     if (log->journal)
         sweep(log, env.state_folder, env.config_file);
     if (log->journal)
         code = log->sent ? print_sent(log) : print_calls(log);
-    else
-        cli_complain("log", "%s", err.text);
     journal_close(log->journal);
     for (size_t i = 0; i < log->rows.len; i++)
         mem_free(log->rows.ptr[i]);

@@ -168,23 +168,13 @@ static int trace_run(struct trace *trace)
 {
     enum { ALL_THREADS = 1000000 };
     struct config_env env;
-    struct err err = {0};
-    struct journal_facts facts;
     int code = EXIT_FAILED;
     config_env_init(&env, get_environment);
-    /* A look first: opening would make a journal where there is none. */
-    if (journal_look(str_from(env.state_folder), 1000, &facts, &err) == STATUS_OK && facts.exists &&
-        !facts.damaged)
-        trace->journal = journal_open(str_from(env.state_folder), time_wall_ms, &err);
-    else if (!err.text[0])
-        err_set(&err, STATUS_NOT_FOUND, "there is no journal in %s yet: no turn has run",
-                env.state_folder);
+    trace->journal = cli_open_journal("trace", env.state_folder, "no turn has run");
     if (trace->journal) {
         const struct journal_filter all = {.with_archived = true, .limit = ALL_THREADS};
         journal_thread_list(trace->journal, &all, on_thread, trace, NULL);
         code = print_result(trace);
-    } else {
-        cli_complain("trace", "%s", err.text);
     }
     journal_close(trace->journal);
     buf_finish(&trace->title);
