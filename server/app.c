@@ -1,97 +1,13 @@
-/* Puts the modules together. It is long because each of them has a few callbacks that only here meet
- * what they ask for. */
-#include "app.h"
+/* Puts the modules together. */
+#include "app-internal.h"
 #include "report.h"
-#include "sweep.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <unistd.h>
-
-struct app {
-    struct loop *loop;
-    struct config *config;
-    struct config_env env;
-    struct documents *documents;
-    struct workspace *workspace;
-    struct policy *policy;
-    struct net *net;
-    struct wire *wire;
-    struct journal *journal;
-    struct sweep *sweep;
-    struct memory *memory;
-    struct responses *responses;
-    struct mcp_side *mcp; /* NULL: no servers are set */
-    struct tools *tools;
-    struct agent *agent;
-    struct complete *complete;
-    struct models *models;
-    struct lsp_server *server;
-    struct host host;
-    struct err settings_error; /* of the user's file */
-    struct buf file_warnings;  /* not told yet */
-    struct buf mcp_checked;    /* mcp.servers as it was when its faults were told */
-    bool key_is_secret;
-    wire_key_fn *on_key; /* of the wire, while the person is asked */
-    void *on_key_user;
-    int exit_code;
-};
-
 /* -- What the language server asks of the program
  * ------------------------------------------------------ */
-
-static const enum config_source sources[] = {
-    [LSP_SETTINGS_INIT] = CONFIG_INIT_OPTIONS,
-    [LSP_SETTINGS_WORKSPACE] = CONFIG_WORKSPACE,
-};
-
-static void check_servers(struct app *app, struct buf *warnings)
-{
-    struct str servers = str_from(app->config->mcp_servers_json);
-    if (str_eq(servers, buf_str(&app->mcp_checked)))
-        return;
-    buf_clear(&app->mcp_checked);
-    buf_append(&app->mcp_checked, servers);
-    mcp_check(servers, warnings);
-}
-
-static void on_limits(void *user, struct agent_limits *ret_limits)
-{
-    const struct app *app = user;
-    ret_limits->tokens_per_turn = app->config->tokens_per_turn;
-    ret_limits->tokens_per_day = app->config->tokens_per_day;
-}
-
-static bool on_cost(void *user, struct str model, const struct responses_usage *usage,
-                    struct agent_cost *ret_cost)
-{
-    const struct app *app = user;
-    return prices_find(app->config, model, usage, ret_cost);
-}
-
-static enum tools_edit_style edit_style(const struct app *app)
-{
-    return responses_model_writes_patches(str_from(app->config->model)) ? TOOLS_EDIT_PATCH
-                                                                        : TOOLS_EDIT_REPLACE;
-}
-
-static void on_settings(void *user, enum lsp_settings_source source,
-                        const struct json_value *object, struct buf *warnings)
-{
-    struct app *app = user;
-    buf_append(warnings, buf_str(&app->file_warnings)); /* found before there was anybody to tell */
-    buf_clear(&app->file_warnings);
-    if (json_is(object, JSON_OBJECT))
-        config_apply(app->config, sources[source], object, warnings);
-    check_servers(app, warnings);
-    policy_hooks_check(app->policy, warnings);
-    if (app->agent)
-        agent_set_defaults(app->agent, app->config->model, app->config->reasoning_effort,
-                           edit_style(app));
-    log_set_level(app->config->log_level);
-}
 
 /* A selection of a secret file, or of one that .agentignore names. */
 static bool may_give(void *user, struct str path, struct buf *why)
@@ -318,7 +234,7 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
         .model = app->config->model,
         .effort = app->config->reasoning_effort,
         .host = host_name.ptr,
-        .edit_style = edit_style(app),
+        .edit_style = app_edit_style(app),
         .warm = app->config->warm != WARM_NEVER,
         .web_search = app->config->tools_web_search,
         .context_tokens = app->config->compaction_context_tokens,
@@ -327,8 +243,8 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
         .on_event = on_event,
         .user = event_user,
         .environment_user = app,
-        .limits = on_limits,
-        .cost = on_cost,
+        .limits = app_on_limits,
+        .cost = app_on_cost,
         .host_ops = &app->host,
     };
     app->agent = agent_new(&env);
@@ -426,146 +342,6 @@ static void on_models(void *user, lsp_models_fn *done, void *done_user)
     models_ask(app->models, done, done_user);
 }
 
-static const char *tier_name(enum policy_tier tier)
-{
-    static const char *const names[] = {
-        [TIER_UNKNOWN] = "not tested yet",
-        [TIER_BUBBLEWRAP] = "bubblewrap",
-        [TIER_LANDLOCK] = "landlock, the weaker one: commands that may write ask",
-        [TIER_EXTERNAL] = "external",
-        [TIER_NONE] = "none: every command asks",
-    };
-    return names[tier];
-}
-
-static void write_connection(struct app *app, struct json_writer *w)
-{
-    struct responses_status status = {.state = RESPONSES_IDLE};
-    if (app->responses)
-        responses_get_status(app->responses, &status);
-    json_write_key(w, "connection");
-    json_write_begin_object(w);
-    json_write_field_c(w, "state", responses_state_name(status.state));
-    json_write_field_c(w, "transport", status.transport == TRANSPORT_HTTP ? "http" : "websocket");
-    json_write_field_int(w, "sockets", status.sockets);
-    json_write_field_int(w, "lanes", status.lanes_active);
-    json_write_field_c(w, "detail", status.detail);
-    json_write_field_int(w, "abandonedTokens", (int64_t)status.abandoned_tokens);
-    json_write_field_int(w, "framesSent", (int64_t)status.counters.frames_sent);
-    json_write_field_int(w, "framesReceived", (int64_t)status.counters.frames_received);
-    json_write_field_int(w, "bytesSent", (int64_t)status.counters.bytes_sent);
-    json_write_field_int(w, "bytesReceived", (int64_t)status.counters.bytes_received);
-    json_write_field_int(w, "connects", (int64_t)status.connects);
-    json_write_field_int(w, "requests", (int64_t)status.requests);
-    json_write_field_int(w, "fullInputs", (int64_t)status.full_inputs);
-    json_write_field_int(w, "retries", (int64_t)status.retries);
-    json_write_end_object(w);
-}
-
-/* What people should know of the folders: nothing can be done where there is none. */
-static void write_notice(const struct app *app, struct json_writer *w)
-{
-    size_t count = workspace_root_count(app->workspace);
-    if (count == 0)
-        json_write_field_c(
-            w, "notice",
-            "No folder is open: only the documents open in the editor can be read and "
-            "edited, and no command runs. Open the folder of a project to work in it.");
-    else if (strcmp(wire_key_source(app->wire, app->config), "missing") == 0)
-        json_write_field_c(w, "notice",
-                           "There is no API key: the first prompt says what can be done.");
-    for (size_t i = 0; i < count; i++) {
-        const struct workspace_root *root = workspace_root_at(app->workspace, i);
-        if (root->confirmed)
-            continue;
-        struct buf text = {0};
-        buf_append_fmt(
-            &text,
-            "%s is not used yet, because it is your home folder, the whole disk, or holds "
-            "Lanebridge's own files. The first prompt asks about it.",
-            root->path);
-        json_write_field_str(w, "notice", buf_str(&text));
-        buf_finish(&text);
-        return;
-    }
-}
-
-struct today {
-    const struct config *config;
-    int64_t input, cached, output;
-    struct agent_cost cost;
-};
-
-static void add_today(void *user, const struct journal_spent *spent)
-{
-    struct today *today = user;
-    struct agent_cost cost = {0};
-    const struct responses_usage usage = {.input_tokens = spent->input_tokens,
-                                          .cached_tokens = spent->cached_tokens,
-                                          .output_tokens = spent->output_tokens};
-    today->input += spent->input_tokens;
-    today->cached += spent->cached_tokens;
-    today->output += spent->output_tokens;
-    if (prices_find(today->config, spent->model, &usage, &cost)) {
-        cost.amount += today->cost.amount;
-        today->cost = cost;
-    }
-}
-
-/* Of today, by all windows, as far as the journal is open. */
-static void write_tokens(const struct app *app, struct json_writer *w)
-{
-    struct today today = {.config = app->config};
-    if (app->journal)
-        (void)journal_spent_today(app->journal, add_today, &today, NULL);
-    json_write_key(w, "tokens");
-    json_write_begin_object(w);
-    json_write_field_int(w, "todayInput", today.input);
-    json_write_field_int(w, "todayCached", today.cached);
-    json_write_field_int(w, "todayOutput", today.output);
-    if (today.cost.currency[0]) {
-        json_write_key(w, "todayCost");
-        json_write_begin_object(w);
-        json_write_key(w, "amount");
-        json_write_double(w, today.cost.amount);
-        json_write_field_c(w, "currency", today.cost.currency);
-        json_write_end_object(w);
-    }
-    json_write_field_int(w, "perTurn", app->config->tokens_per_turn);
-    json_write_field_int(w, "perDay", app->config->tokens_per_day);
-    json_write_end_object(w);
-}
-
-static void on_status_wanted(void *user, struct buf *json)
-{
-    struct app *app = user;
-    struct json_writer w;
-    json_writer_init(&w, json);
-    json_write_begin_object(&w);
-    json_write_field_c(&w, "version", LANEBRIDGE_VERSION);
-    json_write_field_c(&w, "model", app->config->model);
-    json_write_field_c(&w, "mode", policy_mode_name(policy_get_mode(app->policy)));
-    write_tokens(app, &w);
-    json_write_field_c(&w, "endpoint", app->config->endpoint_url);
-    write_connection(app, &w);
-    if (app->complete) {
-        json_write_key(&w, "inlineCompletion");
-        complete_write_counts(app->complete, &w);
-    }
-    json_write_field_c(&w, "key", wire_key_source(app->wire, app->config));
-    json_write_field_c(&w, "sandbox", tier_name(policy_sandbox_tier(app->policy)));
-    json_write_field_bool(&w, "root", geteuid() == 0);
-    json_write_key(&w, "mcp");
-    mcp_side_write(app->mcp, &w);
-    json_write_key(&w, "folders");
-    json_write_begin_array(&w);
-    for (size_t i = 0; i < workspace_root_count(app->workspace); i++)
-        json_write_c(&w, workspace_root_at(app->workspace, i)->path);
-    json_write_end_array(&w);
-    write_notice(app, &w);
-    json_write_end_object(&w);
-}
-
 static void on_exit_code(void *user, int code)
 {
     struct app *app = user;
@@ -586,28 +362,12 @@ static const char *get_environment(const char *name)
     return getenv(name);
 }
 
-/* A settings file that cannot be read is told to the person, and no turn starts: the defaults would
- * send their work to another endpoint than the one they chose. */
-static void load_settings(struct app *app)
-{
-    struct err err = {0};
-    if (config_load_file(app->config, str_from(app->env.config_file), &app->file_warnings, &err) <
-        0) {
-        buf_append_fmt(&app->file_warnings, "%s\n", err.text);
-        app->settings_error = err;
-    }
-    struct str rest = buf_str(&app->file_warnings), line;
-    while (str_next(&rest, '\n', &line))
-        if (line.len > 0)
-            log_line(LOG_WARN, "settings " STR_FMT, STR_ARG(line));
-}
-
 static enum status app_init(struct app *app, int read_fd, int write_fd, struct err *err)
 {
     app->exit_code = 1;
     config_env_init(&app->env, get_environment);
     app->config = config_new();
-    load_settings(app);
+    app_load_settings(app);
     log_set_level(app->config->log_level);
     app->loop = loop_new(err);
     if (!app->loop)
@@ -623,7 +383,7 @@ static enum status app_init(struct app *app, int read_fd, int write_fd, struct e
         .workspace = app->workspace,
         .state_folder = app->env.state_folder,
         .user = app,
-        .settings = on_settings,
+        .settings = app_on_settings,
         .agent = on_agent,
         .review_waits = on_review_waits,
         .code_actions = on_code_actions,
@@ -631,7 +391,7 @@ static enum status app_init(struct app *app, int read_fd, int write_fd, struct e
         .prompt = on_prompt,
         .prompts = on_prompts,
         .models = on_models,
-        .status = on_status_wanted,
+        .status = app_on_status,
         .inquire = on_inquiry,
         .may_give = may_give,
         .on_exit = on_exit_code,

@@ -1,71 +1,20 @@
-/* transport_env over net: WebSocket connections and HTTP exchanges to the configured endpoint. It
- * is long because both kinds are one object, with one way to begin and to end. */
+/* transport_env over net: WebSocket connections and HTTP exchanges to the configured endpoint: one
+ * object, with one way to begin and to end. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <lanebridge/json.h>
 
-#include "target-internal.h"
+#include "wire-internal.h"
 
 enum {
     ERROR_BODY_BYTES = 64 * 1024,
     LINGER_MS = 1000, /* for the end of an answer whose last event has come */
     BEHIND_MS = 20,   /* less than a new connection costs */
-    ASKS_MAX = 2,     /* for a key, then for another one */
 };
-
-struct link;
-struct links {
-    struct link **ptr;
-    size_t len, cap;
-};
-
-struct wire {
-    struct loop *loop;
-    struct net *net;
-    const struct config *config;
-    const struct config_env *env;
-    const struct responses *responses;
-    struct buf key;
-    struct replay_child *replay;
-    struct links waiting;    /* for the replay endpoint to be ready */
-    struct key_run *key_run; /* one at a time: a person may have to unlock something for it */
-    struct wire_asker asker;
-    bool is_asking, is_asked; /* the key is what the person gave */
-    struct links wanting;     /* its key */
-    struct links lingering;   /* let go of after the last event: their connection will be free */
-    struct links behind;      /* wait for that */
-    bool replay_ready;
-};
-
-struct link {
-    struct transport transport; /* first: a transport is its link */
-    struct wire *wire;
-    enum transport_kind kind;
-    struct transport_handlers handlers;
-    void *user;
-    struct loop_timer *later; /* what must not happen before open() has returned */
-    struct net_ws *ws;
-    struct net_http *http;
-    struct net_sse *sse;
-    struct buf body;   /* of an HTTP exchange that cannot begin yet */
-    struct buf answer; /* one that is no event stream: an error, or all of a compaction */
-    bool key_retried, answered, is_over, waited; /* of an HTTP exchange */
-    bool asks;                                   /* the person, for the key */
-    unsigned key_asks;
-    int http_status;
-    bool opened, is_cut; /* is_cut: not all of the answer was kept */
-    struct err failure;
-};
-
-struct str wire_key(const struct wire *wire)
-{
-    return buf_str(&wire->key);
-}
 
 static enum status init_target(struct target *target, struct wire *wire, enum transport_kind kind,
                                struct err *err)
@@ -75,47 +24,11 @@ static enum status init_target(struct target *target, struct wire *wire, enum tr
 }
 
 /* on_closed on the next loop turn: nothing calls back before open() or send() has returned. */
-static void fail_later(struct link *link, enum status status, const char *text)
+void link_fail_later(struct link *link, enum status status, const char *text)
 {
     link->failure = (struct err){.status = status};
     snprintf(link->failure.text, sizeof(link->failure.text), "%s", text);
     loop_timer_start(link->later, 0, 0);
-}
-
-static void want_key(struct link *link);
-
-/* Is nothing else left that could give a key? */
-static bool can_ask(const struct wire *wire)
-{
-    bool has_another = wire->key.len > 0 && !wire->is_asked;
-    return !has_another && wire->asker.can && !target_is_replay(wire->config) &&
-           !target_has_key_command(wire->config) && wire->asker.can(wire->asker.user);
-}
-
-static bool may_retry_key(const struct link *link)
-{
-    return target_has_key_command(link->wire->config)
-               ? !link->key_retried
-               : link->key_asks < ASKS_MAX && can_ask(link->wire);
-}
-
-/* A key that was good when it was printed may be refused a moment later: asked for once more. */
-static bool retries_key(struct link *link, int http_status)
-{
-    if (http_status != 401 || !may_retry_key(link))
-        return false;
-    link->key_retried = true;
-    link->asks = !target_has_key_command(link->wire->config);
-    if (link->ws)
-        net_ws_free(link->ws, 0, NULL);
-    if (link->http)
-        net_http_free(link->http);
-    link->ws = NULL;
-    link->http = NULL;
-    link->http_status = 0;
-    buf_clear(&link->answer);
-    want_key(link);
-    return true;
 }
 
 /* -- Keeping connections ------------------------------------------------------------------------
@@ -123,7 +36,6 @@ static bool retries_key(struct link *link, int http_status)
  * until its connection can carry the next exchange. So it is not dropped with the link, and who
  * wants a connection at that moment waits for it a little. */
 
-static void open_link(struct link *link);
 static void forget(struct links *links, const struct link *link);
 static void link_free(struct link *link);
 
@@ -150,7 +62,7 @@ static void end_lingering(struct link *link)
     struct link *next = wire->behind.ptr[0];
     vec_remove(&wire->behind, 0);
     loop_timer_stop(next->later);
-    open_link(next);
+    link_open(next);
 }
 
 static bool waits_behind(struct link *link)
@@ -175,7 +87,7 @@ static void note_last_event(struct link *link, struct str event)
 static void on_closed(void *user, const struct net_close *closed)
 {
     struct link *link = user;
-    if (link->ws && !link->opened && retries_key(link, closed->http_status))
+    if (link->ws && !link->opened && link_retries_key(link, closed->http_status))
         return;
     struct transport_close out = {.status = closed->status,
                                   .was_open = closed->was_open,
@@ -238,8 +150,8 @@ static void on_http_head(void *user, int status, struct str content_type)
 static void push_events(struct link *link, struct str bytes)
 {
     if (net_sse_push(link->sse, bytes) == STATUS_LIMIT)
-        fail_later(link, STATUS_LIMIT,
-                   "the endpoint sent an event larger than endpoint.maxEventBytes");
+        link_fail_later(link, STATUS_LIMIT,
+                        "the endpoint sent an event larger than endpoint.maxEventBytes");
 }
 
 static size_t answer_limit(const struct link *link)
@@ -288,10 +200,10 @@ static void deliver_error_body(struct link *link)
 static void deliver_answer(struct link *link, const struct net_close *closed)
 {
     bool is_whole = closed->status == STATUS_OK && !link->is_cut;
-    fail_later(link, is_whole ? STATUS_CLOSED : STATUS_PROTOCOL,
-               is_whole ? "the answer is over"
-                        : "the endpoint's answer broke off, or was larger than "
-                          "endpoint.maxEventBytes");
+    link_fail_later(link, is_whole ? STATUS_CLOSED : STATUS_PROTOCOL,
+                    is_whole ? "the answer is over"
+                             : "the endpoint's answer broke off, or was larger than "
+                               "endpoint.maxEventBytes");
     if (is_whole)
         link->handlers.on_message(link->user, buf_str(&link->answer));
 }
@@ -305,7 +217,7 @@ static void on_http_closed(void *user, const struct net_close *closed)
     }
     struct net_close out = *closed;
     out.was_open = link->http_status == 200;
-    if (retries_key(link, link->http_status))
+    if (link_retries_key(link, link->http_status))
         return;
     link->is_over = true;
     if (link->kind == TRANSPORT_COMPACT && link->http_status == 200) {
@@ -318,7 +230,7 @@ static void on_http_closed(void *user, const struct net_close *closed)
         snprintf(text, sizeof(text),
                  "the endpoint answered HTTP %d without an event stream; check endpoint.url",
                  link->http_status);
-        fail_later(link, STATUS_PROTOCOL, text);
+        link_fail_later(link, STATUS_PROTOCOL, text);
         deliver_error_body(link);
         return;
     }
@@ -349,7 +261,7 @@ static void start_ws(struct link *link)
         link->ws = net_ws_open(link->wire->net, &target.net, &ws_handlers, link, &err);
     }
     if (!link->ws)
-        fail_later(link, err.status, err.text);
+        link_fail_later(link, err.status, err.text);
     target_finish(&target);
 }
 
@@ -362,7 +274,7 @@ static void on_later(void *user)
     }
     if (is_among(&link->wire->behind, link)) {
         forget(&link->wire->behind, link);
-        open_link(link);
+        link_open(link);
         return;
     }
     if (link->failure.status == STATUS_OK) {
@@ -383,7 +295,7 @@ static void start_http(struct link *link)
     struct target target;
     struct err err = {0};
     struct buf body = {0};
-    if (may_retry_key(link))
+    if (link_may_retry_key(link))
         buf_append(&body, buf_str(&link->body)); /* it may have to be sent again */
     else
         buf_move(&body, &link->body);
@@ -394,12 +306,12 @@ static void start_http(struct link *link)
             net_http_open(link->wire->net, "POST", &target.net, &body, &http_handlers, link, &err);
     }
     if (!link->http)
-        fail_later(link, err.status, err.text);
+        link_fail_later(link, err.status, err.text);
     buf_finish(&body);
     target_finish(&target);
 }
 
-static void open_link(struct link *link)
+void link_open(struct link *link)
 {
     if (waits_behind(link))
         return;
@@ -411,90 +323,6 @@ static void open_link(struct link *link)
         start_http(link);
     if (was_waited_for) /* last: the owner's deadline begins now, and it may do anything */
         link->handlers.on_alive(link->user);
-}
-
-static void forget_key(struct wire *wire)
-{
-    if (wire->key.len > 0)
-        explicit_bzero(wire->key.ptr, wire->key.len);
-    buf_clear(&wire->key);
-}
-
-static void take_key(struct wire *wire, struct buf *key, const struct err *problem)
-{
-    if (!problem) {
-        forget_key(wire);
-        buf_finish(&wire->key);
-        buf_move(&wire->key, key);
-    }
-    while (wire->wanting.len > 0) {
-        struct link *link = vec_pop(&wire->wanting);
-        if (problem)
-            fail_later(link, problem->status, problem->text);
-        else
-            open_link(link);
-    }
-}
-
-static void on_key(void *user, struct buf *key, const struct err *problem)
-{
-    struct wire *wire = user;
-    wire->key_run = NULL;
-    take_key(wire, key, problem);
-}
-
-static void on_asked_key(void *user, struct str given)
-{
-    struct wire *wire = user;
-    struct err problem = {0};
-    struct buf key = {0};
-    struct str trimmed = str_trim(given);
-    wire->is_asking = false;
-    if (trimmed.len == 0)
-        (void)config_key_take(wire->config, &key, &problem); /* says what can be done */
-    else if (!config_key_is_valid(trimmed))
-        err_set(&problem, STATUS_AUTH,
-                "that is no API key: it holds blanks or control characters. Enter it again.");
-    else
-        buf_append(&key, trimmed);
-    wire->is_asked = problem.status == STATUS_OK;
-    take_key(wire, &key, problem.status < 0 ? &problem : NULL);
-    if (key.ptr)
-        explicit_bzero(key.ptr, key.len);
-    buf_finish(&key);
-}
-
-static void ask_key(struct link *link)
-{
-    struct wire *wire = link->wire;
-    bool was_refused = wire->is_asked && wire->key.len > 0;
-    link->transport.asks = true;
-    link->key_asks++;
-    if (wire->is_asking)
-        return;
-    wire->is_asking = true;
-    forget_key(wire);
-    wire->asker.ask(wire->asker.user, was_refused, on_asked_key, wire);
-}
-
-/* A link that gives up leaves the command running: whoever comes next has its key the sooner. */
-static void want_key(struct link *link)
-{
-    struct wire *wire = link->wire;
-    vec_push(&wire->wanting, link);
-    link->transport.prepares = true;
-    if (link->asks)
-        ask_key(link);
-    else if (!wire->key_run)
-        wire->key_run = key_run_start(wire->loop, wire->config, on_key, wire);
-}
-
-static void connect_link(struct link *link)
-{
-    if (target_has_key_command(link->wire->config) || link->asks)
-        want_key(link);
-    else
-        open_link(link);
 }
 
 static enum status link_send(struct transport *transport, struct buf *message)
@@ -510,7 +338,7 @@ static enum status link_send(struct transport *transport, struct buf *message)
         buf_move(&link->body, message);
     if (link->kind != TRANSPORT_WEBSOCKET && status == STATUS_OK &&
         !is_among(&link->wire->waiting, link))
-        connect_link(link);
+        link_connect(link);
     if (status == STATUS_OK) {
         link->transport.counters.frames_sent++;
         link->transport.counters.bytes_sent += len;
@@ -565,7 +393,7 @@ static const struct transport_ops link_ops = {
 static void start(struct link *link)
 {
     if (link->kind == TRANSPORT_WEBSOCKET || link->body.len > 0)
-        connect_link(link);
+        link_connect(link);
     else
         loop_timer_start(link->later, 0, 0); /* over HTTP it connects when it has the body */
 }
@@ -577,7 +405,7 @@ static void on_replay_ready(void *user, enum status status, const char *text)
     while (wire->waiting.len > 0) {
         struct link *link = vec_pop(&wire->waiting);
         if (status < 0)
-            fail_later(link, status, text);
+            link_fail_later(link, status, text);
         else
             start(link);
     }
@@ -611,13 +439,13 @@ static enum status check(struct wire *wire, enum transport_kind kind, bool *ret_
     struct target probe;
     enum status status = init_target(&probe, wire, kind, err);
     target_finish(&probe);
-    *ret_asks = status == STATUS_AUTH && can_ask(wire);
+    *ret_asks = status == STATUS_AUTH && wire_can_ask(wire);
     return *ret_asks ? STATUS_OK : status;
 }
 
-static struct transport *wire_open(void *user, enum transport_kind kind,
-                                   const struct transport_handlers *handlers, void *handlers_user,
-                                   struct err *err)
+struct transport *wire_open(void *user, enum transport_kind kind,
+                            const struct transport_handlers *handlers, void *handlers_user,
+                            struct err *err)
 {
     struct wire *wire = user;
     bool asks;
@@ -638,55 +466,6 @@ static struct transport *wire_open(void *user, enum transport_kind kind,
         start(link);
     }
     return &link->transport;
-}
-
-/* -- The rest of the environment
- * ------------------------------------------------------------------------------ */
-
-static uint64_t wire_now_ms(void *user)
-{
-    struct wire *wire = user;
-    return loop_now_ms(wire->loop);
-}
-
-/* CLOCK_BOOTTIME counts the time of sleep, the loop's clock does not. */
-static uint64_t wire_slept_ms(void *user)
-{
-    struct timespec all, awake;
-    (void)user;
-    clock_gettime(CLOCK_BOOTTIME, &all);
-    clock_gettime(CLOCK_MONOTONIC, &awake);
-    int64_t ms =
-        (int64_t)(all.tv_sec - awake.tv_sec) * 1000 + (all.tv_nsec - awake.tv_nsec) / 1000000;
-    return ms > 0 ? (uint64_t)ms : 0;
-}
-
-static uint32_t wire_random(void *user)
-{
-    (void)user;
-    return (uint32_t)hash_bytes((struct str){(const char *)&(uint64_t){time_mono_ns()}, 8});
-}
-
-static struct transport_timer *wire_timer_new(void *user, void (*on_fire)(void *fire_user),
-                                              void *fire_user)
-{
-    struct wire *wire = user;
-    return (struct transport_timer *)loop_timer_new(wire->loop, on_fire, fire_user);
-}
-
-static void wire_timer_start(struct transport_timer *timer, uint64_t after_ms)
-{
-    loop_timer_start((struct loop_timer *)timer, after_ms, 0);
-}
-
-static void wire_timer_stop(struct transport_timer *timer)
-{
-    loop_timer_stop((struct loop_timer *)timer);
-}
-
-static void wire_timer_free(struct transport_timer *timer)
-{
-    loop_timer_free((struct loop_timer *)timer);
 }
 
 struct wire *wire_new(struct loop *loop, struct net *net, const struct config *config,
@@ -714,54 +493,12 @@ void wire_free(struct wire *wire)
         wire->asker.drop(wire->asker.user, wire);
     vec_finish(&wire->waiting);
     vec_finish(&wire->wanting);
-    if (wire->key.len > 0)
-        explicit_bzero(wire->key.ptr, wire->key.len);
+    wire_forget_key(wire);
     buf_finish(&wire->key);
     mem_free(wire);
-}
-
-void wire_set_asker(struct wire *wire, const struct wire_asker *asker)
-{
-    wire->asker = *asker;
-}
-
-const char *wire_key_source(const struct wire *wire, const struct config *config)
-{
-    const char *value = *config->endpoint_api_key_env ? getenv(config->endpoint_api_key_env) : NULL;
-    if (target_is_replay(config))
-        return "none needed";
-    if (target_has_key_command(config))
-        return "command";
-    if (wire && wire->key.len > 0)
-        return wire->is_asked ? "editor" : "environment";
-    if (value && *value)
-        return "environment";
-    return target_needs_no_key(config) ? "none needed" : "missing";
-}
-
-void wire_keep_key(struct wire *wire, struct buf *key)
-{
-    if (wire->key.len == 0)
-        buf_append(&wire->key, buf_str(key));
-    if (key->ptr)
-        explicit_bzero(key->ptr, key->len);
-    buf_finish(key);
 }
 
 void wire_set_responses(struct wire *wire, const struct responses *responses)
 {
     wire->responses = responses;
-}
-
-struct transport_env wire_env(struct wire *wire)
-{
-    return (struct transport_env){.user = wire,
-                                  .open = wire_open,
-                                  .now_ms = wire_now_ms,
-                                  .slept_ms = wire_slept_ms,
-                                  .random = wire_random,
-                                  .timer_new = wire_timer_new,
-                                  .timer_start = wire_timer_start,
-                                  .timer_stop = wire_timer_stop,
-                                  .timer_free = wire_timer_free};
 }

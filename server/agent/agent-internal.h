@@ -1,6 +1,6 @@
 /* Inside of the agent. agent.c: the object and its events; thread.c: threads and their queue;
  * resume.c: a thread from the journal; history.c: the items; turn.c: the turn's states; stream.c:
- * what a response brings; limit.c: what it may cost; steps.c: what a turn planned; queue.c: what waits, and asking again; choice.c: model, effort and mode
+ * what a response brings; count.c: what it has used; limit.c: what it may cost; steps.c: what a turn planned; queue.c: what waits, and asking again; choice.c: model, effort and mode
  * of a thread; call.c: the calls of a turn; audit.c: what went out; undo.c: taking a turn back;
  * helper.c: helpers of a turn; context.c: what the model is told; preview.c: the same, before it is
  * sent; steer.c: messages for a turn that runs; size.c: how much of the model's context a thread takes; compact.c: making that less;
@@ -248,8 +248,12 @@ const char *turn_public_id(const struct agent_turn *turn);
 void turn_advance(struct agent_turn *turn);
 /* NULL, or why the conversation could not be made shorter. */
 void turn_on_compacted(struct agent_turn *turn, const char *failure);
-void turn_count(struct agent_turn *turn, const struct responses_result *result);
+/* -- count.c: what it has used */
 void usage_add(struct responses_usage *sum, const struct responses_usage *more);
+void turn_count(struct agent_turn *turn, const struct responses_result *result);
+struct agent_cost turn_cost(const struct agent_turn *turn);
+/* As the journal has it, in JSON. */
+void turn_append_usage(const struct agent_turn *turn, struct buf *json);
 /* The handlers of its responses (stream.c). */
 extern const struct responses_handlers turn_stream_handlers;
 void turn_on_response_end(struct agent_turn *turn, const struct responses_result *result);

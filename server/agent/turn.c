@@ -111,68 +111,6 @@ bool turn_is_over(const struct agent_turn *turn)
 /* -- The end
  * ------------------------------------------------------------------------------------------ */
 
-/* For `lanebridge trace`. */
-static void append_timing_json(const struct agent_timing *timing, struct json_writer *w)
-{
-    const struct {
-        const char *name;
-        uint64_t value;
-    } members[] = {
-        {"totalMs", timing->total_ms},
-        {"modelMs", timing->model_ms},
-        {"toolsMs", timing->tools_ms},
-        {"firstOutputMs", timing->first_output_ms},
-        {"calls", timing->calls},
-        {"bytesSent", timing->bytes_sent},
-        {"bytesReceived", timing->bytes_received},
-        {"fullInputs", timing->full_inputs},
-        {"retries", timing->retries},
-    };
-    json_write_key(w, "timing");
-    json_write_begin_object(w);
-    for (size_t i = 0; i < array_count(members); i++)
-        json_write_field_int(w, members[i].name, (int64_t)members[i].value);
-    json_write_end_object(w);
-    json_write_key(w, "stagesUs");
-    json_write_begin_object(w);
-    for (size_t i = 0; i < timing->stages.count; i++)
-        json_write_field_int(w, timing->stages.list[i].name, (int64_t)timing->stages.list[i].us);
-    json_write_end_object(w);
-}
-
-static struct agent_cost cost_of(const struct agent_turn *turn)
-{
-    const struct agent_env *env = &turn->thread->agent->env;
-    struct agent_cost cost = {0};
-    if (env->cost)
-        (void)env->cost(env->environment_user, str_from(turn->thread->model), &turn->usage, &cost);
-    return cost;
-}
-
-static void append_usage_json(const struct agent_turn *turn, struct buf *json)
-{
-    struct json_writer w;
-    json_writer_init(&w, json);
-    json_write_begin_object(&w);
-    json_write_field_int(&w, "inputTokens", turn->usage.input_tokens);
-    json_write_field_int(&w, "cachedTokens", turn->usage.cached_tokens);
-    json_write_field_int(&w, "outputTokens", turn->usage.output_tokens);
-    json_write_field_int(&w, "reasoningTokens", turn->usage.reasoning_tokens);
-    json_write_field_int(&w, "steps", (int64_t)turn->timing.steps);
-    json_write_field_c(&w, "model", turn->thread->model);
-    const struct agent_cost cost = cost_of(turn);
-    if (cost.currency[0]) {
-        json_write_key(&w, "cost");
-        json_write_begin_object(&w);
-        json_write_key(&w, "amount");
-        json_write_double(&w, cost.amount);
-        json_write_field_c(&w, "currency", cost.currency);
-        json_write_end_object(&w);
-    }
-    append_timing_json(&turn->timing, &w);
-    json_write_end_object(&w);
-}
-
 /* Tells the world how it ended, once; the turn may still settle. */
 static void announce_end(struct agent_turn *turn, enum agent_turn_status outcome)
 {
@@ -189,7 +127,7 @@ static void announce_end(struct agent_turn *turn, enum agent_turn_status outcome
         now.counters.frames_received - turn->before.counters.frames_received;
 
     struct buf usage = {0};
-    append_usage_json(turn, &usage);
+    turn_append_usage(turn, &usage);
     journal_join(agent->env.journal);
     audit_flush(turn->thread);
     journal_turn_end(agent->env.journal, turn->id, agent_turn_status_name(outcome), buf_str(&usage),
@@ -203,7 +141,7 @@ static void announce_end(struct agent_turn *turn, enum agent_turn_status outcome
     event.code = turn->code;
     event.mode = policy_mode_name(turn->mode);
     event.usage = turn->usage;
-    event.cost = cost_of(turn);
+    event.cost = turn_cost(turn);
     event.timing = turn->timing;
     agent_emit(agent, &event);
 }
@@ -502,30 +440,6 @@ void turn_advance(struct agent_turn *turn)
         else /* who was told of a message has stopped it */
             turn_advance(turn);
     }
-}
-
-void usage_add(struct responses_usage *sum, const struct responses_usage *more)
-{
-    sum->input_tokens += more->input_tokens;
-    sum->cached_tokens += more->cached_tokens;
-    sum->output_tokens += more->output_tokens;
-    sum->reasoning_tokens += more->reasoning_tokens;
-}
-
-void turn_count(struct agent_turn *turn, const struct responses_result *result)
-{
-    usage_add(&turn->usage, &result->usage);
-    if (turn->thread->helper)
-        helper_count(turn->thread->helper, result);
-    spent_note(turn->thread, &result->usage);
-    turn->timing.bytes_sent += result->bytes_sent;
-    turn->timing.bytes_received += result->bytes_received;
-    turn->timing.full_inputs += !result->continued;
-    responses_stages_add(&turn->timing.stages, &result->stages);
-    uint64_t now = loop_now_ms(turn->thread->agent->env.loop);
-    turn->timing.model_ms += now - turn->asked_ms;
-    if (turn->timing.first_output_ms == 0 && result->first_output_ms > 0)
-        turn->timing.first_output_ms = result->first_output_ms - result->queued_ms;
 }
 
 /* What a plugin can offer a choice for. */
