@@ -1,0 +1,659 @@
+;;; lanebridge-connection.el --- The server, and messages to and from it  -*- lexical-binding: t; -*-
+
+;; Copyright (c) 2026 The Lanebridge authors
+;; SPDX-License-Identifier: MIT
+
+;;; Commentary:
+
+;; One server for all local folders, and one on each remote host that
+;; files are visited on by TRAMP, started there.  Which one is meant is
+;; said by `default-directory', so that commands and callbacks simply
+;; call `lanebridge-request'.
+;;
+;; Messages that come in are put in a row and handled in their order,
+;; never inside a process filter: handlers may wait for something,
+;; which breaks jsonrpc.el of Emacs 28 when done in a filter.
+;;
+;; jsonrpc.el answers a request when its handler returns.  Ours are
+;; answered whenever REPLY is called: the handler's result is a mark,
+;; and the mark is not sent (`jsonrpc-connection-send' below).  From it
+;; the id is known, which handlers are not told.
+
+;;; Code:
+
+(require 'cl-lib)
+(require 'jsonrpc)
+(require 'url-util)
+(require 'lanebridge)
+
+(define-error 'lanebridge-error "Lanebridge")
+
+(defconst lanebridge-empty (make-hash-table :size 1)
+  "What is `{}' in JSON; nil is null, and false `:json-false'.")
+
+(cl-defstruct (lanebridge-server (:copier nil))
+  (remote nil :documentation "Where it runs, as `file-remote-p' says it; \"\": here.")
+  (state 'starting :documentation "One of `starting', `ready', `ended'.")
+  (sender nil :documentation "Function of METHOD, PARAMS, SUCCESS and FAILURE, giving an id.")
+  (notifier nil :documentation "Function of METHOD and PARAMS.")
+  (connection nil :documentation "The jsonrpc connection, if it is one of ours.")
+  (capabilities nil :documentation "What it said at `initialize'.")
+  (encoding 'utf-16 :documentation "In what positions count characters.")
+  (folders nil :documentation "Folders it knows.")
+  (waiting nil :documentation "Requests made before it was ready, last first.")
+  (open (make-hash-table :test #'equal) :documentation "REPLY functions of its requests, by id.")
+  (head nil :documentation "Messages that have come and are not handled yet.")
+  (tail nil)
+  (timer nil)
+  (since nil :documentation "When it was started.")
+  (expected nil :documentation "Non-nil: its end is wanted."))
+
+(defvar lanebridge--servers nil
+  "Alist of servers, by where they run.")
+
+(defvar lanebridge--server nil
+  "The server whose message is handled right now.")
+
+(defvar lanebridge-connected-hook nil
+  "Run when a server is ready, in a buffer of its host.")
+
+(defvar lanebridge-disconnected-hook nil
+  "Run when a server has ended, in a buffer of its host.")
+
+(defvar lanebridge-before-send-functions nil
+  "Called with a server before a request or an answer goes to it.")
+
+;;; What modules add
+
+(defvar lanebridge--capabilities
+  (list :general (list :positionEncodings ["utf-32" "utf-16"])
+        :window (list :workDoneProgress t)
+        :workspace (list :configuration t
+                         :workspaceFolders t
+                         :didChangeConfiguration (list :dynamicRegistration t))
+        :textDocument (list)
+        :experimental (list :lanebridge (list :version 1)))
+  "What is announced at `initialize'.")
+
+(defun lanebridge--put-in (plist path value)
+  "PLIST with VALUE at PATH, a list of keys."
+  (plist-put plist (car path)
+             (if (cdr path)
+                 (lanebridge--put-in (plist-get plist (car path)) (cdr path) value)
+               value)))
+
+(defun lanebridge-announce (path value)
+  "Announce VALUE as the client capability at PATH, a list of keys."
+  (setq lanebridge--capabilities (lanebridge--put-in lanebridge--capabilities path value)))
+
+(defun lanebridge-client-capabilities ()
+  "What is announced at `initialize', by all modules."
+  lanebridge--capabilities)
+
+(defvar lanebridge--on (make-hash-table :test #'equal)
+  "Functions of notifications, by method.")
+
+(defvar lanebridge--on-request (make-hash-table :test #'equal)
+  "The function of each request of the server.")
+
+(defun lanebridge-on (method function)
+  "Have FUNCTION called with the params of notifications METHOD."
+  (let ((known (gethash method lanebridge--on)))
+    (unless (member function known)
+      (puthash method (append known (list function)) lanebridge--on))))
+
+(defun lanebridge-on-request (method function)
+  "Have FUNCTION called for requests METHOD of the server.
+It gets the params and a function REPLY, to be called once, then or
+later, with the result and, instead of one, an error: a text, or a plist
+of :code and :message.  REPLY gives nil, and does nothing, when the
+server has taken its request back; (funcall REPLY \\='on-cancel FN) has
+FN called when it does."
+  (puthash method function lanebridge--on-request))
+
+;;; Files and URIs
+
+(defun lanebridge-file-uri (file)
+  "The URI of FILE, as the server on its host knows it."
+  (concat "file://" (url-hexify-string (file-local-name (expand-file-name file))
+                                       url-path-allowed-chars)))
+
+(defun lanebridge-uri-file (uri)
+  "The file of URI, with what TRAMP needs to reach it; nil: it is no file."
+  (when (string-prefix-p "file://" uri)
+    (concat (lanebridge--where)
+            (decode-coding-string (url-unhex-string (substring uri 7)) 'utf-8))))
+
+;;; Which server
+
+(defun lanebridge--where ()
+  "Where the server runs that is meant here."
+  (if lanebridge--server
+      (lanebridge-server-remote lanebridge--server)
+    (or (file-remote-p default-directory) "")))
+
+(defun lanebridge-server ()
+  "The server that is meant here, if one runs or starts."
+  (let ((server (or lanebridge--server
+                    (cdr (assoc (lanebridge--where) lanebridge--servers)))))
+    (and server (not (eq (lanebridge-server-state server) 'ended)) server)))
+
+(defun lanebridge-connected-p ()
+  "Non-nil if the server that is meant here is ready."
+  (let ((server (lanebridge-server)))
+    (and server (eq (lanebridge-server-state server) 'ready))))
+
+(defun lanebridge--buffer (server)
+  "A buffer on SERVER's host, in which its messages are handled."
+  (let ((where (lanebridge-server-remote server)))
+    (with-current-buffer (get-buffer-create (format " *lanebridge %s*" where))
+      (setq default-directory (concat where "/"))
+      (current-buffer))))
+
+(defmacro lanebridge--with-server (server &rest body)
+  "Evaluate BODY where SERVER is the one that is meant."
+  (declare (indent 1) (debug t))
+  `(let ((lanebridge--server ,server))
+     (with-current-buffer (lanebridge--buffer lanebridge--server)
+       ,@body)))
+
+(defun lanebridge-command-line-directory ()
+  "The directory Emacs was started in, if the current one is below it."
+  (let ((start (file-name-as-directory (expand-file-name command-line-default-directory))))
+    (and (not (file-remote-p default-directory))
+         (not (member start (list "/" (file-name-as-directory (expand-file-name "~")))))
+         (string-prefix-p start (expand-file-name default-directory))
+         start)))
+
+(declare-function project-root "project")
+
+(defun lanebridge-default-root ()
+  "The root of the project, or what `lanebridge-command-line-directory' says."
+  (require 'project)
+  (let ((project (project-current nil)))
+    (if project
+        (expand-file-name (project-root project))
+      (lanebridge-command-line-directory))))
+
+(defun lanebridge-root ()
+  "The folder that the current buffer belongs to, or nil."
+  (let ((root (funcall lanebridge-root-function)))
+    (and root (file-name-as-directory root))))
+
+(defun lanebridge--folder (root)
+  "ROOT as LSP has it."
+  (list :uri (lanebridge-file-uri (directory-file-name root))
+        :name (file-name-nondirectory (directory-file-name root))))
+
+(defun lanebridge-add-folder (root)
+  "Tell the server of the folder ROOT, if it does not know it."
+  (let ((server (lanebridge-server)))
+    (when (and root server (not (member root (lanebridge-server-folders server))))
+      (push root (lanebridge-server-folders server))
+      (when (eq (lanebridge-server-state server) 'ready)
+        (lanebridge-notify "workspace/didChangeWorkspaceFolders"
+                           (list :event (list :added (vector (lanebridge--folder root))
+                                              :removed [])))))))
+
+;;; Messages that come in
+
+(defun lanebridge--handle (server entry)
+  "Call what ENTRY, a function and its arguments, says, for SERVER."
+  (condition-case err
+      (save-match-data
+        (lanebridge--with-server server (apply entry)))
+    (error (lanebridge-log "a message was not handled: %s" (error-message-string err)))))
+
+(defun lanebridge--drain (server)
+  "Handle what has come from SERVER, with a break when keys wait."
+  (when (lanebridge-server-timer server)
+    (cancel-timer (lanebridge-server-timer server))
+    (setf (lanebridge-server-timer server) nil))
+  (let ((until (+ (float-time) 0.01)))
+    (while (and (lanebridge-server-head server)
+                (not (and (> (float-time) until) (input-pending-p))))
+      (let ((entry (pop (lanebridge-server-head server))))
+        (unless (lanebridge-server-head server)
+          (setf (lanebridge-server-tail server) nil))
+        (lanebridge--handle server entry)))
+    (when (lanebridge-server-head server)
+      (lanebridge--drain-soon server))))
+
+(defun lanebridge--drain-soon (server)
+  "Have what has come from SERVER handled when Emacs waits the next time."
+  (unless (lanebridge-server-timer server)
+    (setf (lanebridge-server-timer server)
+          (run-at-time 0 nil #'lanebridge--drain server))))
+
+(defun lanebridge--enqueue (server &rest entry)
+  "Have ENTRY, a function and its arguments, called for SERVER in its turn."
+  (let ((cell (list entry)))
+    (if (lanebridge-server-tail server)
+        (setcdr (lanebridge-server-tail server) cell)
+      (setf (lanebridge-server-head server) cell))
+    (setf (lanebridge-server-tail server) cell)
+    (lanebridge--drain-soon server)))
+
+(defun lanebridge-receive-notification (server method params)
+  "Take the notification METHOD with PARAMS from SERVER."
+  (if (equal method "$/cancelRequest")
+      (lanebridge--enqueue server #'lanebridge--cancelled server (plist-get params :id))
+    (dolist (function (gethash method lanebridge--on))
+      (lanebridge--enqueue server function params))))
+
+(defun lanebridge--cancelled (server id)
+  "SERVER has taken its request ID back."
+  (let ((reply (gethash id (lanebridge-server-open server))))
+    (when reply
+      (funcall reply 'cancel))))
+
+(defun lanebridge-make-reply (server id answer)
+  "A REPLY function for the request ID of SERVER, which calls ANSWER once.
+ANSWER gets a result and an error."
+  (let* (done on-cancel
+         (reply
+          (lambda (result &optional problem)
+            (cond
+             (done nil)
+             ((eq result 'on-cancel) (setq on-cancel problem) t)
+             (t
+              (setq done t)
+              (remhash id (lanebridge-server-open server))
+              (when (eq result 'cancel)
+                (when on-cancel (funcall on-cancel))
+                (setq result nil
+                      problem (list :code -32800 :message "taken back")))
+              (unless (eq (lanebridge-server-state server) 'ended)
+                (run-hook-with-args 'lanebridge-before-send-functions server)
+                (funcall answer result
+                         (if (stringp problem) (list :code -32803 :message problem) problem))
+                t))))))
+    (puthash id reply (lanebridge-server-open server))
+    reply))
+
+(defun lanebridge-receive-request (server method params reply)
+  "Take the request METHOD with PARAMS from SERVER, answered by REPLY."
+  (lanebridge--enqueue server #'lanebridge--handle-request method params reply))
+
+(defun lanebridge--handle-request (method params reply)
+  "Call the function of METHOD with PARAMS and REPLY."
+  (let ((function (gethash method lanebridge--on-request)))
+    (if (not function)
+        (funcall reply nil (list :code -32601 :message (concat "there is no " method " here")))
+      (condition-case err
+          (funcall function params reply)
+        (error (funcall reply nil (error-message-string err)))))))
+
+;;; Our connection
+
+(defclass lanebridge--connection (jsonrpc-process-connection)
+  ((server :initarg :server :accessor lanebridge--connection-server)
+   (sent :initform nil :accessor lanebridge--connection-sent
+         :documentation "The id of what was sent last."))
+  :documentation "A connection whose requests can be answered later.")
+
+(cl-defstruct (lanebridge--later (:copier nil))
+  "The mark of an answer that comes later." method params)
+
+(cl-defmethod jsonrpc-connection-send :around ((connection lanebridge--connection) &rest args)
+  "Send ARGS by CONNECTION, unless the answer in them comes later."
+  (let ((id (plist-get args :id))
+        (result (plist-get args :result))
+        (server (lanebridge--connection-server connection)))
+    (if (not (lanebridge--later-p result))
+        (progn
+          (setf (lanebridge--connection-sent connection) id)
+          (apply #'cl-call-next-method connection args))
+      (lanebridge-receive-request
+       server (lanebridge--later-method result) (lanebridge--later-params result)
+       (lanebridge-make-reply server id
+                              (lambda (result problem)
+                                (if problem
+                                    (jsonrpc-connection-send connection :id id :error problem)
+                                  (jsonrpc-connection-send connection :id id :result result))))))))
+
+(defun lanebridge--contact (command)
+  "The program and arguments of COMMAND, as they are started here."
+  (if (not (file-remote-p default-directory))
+      command
+    ;; TRAMP gives it a terminal, which must leave the bytes as they are.
+    (list "sh" "-c" (concat "stty raw >/dev/null 2>&1; exec "
+                            (mapconcat #'shell-quote-argument command " ")))))
+
+(defun lanebridge--process (name)
+  "Start the server as a process NAME."
+  (let ((command lanebridge-command))
+    (unless (executable-find (car command) (file-remote-p default-directory))
+      (signal 'lanebridge-error
+              (list (format "there is no program \"%s\"%s.  Install Lanebridge, or name it by `lanebridge-command'"
+                            (car command)
+                            (let ((host (file-remote-p default-directory 'host)))
+                              (if host (concat " on " host) ""))))))
+    (make-process :name name
+                  :command (lanebridge--contact command)
+                  :coding 'utf-8-emacs-unix
+                  :connection-type 'pipe
+                  :noquery t
+                  :stderr (get-buffer-create (format "*%s stderr*" name))
+                  :file-handler t)))
+
+(defun lanebridge--quiet ()
+  "Arguments that keep jsonrpc.el from logging every message."
+  (if (fboundp 'jsonrpc-convert-from-endpoint)
+      (list :events-buffer-config (list :size lanebridge-log-size :format 'full))
+    (list :events-buffer-scrollback-size lanebridge-log-size)))
+
+(defun lanebridge--hush (process)
+  "Keep jsonrpc.el from telling of PROCESS's end: we do."
+  (let ((sentinel (process-sentinel process)))
+    (set-process-sentinel process (lambda (&rest args)
+                                    (let ((inhibit-message t) (message-log-max nil))
+                                      (apply sentinel args))))))
+
+(defun lanebridge--connect (server)
+  "Start a process for SERVER, with a connection to it."
+  (let* ((where (lanebridge-server-remote server))
+         (name (if (equal where "") "lanebridge" (concat "lanebridge " where)))
+         (connection
+          (apply #'make-instance 'lanebridge--connection
+                 :name name
+                 :process (lambda (&optional _) (lanebridge--process name))
+                 :request-dispatcher
+                 (lambda (_ method params)
+                   (make-lanebridge--later :method (symbol-name method) :params params))
+                 :notification-dispatcher
+                 (lambda (_ method params)
+                   (lanebridge-receive-notification server (symbol-name method) params))
+                 :on-shutdown (lambda (_) (lanebridge--enqueue server #'lanebridge--ended server))
+                 :server server
+                 (lanebridge--quiet))))
+    (lanebridge--hush (jsonrpc--process connection))
+    (setf (lanebridge-server-connection server) connection
+          (lanebridge-server-notifier server)
+          (lambda (method params)
+            (jsonrpc-notify connection (intern method) params))
+          (lanebridge-server-sender server)
+          (lambda (method params success failure)
+            (jsonrpc-async-request connection (intern method) params
+                                   :success-fn success :error-fn failure :timeout nil)
+            (lanebridge--connection-sent connection)))))
+
+;;; The life of a server
+
+(defconst lanebridge--modules
+  '(lanebridge-sync lanebridge-edit lanebridge-hunks lanebridge-editor lanebridge-secret
+    lanebridge-thread lanebridge-approval lanebridge-status)
+  "What handles messages; loaded with the first server.")
+
+(defvar lanebridge--failures nil
+  "When servers have ended that should not have, by where they ran.")
+
+(defun lanebridge--initial-settings ()
+  "What goes to the server as initializationOptions."
+  (let ((settings (copy-sequence (lanebridge-current-settings))))
+    (when lanebridge-trusted
+      (setq settings (plist-put settings :trusted t)))
+    (or settings lanebridge-empty)))
+
+(defun lanebridge--initialize (server)
+  "Begin to talk with SERVER."
+  (let ((folders (vconcat (mapcar #'lanebridge--folder
+                                  (reverse (lanebridge-server-folders server))))))
+    (funcall (lanebridge-server-sender server) "initialize"
+             (list :processId (if (equal (lanebridge-server-remote server) "") (emacs-pid))
+                   :clientInfo (list :name "Emacs" :version emacs-version)
+                   :rootUri nil
+                   :workspaceFolders (if (equal folders []) nil folders)
+                   :initializationOptions (lanebridge--initial-settings)
+                   :capabilities (lanebridge-client-capabilities))
+             (lambda (result) (lanebridge--enqueue server #'lanebridge-set-ready server result))
+             (lambda (problem)
+               (setf (lanebridge-server-expected server) t)
+               (lanebridge-say "the server does not start: %s" (plist-get problem :message))))))
+
+(defun lanebridge-set-ready (server result)
+  "SERVER has answered `initialize' with RESULT."
+  (let ((capabilities (plist-get result :capabilities)))
+    (setf (lanebridge-server-capabilities server) capabilities
+          (lanebridge-server-encoding server)
+          (intern (or (plist-get capabilities :positionEncoding) "utf-16"))
+          (lanebridge-server-state server) 'ready)
+    (lanebridge--with-server server
+      (unless (plist-get result :attached)
+        (lanebridge-notify "initialized" nil))
+      (run-hooks 'lanebridge-connected-hook)
+      (let ((waiting (nreverse (lanebridge-server-waiting server))))
+        (setf (lanebridge-server-waiting server) nil)
+        (mapc #'funcall waiting)))))
+
+(defun lanebridge-register-server (server)
+  "Have SERVER be the one of its host."
+  (setf (alist-get (lanebridge-server-remote server) lanebridge--servers nil nil #'equal) server))
+
+;;;###autoload
+(defun lanebridge-start ()
+  "Start the server for the current buffer's host, if none runs; give it."
+  (interactive)
+  (or (lanebridge-server)
+      (let ((server (make-lanebridge-server :remote (lanebridge--where) :since (float-time)))
+            (root (lanebridge-root)))
+        (dolist (module lanebridge--modules)
+          (require module nil t))
+        (when root
+          (push root (lanebridge-server-folders server)))
+        (with-current-buffer (lanebridge--buffer server)
+          (lanebridge--connect server)
+          (lanebridge-register-server server)
+          (lanebridge--initialize server))
+        server)))
+
+(defun lanebridge--ended (server)
+  "SERVER's process has ended."
+  (setf (lanebridge-server-state server) 'ended)
+  (maphash (lambda (_ reply) (funcall reply 'cancel))
+           (copy-hash-table (lanebridge-server-open server)))
+  (let ((stderr (jsonrpc-stderr-buffer (lanebridge-server-connection server))))
+    (run-hooks 'lanebridge-disconnected-hook)
+    (unless (lanebridge-server-expected server)
+      (lanebridge--restart-later server stderr))))
+
+(defconst lanebridge-restarts-max 4
+  "How often a server is started again within three minutes.")
+
+(defun lanebridge--restart-later (server stderr)
+  "Start SERVER's successor after a while, which grows; STDERR says why it ended."
+  (let* ((where (lanebridge-server-remote server))
+         (now (float-time))
+         (recent (cl-remove-if (lambda (failure)
+                                 (or (not (equal (car failure) where))
+                                     (> (- now (cdr failure)) 180)))
+                               lanebridge--failures)))
+    (setq lanebridge--failures (cons (cons where now) recent))
+    (if (or (>= (length recent) lanebridge-restarts-max)
+            (eq (lanebridge-server-capabilities server) nil))
+        (lanebridge-say "the server ended%s; `M-x lanebridge-restart' starts it again%s"
+                        (if recent (format " %d times" (1+ (length recent))) "")
+                        (lanebridge--last-words stderr))
+      (lanebridge-say "the server ended; it is started again%s" (lanebridge--last-words stderr))
+      (run-at-time (* 0.5 (expt 2 (length recent))) nil
+                   #'lanebridge--start-again where (lanebridge-server-folders server)))))
+
+(defun lanebridge--last-words (stderr)
+  "The last line in the buffer STDERR, behind a colon."
+  (if (not (buffer-live-p stderr))
+      ""
+    (with-current-buffer stderr
+      (save-excursion
+        (goto-char (point-max))
+        (skip-chars-backward "\n")
+        (let ((line (buffer-substring (line-beginning-position) (point))))
+          (if (equal line "") "" (concat ": " line)))))))
+
+(defun lanebridge--start-again (where folders)
+  "Start a server at WHERE for FOLDERS, as after the last one's end."
+  (with-temp-buffer
+    (setq default-directory (if (equal where "") (or (car folders) "/") (concat where "/")))
+    (unless (lanebridge-server)
+      (let ((lanebridge-root-function (lambda () (car folders))))
+        (lanebridge-start))
+      (mapc #'lanebridge-add-folder (cdr folders)))))
+
+(defun lanebridge-stop ()
+  "End the server that is meant here."
+  (interactive)
+  (let ((server (lanebridge-server)))
+    (when server
+      (setf (lanebridge-server-expected server) t)
+      (when (lanebridge-connected-p)
+        (ignore-errors (lanebridge-request-sync "shutdown" nil 3)
+                       (lanebridge-notify "exit" nil)))
+      (let ((connection (lanebridge-server-connection server))
+            (until (+ (float-time) 3)))
+        (when connection
+          (while (and (jsonrpc-running-p connection) (< (float-time) until))
+            (accept-process-output nil 0.02))
+          (when (jsonrpc-running-p connection)
+            (jsonrpc-shutdown connection))))
+      (lanebridge--drain server))))
+
+(defun lanebridge-restart ()
+  "End the server that is meant here, and start it anew."
+  (interactive)
+  (let* ((server (lanebridge-server))
+         (where (lanebridge--where))
+         (folders (and server (lanebridge-server-folders server))))
+    (lanebridge-stop)
+    (setq lanebridge--failures nil)
+    (if folders
+        (lanebridge--start-again where folders)
+      (lanebridge-start))))
+
+(defun lanebridge--stop-all ()
+  "End all servers, because Emacs ends."
+  (pcase-dolist (`(,_ . ,server) lanebridge--servers)
+    (setf (lanebridge-server-expected server) t)
+    (let ((connection (lanebridge-server-connection server)))
+      (when (and connection (jsonrpc-running-p connection))
+        (ignore-errors
+          (funcall (lanebridge-server-notifier server) "exit" lanebridge-empty))))))
+
+(add-hook 'kill-emacs-hook #'lanebridge--stop-all)
+
+;;; What is sent
+
+(defun lanebridge--params (params)
+  "PARAMS as they are sent."
+  (or params lanebridge-empty))
+
+(defun lanebridge-notify (method params)
+  "Send the notification METHOD with PARAMS, if a server runs."
+  (let ((server (lanebridge-server)))
+    (when server
+      (condition-case err
+          (funcall (lanebridge-server-notifier server) method (lanebridge--params params))
+        (error (lanebridge-log "%s was not sent: %s" method (error-message-string err)))))))
+
+(defun lanebridge--tell-failure (problem)
+  "Tell the person of PROBLEM, an error of the server."
+  (lanebridge-say "%s" (plist-get problem :message)))
+
+(defun lanebridge--in-buffer (server buffer function)
+  "FUNCTION as a callback that is called in its turn, in BUFFER if it lives."
+  (lambda (value)
+    (lanebridge--enqueue server
+                         (lambda ()
+                           (if (not (buffer-live-p buffer))
+                               (funcall function value)
+                             (with-current-buffer buffer
+                               (funcall function value)))))))
+
+(defun lanebridge-request (method params callback &optional error-callback)
+  "Send the request METHOD with PARAMS, starting a server if there is none.
+CALLBACK gets the result: objects are plists, arrays vectors, false is
+`:json-false', null nil.  ERROR-CALLBACK gets a plist of :code, :message
+and :data; without it the message is shown.  Both are called in the
+buffer that is current now, if it still lives.  Gives the id for
+`lanebridge-cancel', or nil if the server is only starting."
+  (let* ((server (condition-case err
+                     (lanebridge-start)
+                   (lanebridge-error
+                    (if error-callback
+                        (funcall error-callback (list :code -1 :message (cadr err)))
+                      (lanebridge-say "%s" (cadr err)))
+                    nil)))
+         (buffer (current-buffer))
+         (failure (or error-callback #'lanebridge--tell-failure))
+         (send (lambda ()
+                 (run-hook-with-args 'lanebridge-before-send-functions server)
+                 (funcall (lanebridge-server-sender server) method (lanebridge--params params)
+                          (lanebridge--in-buffer server buffer (or callback #'ignore))
+                          (lanebridge--in-buffer server buffer failure)))))
+    (when server
+      (if (eq (lanebridge-server-state server) 'ready)
+          (funcall send)
+        (push send (lanebridge-server-waiting server))
+        nil))))
+
+(defun lanebridge-cancel (id)
+  "Have the server forget about our request ID; its callback gets an error."
+  (when id
+    (lanebridge-notify "$/cancelRequest" (list :id id))))
+
+(defun lanebridge-request-sync (method params &optional timeout)
+  "Send the request METHOD with PARAMS and wait for its result.
+After TIMEOUT seconds (default: 10) or an error, signal `lanebridge-error'."
+  (let* (done result problem
+         (until (+ (float-time) (or timeout 10)))
+         (id (lanebridge-request method params
+                                 (lambda (value) (setq result value done t))
+                                 (lambda (value) (setq problem value done t))))
+         (server (lanebridge-server)))
+    (with-local-quit
+      (while (and (not done) (< (float-time) until))
+        (accept-process-output nil 0.01)
+        (when server (lanebridge--drain server))))
+    (unless done
+      (lanebridge-cancel id)
+      (signal 'lanebridge-error (list (format "no answer to %s" method))))
+    (when problem
+      (signal 'lanebridge-error (list (plist-get problem :message))))
+    result))
+
+(defun lanebridge-execute (command argument &optional callback error-callback)
+  "Have the server execute COMMAND (without \"lanebridge.\") with ARGUMENT.
+CALLBACK and ERROR-CALLBACK are as of `lanebridge-request'."
+  (lanebridge-request "workspace/executeCommand"
+                      (append (list :command (concat "lanebridge." command))
+                              (if argument (list :arguments (vector argument))))
+                      callback error-callback))
+
+;;; What every client answers
+
+(defun lanebridge--configuration (params reply)
+  "Answer workspace/configuration with PARAMS by REPLY."
+  (funcall reply
+           (vconcat (mapcar (lambda (item)
+                              (and (equal (plist-get item :section) "lanebridge")
+                                   (or (lanebridge-current-settings) lanebridge-empty)))
+                            (plist-get params :items)))))
+
+(defun lanebridge-settings-changed ()
+  "Tell the servers that settings are others now."
+  (pcase-dolist (`(,_ . ,server) lanebridge--servers)
+    (when (eq (lanebridge-server-state server) 'ready)
+      (lanebridge--with-server server
+        (lanebridge-notify "workspace/didChangeConfiguration"
+                           (list :settings (list :lanebridge (or (lanebridge-current-settings)
+                                                                 lanebridge-empty))))))))
+
+(lanebridge-on-request "workspace/configuration" #'lanebridge--configuration)
+(lanebridge-on-request "client/registerCapability" (lambda (_ reply) (funcall reply nil)))
+(lanebridge-on-request "client/unregisterCapability" (lambda (_ reply) (funcall reply nil)))
+(lanebridge-on-request "window/workDoneProgress/create" (lambda (_ reply) (funcall reply nil)))
+(lanebridge-on "window/showMessage"
+               (lambda (params) (lanebridge-say "%s" (plist-get params :message))))
+(lanebridge-on "window/logMessage"
+               (lambda (params) (lanebridge-log "%s" (plist-get params :message))))
+
+(provide 'lanebridge-connection)
+;;; lanebridge-connection.el ends here
