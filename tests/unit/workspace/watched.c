@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -95,6 +96,26 @@ static void answer(int listener, pid_t pid, struct watched *watched, unsigned at
     seccomp_notify_free(request, response);
 }
 
+/* Before Linux 6.11 the listener hangs up only when the child is waited for: its own end is watched
+ * too. */
+static void answer_until_it_ends(int listener, pid_t pid, struct watched *watched, unsigned at,
+                                 int fault)
+{
+    struct pollfd fds[] = {{listener, POLLIN, 0},
+                           {(int)syscall(SYS_pidfd_open, pid, 0), POLLIN, 0}};
+    cr_assert_geq(fds[1].fd, 0, "Linux 5.3 is needed");
+    for (;;) {
+        int ready = poll(fds, array_count(fds), -1);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        cr_assert_gt(ready, 0);
+        if (!(fds[0].revents & POLLIN))
+            break;
+        answer(listener, pid, watched, at, fault);
+    }
+    close(fds[1].fd);
+}
+
 struct watched watched_run(int (*work)(void *user), void *user, unsigned at, int fault)
 {
     struct watched watched = {0};
@@ -108,11 +129,10 @@ struct watched watched_run(int (*work)(void *user), void *user, unsigned at, int
         _exit(work(user));
     }
     close(sockets[1]);
-    struct pollfd listener = {receive_fd(sockets[0]), POLLIN, 0};
+    int listener = receive_fd(sockets[0]);
     close(sockets[0]);
-    while (poll(&listener, 1, -1) > 0 && (listener.revents & POLLIN))
-        answer(listener.fd, pid, &watched, at, fault);
-    close(listener.fd);
+    answer_until_it_ends(listener, pid, &watched, at, fault);
+    close(listener);
     cr_assert_eq(waitpid(pid, &status, 0), pid);
     watched.was_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     cr_assert(watched.was_killed || WIFEXITED(status), "the child ended with status %x", status);
