@@ -302,6 +302,20 @@ function M.contains(text, part, what)
   end
 end
 
+--- Opens what is asked, once there is something.
+---@param s Session
+function M.open_question(s)
+  s:wait('a question', "return #require('lanebridge.approval').list() == 1")
+  s:cmd('Lanebridge approve')
+  s:wait('the float', "return vim.api.nvim_win_get_config(0).relative ~= ''")
+end
+
+--- Until the dead time is over: no key is pressed for its length.
+---@param ms? integer
+function M.rest(ms)
+  vim.wait(ms or 150)
+end
+
 -- Steps of a recording, in short.
 function M.says(text, more)
   return vim.tbl_extend('force', { emit = { { type = 'message', text = text } } }, more or {})

@@ -5,10 +5,11 @@ package.path = here .. '/?.lua;' .. package.path
 local harness = require('harness')
 harness.lanebridge, harness.nvim, harness.plugin = arg[1], arg[2], arg[3]
 harness.here = here
-harness.slack = tonumber(vim.env.LANEBRIDGE_SLACK) or 50
 harness.patience = tonumber(vim.env.LANEBRIDGE_PATIENCE_MS) or 30000
-function harness.note(text)
-  io.stdout:write('        ', text, '\n')
+harness.full = vim.env.LANEBRIDGE_FULL ~= nil
+local version = vim.version()
+function harness.measured(text)
+  io.stdout:write(('measured in Neovim %d.%d, %s\n'):format(version.major, version.minor, text))
 end
 harness.traffic = vim.env.LANEBRIDGE_TRAFFIC
 local pattern = arg[4]
@@ -17,7 +18,6 @@ local function print(text)
   io.stdout:write(text, '\n')
 end
 
-local version = vim.version()
 local passed, failed, skipped = 0, 0, 0
 for _, path in ipairs(vim.fn.sort(vim.fn.glob(here .. '/cases/*.lua', true, true))) do
   local file = vim.fs.basename(path):gsub('%.lua$', '')

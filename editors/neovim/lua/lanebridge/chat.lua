@@ -14,6 +14,7 @@ local M = {
 
 require('lanebridge.highlight').set()
 require('lanebridge.status')
+require('lanebridge.markdown').attach(M.views)
 
 local group = api.nvim_create_augroup('lanebridge_chat', { clear = true })
 
@@ -111,11 +112,7 @@ local function buffer_options(buf)
   options.swapfile = false
   options.textwidth = 0
   options.omnifunc = "v:lua.require'lanebridge.complete'.omnifunc"
-  vim.treesitter.language.register('markdown', 'lanebridge')
   options.filetype = 'lanebridge'
-  if not pcall(vim.treesitter.start, buf, 'markdown') then
-    options.syntax = 'markdown'
-  end
 end
 
 ---@param one lanebridge.View

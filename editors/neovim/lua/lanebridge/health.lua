@@ -15,11 +15,6 @@ local function check_editor()
   else
     health.ok('inline completion by our own: `vim.lsp.inline_completion` comes with Neovim 0.12')
   end
-  if pcall(vim.treesitter.language.add, 'markdown') then
-    health.ok('the chat is coloured by treesitter')
-  else
-    health.info('no treesitter parser for Markdown: the chat is coloured by its syntax file')
-  end
   local config = require('lanebridge.config')
   local unknown = {}
   for name in pairs(config.options) do

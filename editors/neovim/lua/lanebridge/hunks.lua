@@ -16,7 +16,7 @@ local M = {
 ---@field hunk table
 
 local placed = {} ---@type table<integer, lanebridge.Placed[]>
-local asked = {} ---@type table<string, boolean>
+local reading = {} ---@type table<string, 'once'|'again'> by thread
 
 require('lanebridge.highlight').set()
 
@@ -195,21 +195,28 @@ local function take(id, changes)
   draw_all()
 end
 
---- What waits in a thread is read again; news that come in a row are one reading.
+--- What waits in a thread is read again. News that come while it is read are one more reading.
 ---@param id string
 function M.read(id)
-  if asked[id] then
+  if reading[id] then
+    reading[id] = 'again'
     return
   end
-  asked[id] = true
-  vim.defer_fn(function()
-    asked[id] = nil
-    if client.get() then
-      client.request('lanebridge/changes/list', { threadId = id }, function(result)
-        take(id, result.changes)
-      end, function() end)
+  if not client.get() then
+    return
+  end
+  reading[id] = 'once'
+  local function done()
+    local again = reading[id] == 'again'
+    reading[id] = nil
+    if again then
+      M.read(id)
     end
-  end, 20)
+  end
+  client.request('lanebridge/changes/list', { threadId = id }, function(result)
+    take(id, result.changes)
+    done()
+  end, done)
 end
 
 function M.on_updated(params)
@@ -485,7 +492,7 @@ api.nvim_create_autocmd('BufUnload', {
 
 require('lanebridge.state').listen(function(event)
   if event == 'server' and not require('lanebridge.state').running then
-    M.pending = {}
+    M.pending, reading = {}, {}
     draw_all()
   end
 end)

@@ -168,7 +168,7 @@ local function reasoning(item, after_fold, _)
 end
 
 local function message(item)
-  local lines = split(item.text or item.live or '')
+  local lines = split(item.text or table.concat(item.pieces or {}))
   table.insert(lines, 1, '')
   return lines, nil, {}
 end

@@ -12,6 +12,7 @@
 ---@field exitCode? integer
 ---@field ranMs? integer
 ---@field live? string deltas of an item that is not completed
+---@field pieces? string[] those of a message
 ---@field done? boolean
 ---@field doubtful? boolean a request was sent again; void unless it goes on
 
@@ -231,7 +232,7 @@ function M.item_completed(params)
   for name, value in pairs(params.item) do
     item[name] = value
   end
-  item.done, item.live, item.doubtful = true, nil, nil
+  item.done, item.live, item.pieces, item.doubtful = true, nil, nil, nil
   tell(new and 'item' or 'item_changed', thread, turn, item)
   if item.type == 'commandExecution' then
     -- A command may have changed files that are open here.

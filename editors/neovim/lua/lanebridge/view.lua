@@ -458,12 +458,16 @@ end
 --- Streams text to the end of a message: the lines before it are not looked at again.
 function View:stream(pending)
   local item, text = pending.item, table.concat(pending.text)
-  item.live = (item.live or '') .. text
   local block = self:block_of(pending.turn, item)
+  if item.type == 'agentMessage' then
+    -- As pieces: an answer may come in ten thousand of them.
+    item.pieces = item.pieces or {}
+    table.insert(item.pieces, text)
+  else
+    item.live = (item.live or '') .. text
+    item.live = #item.live > 65536 and item.live:sub(-49152) or item.live
+  end
   if item.type ~= 'agentMessage' or not block.drawn then
-    if item.type ~= 'agentMessage' and #item.live > 65536 then
-      item.live = item.live:sub(-49152)
-    end
     return self:draw(block)
   end
   local index = assert(self:index_of(block))

@@ -11,17 +11,6 @@ end
 
 local waiting = "return #require('lanebridge.approval').list() == ..."
 
-local function opened(s)
-  s:wait('a question', waiting, 1)
-  s:cmd('Lanebridge approve')
-  return s:wait('the float', "return vim.api.nvim_win_get_config(0).relative ~= ''")
-end
-
---- The dead time is over: no key was pressed for its length.
-local function ready(ms)
-  vim.wait(ms or 150)
-end
-
 return {
   {
     'waits with a badge; the focus stays; accepted, the command runs',
@@ -42,12 +31,12 @@ return {
       ]])
       t.equal(badge[1], false, 'the badge can be entered')
       t.contains(badge[2], 'echo made')
-      opened(s)
+      t.open_question(s)
       local lines = s:lua('return vim.api.nvim_buf_get_lines(0, 0, -1, false)')
       t.contains(table.concat(lines, '\n'), '    echo made > made.txt')
       t.contains(table.concat(lines, '\n'), 'The model says: it writes a file')
       t.contains(s:lua('return vim.api.nvim_get_current_line()'), 'Decline', 'Decline is not the first')
-      ready()
+      t.rest()
       s:keys('a')
       t.equal(s:wait_turn(), 'completed')
       t.equal(t.read(s.work .. '/made.txt'), 'made\n')
@@ -63,8 +52,8 @@ return {
         replay = asking(t, { expect = { outputs = { r = 'use the other folder' } } }),
       })
       s:ask('run it')
-      opened(s)
-      ready()
+      t.open_question(s)
+      t.rest()
       s:keys('n')
       s:wait('the line of input', "return vim.api.nvim_get_mode().mode == 'i'")
       s:keys('use the other folder<CR>')
@@ -86,10 +75,10 @@ return {
         },
       })
       s:ask('run it')
-      opened(s)
+      t.open_question(s)
       local text = table.concat(s:lua('return vim.api.nvim_buf_get_lines(0, 0, -1, false)'), '\n')
       t.contains(text, 'Accept; will allow: `make one')
-      ready()
+      t.rest()
       s:keys('1')
       local which = s:wait(
         'the end, or another question',
@@ -116,12 +105,12 @@ return {
         replay = asking(t),
       })
       s:ask('run it')
-      opened(s)
+      t.open_question(s)
       s:keys('a')
       s:keys('a')
       s:keys('<CR>')
       t.equal(s:lua("return #require('lanebridge.approval').list()"), 1, 'it was answered at once')
-      ready(800)
+      t.rest(800)
       s:keys('d')
       t.equal(s:wait_turn(), 'completed')
       t.equal(t.read(s.work .. '/made.txt'), nil)
@@ -197,9 +186,9 @@ return {
         },
       })
       s:ask('ask me')
-      opened(s)
+      t.open_question(s)
       t.contains(table.concat(s:lua('return vim.api.nvim_buf_get_lines(0, 0, -1, false)'), '\n'), 'Which colour?')
-      ready()
+      t.rest()
       s:keys('2')
       t.equal(s:wait_turn(), 'completed')
     end,
@@ -214,9 +203,9 @@ return {
         replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello.') },
       })
       s:ask('hello')
-      opened(s)
+      t.open_question(s)
       t.contains(s:lua('return vim.api.nvim_get_current_line()'), 'Decline')
-      ready()
+      t.rest()
       s:keys('a')
       t.equal(s:wait_turn(), 'completed')
     end,
@@ -228,8 +217,8 @@ return {
       s:cmd('Lanebridge chat')
       s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
       s:keys('ihello<C-s><Esc>')
-      opened(s)
-      ready()
+      t.open_question(s)
+      t.rest()
       s:keys('d')
       s:wait('my words', "return vim.api.nvim_get_current_line() == 'hello'")
     end,
