@@ -67,6 +67,18 @@ struct listing {
     const struct config *config;
 };
 
+static void write_efforts(struct json_writer *w, struct str model)
+{
+    struct str rest = responses_model_efforts(model), one;
+    if (rest.len == 0)
+        return;
+    json_write_key(w, "efforts");
+    json_write_begin_array(w);
+    while (str_next(&rest, ' ', &one))
+        json_write_str(w, one);
+    json_write_end_array(w);
+}
+
 static void write_model(struct listing *listing, struct str id)
 {
     if (id.len == 0 || map_has(&listing->seen, id) || map_count(&listing->seen) >= MODELS_COUNT)
@@ -76,6 +88,7 @@ static void write_model(struct listing *listing, struct str id)
     json_write_field_str(listing->w, "id", id);
     if (str_eq_c(id, listing->config->model))
         json_write_field_bool(listing->w, "isDefault", true);
+    write_efforts(listing->w, id);
     json_write_end_object(listing->w);
 }
 

@@ -269,6 +269,17 @@ enum status agent_turn_undo(struct agent_thread *thread, struct str turn_id,
                             enum tools_undo_way way, agent_undo_fn *fn, void *user,
                             struct err *err);
 
+/* -- A commit message: by a turn in a thread that nobody sees and that only reads ---------------------------- */
+
+struct agent_commit;
+/* text: the message; or what is wrong and what to do. NOT_FOUND: no git, no repository, nothing changed. */
+typedef void agent_commit_fn(void *user, enum status status, struct str text);
+/* For what is staged, else for what is not committed. fn comes once, later; not after agent_free. It is in the audit
+ * log and counts like any turn; at a limit it stops, without a question. STATUS_LIMIT: enough are being written. */
+struct agent_commit *agent_commit_start(struct agent *agent, struct str root_path,
+                                        agent_commit_fn *fn, void *user, struct err *err);
+void agent_commit_cancel(struct agent_commit *commit);   /* fn does not come */
+
 /* -- Review: tools.h, over all threads, open or not. The model learns of what is rejected or amended with
  * the next request of its thread. ------------------------------------------------------------------------- */
 void agent_review_each(struct agent *agent, const struct tools_review_filter *filter,

@@ -64,6 +64,8 @@ enum status journal_thread_set_foreign(struct journal *journal, const char *id, 
                                        struct err *err);
 enum status journal_thread_set_archived(struct journal *journal, const char *id, bool archived,
                                         struct err *err);
+/* No list shows it any more; it is pruned like the others. */
+enum status journal_thread_hide(struct journal *journal, const char *id, struct err *err);
 /* A new thread, leased to us, with what that one had up to the end of the turn (empty: all turns that
  * have ended). Its calls are known as made; what they did to files can be undone in that one alone.
  * STATUS_NOT_FOUND, STATUS_CONFLICT (the turn still runs). */

@@ -269,6 +269,8 @@ enum responses_compaction responses_compaction_of(const struct responses *respon
 int64_t responses_context_tokens(struct str model);
 /* Whether the model was trained to write patches as plain text; others edit by strings. */
 bool responses_model_writes_patches(struct str model);
+/* The reasoning efforts it takes, by its name, the least first, separated by blanks; empty: not known, any may do. */
+struct str responses_model_efforts(struct str model);
 
 enum responses_compact_end {
     COMPACT_DONE,

@@ -2,7 +2,7 @@
  * resume.c: a thread from the journal; history.c: the items; turn.c: the turn's states; stream.c:
  * what a response brings; count.c: what it has used; limit.c: what it may cost; steps.c: what a turn planned; queue.c: what waits, and asking again; choice.c: model, effort and mode
  * of a thread; call.c: the calls of a turn; audit.c: what went out; undo.c: taking a turn back;
- * helper.c: helpers of a turn; context.c: what the model is told; preview.c: the same, before it is
+ * helper.c: helpers of a turn; commit.c: a turn that nobody sees; context.c: what the model is told; preview.c: the same, before it is
  * sent; steer.c: messages for a turn that runs; size.c: how much of the model's context a thread takes; compact.c: making that less;
  * pictures.c: images in the history, and models that take none. */
 #ifndef LANEBRIDGE_AGENT_INTERNAL_H
@@ -21,6 +21,7 @@ struct agent {
     char *blind_model;    /* … this */
     VEC(struct agent_thread *) threads; /* open ones, last used at the end */
     struct loop_timer *lease_timer;
+    VEC(struct agent_commit *) commits; /* being written */
     int64_t day_allowed; /* tokens of today, since the person said so; 0: the limit */
 };
 
@@ -81,6 +82,7 @@ struct agent_thread {
     struct agent *agent;
     struct helper *helper;        /* that it belongs to; NULL: it is a thread of its own */
     VEC(struct helper *) helpers; /* of its turn */
+    struct agent_commit *commit;  /* that it is for: nobody sees it */
     char id[ID_BYTES];
     char *root;
     struct buf title;
@@ -112,6 +114,10 @@ struct agent_thread {
 };
 
 struct agent_thread *thread_new(struct agent *agent, struct str id, struct str root);
+/* In no list: commit.c has it. Its calls are those of a helper of `looks`. */
+struct agent_thread *thread_new_hidden(struct agent_commit *commit, struct agent *agent,
+                                       const char *id, struct str root,
+                                       const struct tools_thread *looks);
 /* In no list: helper.c has it. */
 struct agent_thread *thread_new_helper(struct helper *helper, const struct agent_thread *parent,
                                        const char *id);
@@ -290,6 +296,11 @@ void helper_shape_request(struct helper *helper, struct agent_turn *turn, struct
 void helper_mark_event(const struct helper *helper, struct agent_event *event);
 bool helper_takes_event(struct agent *agent,
                         struct agent_event *event); /* true: nobody's business */
+
+/* -- commit.c: a commit message */
+void commit_on_idle(struct agent_commit *commit); /* frees thread and commit */
+bool commit_takes_event(struct agent *agent, const struct agent_event *event);
+void commits_free(struct agent *agent);
 
 /* -- size.c: tokens, as far as they can be known */
 int64_t size_limit(const struct agent_thread *thread);     /* that the model takes */

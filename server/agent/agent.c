@@ -52,6 +52,7 @@ void agent_free(struct agent *agent)
     if (!agent)
         return;
     agent->env.on_event = NULL;
+    commits_free(agent);
     tools_review_watch(agent->env.tools, NULL, NULL);
     while (agent->threads.len > 0)
         agent_thread_close(vec_last(&agent->threads));
@@ -99,7 +100,8 @@ struct agent_event agent_event_for(struct agent_turn *turn, enum agent_event_typ
 void agent_emit(struct agent *agent, const struct agent_event *event)
 {
     struct agent_event told = *event;
-    if (told.parent_item_id && helper_takes_event(agent, &told))
+    if (commit_takes_event(agent, &told) ||
+        (told.parent_item_id && helper_takes_event(agent, &told)))
         return;
     if (agent->env.on_event)
         agent->env.on_event(agent->env.user, &told);

@@ -107,7 +107,7 @@ bool limit_stops(struct agent_turn *turn)
             return false;
     }
     turn_wait_at_limit(turn);
-    if (agent->env.host_ops && agent->env.host_ops->ops->inquire)
+    if (agent->env.host_ops && agent->env.host_ops->ops->inquire && !turn->thread->commit)
         ask(turn, tokens, limit);
     else
         stop(turn);

@@ -22,6 +22,8 @@ bool turn_prepare(struct agent_turn *turn)
 {
     struct tools *tools = turn->thread->agent->env.tools;
     struct buf text = {0};
+    if (turn->thread->commit) /* needs none, and nobody would read what is said of them */
+        return false;
     bool waits = tools_prepare(tools, on_prepared, turn->thread, &text);
     tell(turn, &text);
     buf_finish(&text);
@@ -31,6 +33,8 @@ bool turn_prepare(struct agent_turn *turn)
 void turn_tell_missing_tools(struct agent_turn *turn)
 {
     struct buf text = {0};
+    if (turn->thread->commit)
+        return;
     tools_append_missing(turn->thread->agent->env.tools, &text);
     tell(turn, &text);
     buf_finish(&text);

@@ -129,6 +129,10 @@ static void on_kick(void *user)
         helper_on_idle(thread->helper);
         return;
     }
+    if (thread->commit && !agent_thread_is_busy(thread)) {
+        commit_on_idle(thread->commit);
+        return;
+    }
     if (thread->turn || thread->warming || thread->undo)
         return;
     size_t next = next_in_queue(thread);
@@ -180,6 +184,16 @@ struct agent_thread *thread_new_helper(struct helper *helper, const struct agent
     thread->helper = helper;
     thread_copy_choice(thread, parent);
     thread->tools = helper_new_tools(helper, id);
+    return thread;
+}
+
+struct agent_thread *thread_new_hidden(struct agent_commit *commit, struct agent *agent,
+                                       const char *id, struct str root,
+                                       const struct tools_thread *looks)
+{
+    struct agent_thread *thread = thread_make(agent, str_from(id), root);
+    thread->commit = commit;
+    thread->tools = tools_thread_new_helper(looks, id);
     return thread;
 }
 
@@ -239,7 +253,7 @@ bool agent_is_busy(const struct agent *agent)
     for (size_t i = 0; i < agent->threads.len; i++)
         if (agent_thread_is_busy(agent->threads.ptr[i]))
             return true;
-    return false;
+    return agent->commits.len > 0;
 }
 
 const char *agent_thread_id(const struct agent_thread *thread)

@@ -177,7 +177,7 @@ static void end(struct agent_turn *turn, enum agent_turn_status outcome)
     policy_end_turn(turn->thread->agent->env.policy, turn->id);
     announce_end(turn, outcome);
     memcpy(thread->ended_turn, turn->id, ID_BYTES);
-    if (!thread->helper)
+    if (!thread->helper && !thread->commit)
         tools_turn_ended(thread->tools, turn->id, agent_turn_status_name(outcome), on_hooks,
                          thread);
     thread_kick(thread);
@@ -221,7 +221,7 @@ static void ask(struct agent_turn *turn)
     struct agent_thread *thread = turn->thread;
     struct agent *agent = thread->agent;
     uint64_t limit = agent->env.steps_max ? agent->env.steps_max : LIMIT_TURN_STEPS_COUNT;
-    if (thread->helper && limit > LIMIT_HELPER_STEPS_COUNT)
+    if ((thread->helper || thread->commit) && limit > LIMIT_HELPER_STEPS_COUNT)
         limit = LIMIT_HELPER_STEPS_COUNT;
     if (turn->timing.steps >= limit) {
         char why[256];

@@ -62,6 +62,7 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_THREAD_EFFORT] = "UPDATE thread SET effort = ?2 WHERE id = ?1",
     [SQL_THREAD_MODE] = "UPDATE thread SET mode = ?2 WHERE id = ?1",
     [SQL_THREAD_ARCHIVED] = "UPDATE thread SET archived = ?2 WHERE id = ?1",
+    [SQL_THREAD_HIDE] = "UPDATE thread SET parent = num WHERE id = ?1",
     [SQL_THREAD_BASE] = "UPDATE thread SET base_seq = ?3 WHERE num = ?1 AND lease = ?2",
     [SQL_THREAD_FOREIGN] = "UPDATE thread SET foreign_seq = ?3 WHERE num = ?1 AND lease = ?2",
     [SQL_THREAD_TOUCH] = "UPDATE thread SET updated_ms = ?3 WHERE num = ?1 AND lease = ?2",
@@ -83,7 +84,8 @@ static const char *const sql[SQL_COUNT] = {
                                 "(SELECT base_hash FROM review UNION SELECT now_hash FROM review)",
     [SQL_THREAD_DELETE_CHANGES] = "DELETE FROM change WHERE thread IN " WITH_HELPERS,
     [SQL_THREAD_OLD] =
-        "SELECT id FROM thread WHERE updated_ms < ?1 AND parent = 0 ORDER BY updated_ms LIMIT ?2",
+        "SELECT id FROM thread WHERE updated_ms < ?1 AND parent IN (0, num) ORDER BY updated_ms "
+        "LIMIT ?2",
     [SQL_LEASE_GET] = "SELECT num, lease, lease_ms FROM thread WHERE id = ?1",
     [SQL_LEASE_TAKE] = "UPDATE thread SET lease = ?2, lease_ms = ?3 WHERE id = ?1 AND lease = ?4",
     [SQL_LEASE_RENEW] = "UPDATE thread SET lease_ms = ?2 WHERE lease = ?1 AND lease <> ''",

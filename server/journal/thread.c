@@ -97,6 +97,16 @@ enum status journal_thread_set_archived(struct journal *journal, const char *id,
     return statement_run(journal, SQL_THREAD_ARCHIVED, statement, NULL, err);
 }
 
+/* It is its own parent: what lists threads leaves out those that have one. */
+enum status journal_thread_hide(struct journal *journal, const char *id, struct err *err)
+{
+    sqlite3_stmt *statement;
+    enum status status = begin_update(journal, SQL_THREAD_HIDE, id, &statement, err);
+    if (status != STATUS_OK)
+        return status;
+    return statement_run(journal, SQL_THREAD_HIDE, statement, NULL, err);
+}
+
 static enum status set_seq(struct journal *journal, enum statement_id id, const char *thread_id,
                            uint64_t seq, struct err *err)
 {

@@ -50,8 +50,7 @@ enum status convert_uri(struct str uri, struct buf *path, uint64_t *ret_device, 
 }
 
 enum status convert_position(const struct lsp_server *server, const struct text *text,
-                             const struct json_value *position, size_t *ret_offset,
-                             struct err *err)
+                             const struct json_value *position, size_t *ret_offset, struct err *err)
 {
     int64_t line = json_get_int(position, "line", -1);
     int64_t character = json_get_int(position, "character", -1);
@@ -122,6 +121,30 @@ const struct workspace_root *convert_root_of(const struct lsp_server *server, st
             deepest = root;
     }
     return deepest ? deepest : workspace_root_at(workspace, 0);
+}
+
+enum status convert_folder(struct lsp_server *server, struct str uri,
+                           const struct workspace_root **ret_root, struct err *err)
+{
+    struct buf path = {0};
+    const struct document *document = turn_wished_document(server, STR(""));
+    enum status status = STATUS_OK;
+    if (uri.len > 0)
+        status = convert_uri(uri, &path, &(uint64_t){0}, &(uint64_t){0}, err);
+    else
+        buf_append_c(&path, document ? document->path : "");
+    const struct workspace_root *root = convert_root_of(server, buf_str(&path));
+    if (status == STATUS_OK && !root)
+        status = err_set(err, STATUS_NOT_FOUND,
+                         "no folder is open in the editor: open that of the project first");
+    else if (status == STATUS_OK && uri.len > 0 &&
+             !path_is_under(buf_str(&path), str_from(root->path)))
+        status = err_set(err, STATUS_NOT_FOUND, STR_FMT " is not open in the editor as a folder",
+                         STR_ARG(buf_str(&path)));
+    buf_finish(&path);
+    if (status == STATUS_OK)
+        *ret_root = root;
+    return status;
 }
 
 struct str convert_display(const struct lsp_server *server, struct str path)

@@ -10,21 +10,6 @@ struct inline_request {
     struct buf ahead;  /* what the text begins with, beside the suggestion */
 };
 
-/* The raw text of an id, as the peer keeps it. */
-static bool id_is(const struct json_value *id, struct str raw)
-{
-    struct buf said = {0};
-    struct json_writer w;
-    json_writer_init(&w, &said);
-    if (json_is(id, JSON_STRING))
-        json_write_str(&w, json_str(id));
-    else
-        json_write_int(&w, json_int(id, -1));
-    bool same = str_eq(buf_str(&said), raw);
-    buf_finish(&said);
-    return same;
-}
-
 enum { TRIGGER_INVOKED = 1, TRIGGER_AUTOMATIC = 2 };
 
 static void answer_nothing(struct lsp_server *server, struct str id)
@@ -162,16 +147,14 @@ static void handle_inline_completion(struct lsp_server *server,
     server->inline_open = request;
 }
 
-/* The only request that is not answered at once. */
-static void handle_cancel(struct lsp_server *server, const struct jsonrpc_message *message)
+bool inline_cancel(struct lsp_server *server, struct str id)
 {
     struct inline_request *request = server->inline_open;
-    if (!request || !id_is(json_get(message->params, "id"), buf_str(&request->id)))
-        return;
-    jsonrpc_respond_error(server->peer, buf_str(&request->id), JSONRPC_REQUEST_CANCELLED,
-                          "cancelled");
+    if (!request || !str_eq(id, buf_str(&request->id)))
+        return false;
     complete_cancel(request->complete);
     request_free(request);
+    return true;
 }
 
 void inline_free(struct lsp_server *server)
@@ -182,9 +165,5 @@ void inline_free(struct lsp_server *server)
 
 const struct lsp_method inline_requests[] = {
     {"textDocument/inlineCompletion", handle_inline_completion},
-    {NULL, NULL},
-};
-const struct lsp_method inline_notifications[] = {
-    {"$/cancelRequest", handle_cancel},
     {NULL, NULL},
 };

@@ -30,6 +30,7 @@
  *   queue.c       prompts that wait, asking again
  *   modes.c       model, effort and mode of a thread; which models there are
  *   inline.c      inline completion
+ *   commit.c      commit messages
  *   actions.c     code actions that start a turn
  *   completion.c  what a prompt in the transcript can name
  *   prompts.c     the person's own prompts, and turns that are asked for by name
@@ -88,6 +89,7 @@ struct lsp_server {
     VEC(struct secret_job *) secrets;
     VEC(struct plan_offer *) plan_offers;
     VEC(struct model_wish *) model_wishes;
+    VEC(struct commit_request *) commits;
     VEC(struct editor_job *) asked;
     VEC(struct trust_question *) trusts;
     VEC(struct gathering *) gathers; /* turns that wait for the editor, in order */
@@ -120,7 +122,11 @@ extern const struct lsp_method progress_notifications[];
 extern const struct lsp_method audit_requests[];
 extern const struct lsp_method rich_requests[];
 extern const struct lsp_method review_requests[];
-extern const struct lsp_method inline_requests[], inline_notifications[];
+extern const struct lsp_method inline_requests[];
+bool inline_cancel(struct lsp_server *server, struct str id);
+extern const struct lsp_method commit_requests[];
+bool commit_cancel(struct lsp_server *server, struct str id);
+void commits_finish(struct lsp_server *server);
 void inline_free(struct lsp_server *server);
 extern const struct lsp_method completion_requests[];
 void completion_finish(struct lsp_server *server);
@@ -181,6 +187,9 @@ void convert_write_range(const struct lsp_server *server, struct json_writer *w,
 void convert_write_uri(const struct lsp_server *server, struct json_writer *w, const char *path);
 /* The path as a person reads it: relative to its root. Borrowed from path. */
 struct str convert_display(const struct lsp_server *server, struct str path);
+/* The open folder of that URI, or the one that holds it; empty: of the document used last. NOT_FOUND. */
+enum status convert_folder(struct lsp_server *server, struct str uri,
+                           const struct workspace_root **ret_root, struct err *err);
 /* The root that holds the path, or the first; NULL when there is none. */
 const struct workspace_root *convert_root_of(const struct lsp_server *server, struct str path);
 /* The text of a file now: the document if open and not behind its file, else the disk. NULL when there is none. */
@@ -372,6 +381,7 @@ enum status modes_choose(struct lsp_server *server, const char *thread_id,
 /* Starts a turn for a command or a rich request and answers the message. */
 struct turn_wish {
     struct str prompt, thread_id, uri, mode;
+    struct str root; /* of a new thread; empty: that of what was given, or of what the person is at */
     const struct json_value *range;
     const struct json_value *input; /* what was given along, as the rich layer has it; or NULL */
     const char *instruction; /* put before the prompt: "Explain this." … or NULL */

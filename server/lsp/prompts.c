@@ -99,6 +99,13 @@ static void handle_review(struct lsp_server *server, const struct jsonrpc_messag
     const struct json_value *params = message->params;
     struct buf prompt = {0};
     struct turn_wish wish = {.thread_id = json_get_str(params, "threadId"), .is_rich = true};
+    struct str folder = json_get_str(params, "folder");
+    const struct workspace_root *root = NULL;
+    struct err err = {0};
+    if (folder.len > 0 && convert_folder(server, folder, &root, &err) < 0) {
+        rich_fail(server, message, &err);
+        return;
+    }
     if (!prompts_append_review(json_get_str(params, "target"), json_get_str(params, "base"),
                                &prompt)) {
         jsonrpc_respond_error(server->peer, message->id, JSONRPC_INVALID_PARAMS,
@@ -106,6 +113,7 @@ static void handle_review(struct lsp_server *server, const struct jsonrpc_messag
         return;
     }
     buf_append_fmt(&prompt, "\n" STR_FMT, STR_ARG(json_get_str(params, "text")));
+    wish.root = root ? str_from(root->path) : STR("");
     wish.prompt = str_trim(buf_str(&prompt));
     turn_request(server, message, &wish);
     buf_finish(&prompt);

@@ -4,11 +4,39 @@
  * -------------------------------------------------------------------------------------------- */
 
 static const struct lsp_method *const requests[] = {
-    lifecycle_requests, command_requests, rich_requests,    review_requests,  modes_requests,
-    queue_requests,     inline_requests,  prompts_requests, catalog_requests, audit_requests,
-    completion_requests, accept_requests};
+    lifecycle_requests,  command_requests, rich_requests,    review_requests,  modes_requests,
+    queue_requests,      inline_requests,  prompts_requests, catalog_requests, audit_requests,
+    completion_requests, accept_requests,  commit_requests};
+/* Of requests that are not answered at once: true, it was that one, and it is no more. */
+static bool (*const cancels[])(struct lsp_server *server, struct str id) = {inline_cancel,
+                                                                            commit_cancel};
+
+static void handle_cancel(struct lsp_server *server, const struct jsonrpc_message *message)
+{
+    const struct json_value *id = json_get(message->params, "id");
+    struct buf raw = {0}; /* as the peer keeps it */
+    struct json_writer w;
+    json_writer_init(&w, &raw);
+    if (json_is(id, JSON_STRING))
+        json_write_str(&w, json_str(id));
+    else
+        json_write_int(&w, json_int(id, -1));
+    for (size_t i = 0; i < array_count(cancels); i++)
+        if (cancels[i](server, buf_str(&raw))) {
+            jsonrpc_respond_error(server->peer, buf_str(&raw), JSONRPC_REQUEST_CANCELLED,
+                                  "cancelled");
+            break;
+        }
+    buf_finish(&raw);
+}
+
+static const struct lsp_method cancel_notifications[] = {
+    {"$/cancelRequest", handle_cancel},
+    {NULL, NULL},
+};
+
 static const struct lsp_method *const notifications[] = {
-    lifecycle_notifications, sync_notifications, progress_notifications, inline_notifications};
+    lifecycle_notifications, sync_notifications, progress_notifications, cancel_notifications};
 
 static lsp_method_fn *method_find(const struct lsp_method *const *tables, size_t count,
                                   struct str name)
@@ -202,6 +230,7 @@ void lsp_server_free(struct lsp_server *server)
     if (!server)
         return;
     inline_free(server);
+    commits_finish(server);
     completion_finish(server);
     applies_free(server);
     gathers_free(server);

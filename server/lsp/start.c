@@ -17,6 +17,7 @@ static struct turn_start *start_new(struct lsp_server *server,
     buf_append(&start->uri, wish->uri);
     buf_append(&start->thread_id, wish->thread_id);
     buf_append(&start->mode, wish->mode);
+    buf_append(&start->root, wish->root);
     if (json_is(wish->input, JSON_ARRAY))
         json_append(&start->source, wish->input);
     start->show_transcript = wish->show_transcript;
@@ -235,6 +236,8 @@ static enum status prepare(struct turn_start *start, const struct turn_wish *wis
 static void choose_root(struct turn_start *start)
 {
     struct str path = STR("");
+    if (start->root.len > 0)
+        return;
     for (size_t i = 0; i < start->parts.list.len && path.len == 0; i++)
         if (!start->parts.list.ptr[i].is_left_out)
             path = buf_str(&start->parts.list.ptr[i].path);

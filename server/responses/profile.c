@@ -77,15 +77,51 @@ int64_t responses_context_tokens(struct str model)
  */
 static const char *const patch_writers[] = {"gpt-4.1", "gpt-5", "gpt-6", "o3", "o4-mini", "codex"};
 
-bool responses_model_writes_patches(struct str model)
+static struct str without_vendor(struct str model)
 {
     size_t slash = str_rfind_byte(model, '/');
-    if (slash != STR_NONE)
-        model = str_skip(model, slash + 1);
+    return slash == STR_NONE ? model : str_skip(model, slash + 1);
+}
+
+bool responses_model_writes_patches(struct str model)
+{
+    model = without_vendor(model);
     for (size_t i = 0; i < array_count(patch_writers); i++)
         if (str_starts_with(model, str_from(patch_writers[i])))
             return true;
     return false;
+}
+
+/* No list of an endpoint tells them. The longest beginning of a name that fits counts. */
+static const struct {
+    const char *model, *efforts;
+} efforts[] = {
+    {"gpt-5", "minimal low medium high"},
+    {"gpt-5-codex", "low medium high"},
+    {"gpt-5.1", "none low medium high"},
+    {"gpt-5.1-codex-max", "none low medium high xhigh"},
+    {"gpt-5.2", "none low medium high xhigh"},
+    {"gpt-6", "none low medium high xhigh"},
+    {"gpt-oss", "low medium high"},
+    {"grok-3-mini", "low high"},
+    {"o1", "low medium high"},
+    {"o3", "low medium high"},
+    {"o4-mini", "low medium high"},
+};
+
+struct str responses_model_efforts(struct str model)
+{
+    const char *best = NULL;
+    size_t best_len = 0;
+    model = without_vendor(model);
+    for (size_t i = 0; i < array_count(efforts); i++) {
+        if (!str_starts_with(model, str_from(efforts[i].model)) ||
+            strlen(efforts[i].model) < best_len)
+            continue;
+        best = efforts[i].efforts;
+        best_len = strlen(efforts[i].model);
+    }
+    return str_from(best ? best : "");
 }
 
 /* A host matches when it is the suffix or ends in "." and the suffix. */
