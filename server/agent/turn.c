@@ -216,6 +216,19 @@ static const char *cache_key(const struct agent_thread *thread)
     return thread->helper ? helper_parent(thread->helper)->id : thread->id;
 }
 
+static const char taken_over[] =
+    "another editor has taken this thread over and goes on with it there. Here it can be read, or "
+    "go on as a fork.";
+
+/* An answer that the journal did not take is in this window alone: that is not completed. */
+static void complete(struct agent_turn *turn)
+{
+    if (turn->thread->is_lost && turn->state != TURN_SETTLING)
+        fail(turn, taken_over);
+    else
+        end(turn, turn->state == TURN_SETTLING ? turn->outcome : TURN_COMPLETED);
+}
+
 static void ask(struct agent_turn *turn)
 {
     struct agent_thread *thread = turn->thread;
@@ -233,8 +246,7 @@ static void ask(struct agent_turn *turn)
         return;
     }
     if (thread->is_lost) {
-        fail(turn, "another editor has taken this thread over and goes on with it there. Here it "
-                   "can be read, or go on as a fork.");
+        fail(turn, taken_over);
         return;
     }
     set_state(turn, TURN_ASKING);
@@ -491,7 +503,7 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
     turn->was_shortened = false;
     bool is_broken = result->end == RESPONSE_BROKEN;
     if (is_broken && turn->is_answered && !has_calls && !has_more) {
-        end(turn, TURN_COMPLETED); /* only what says that it is over was lost */
+        complete(turn); /* only what says that it is over was lost */
         return;
     }
     if (is_broken && !has_calls && ++turn->breaks >= BREAKS_MAX) {
@@ -515,7 +527,7 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
         event.text = str_from(result->text);
         agent_emit(turn->thread->agent, &event);
     }
-    end(turn, turn->state == TURN_SETTLING ? turn->outcome : TURN_COMPLETED);
+    complete(turn);
 }
 
 void turn_interrupt(struct agent_turn *turn)
