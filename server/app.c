@@ -68,6 +68,13 @@ static void on_learned(void *user, const struct responses_learned *learned)
     memory_put(app->memory, learned);
 }
 
+/* Endpoints and what stands before them quote keys in their errors. */
+static void clean(void *user, struct str said, struct buf *out)
+{
+    struct app *app = user;
+    policy_redact(app->policy, said, out);
+}
+
 static uint64_t pause_ms(void *user)
 {
     struct app *app = user;
@@ -159,6 +166,7 @@ static struct responses *new_responses(struct app *app)
         .known = &known,
         .on_learned = on_learned,
         .pause_ms = pause_ms,
+        .clean = clean,
         .user = app,
     };
     struct transport_env env = wire_env(app->wire);
@@ -193,6 +201,8 @@ static enum status open_connection(struct app *app, struct err *err)
         app->net = net_new(app->loop, &options, err);
     if (!app->journal || !app->net)
         return STATUS_IO;
+    for (size_t i = 0; i < app->config->endpoint_headers.count; i++)
+        policy_add_secret_header(app->policy, str_from(app->config->endpoint_headers.ptr[i]));
     app->wire = wire_new(app->loop, app->net, app->config, &app->env);
     wire_set_asker(app->wire, &(struct wire_asker){can_ask_key, ask_key, drop_key, app});
     app->responses = new_responses(app);

@@ -196,6 +196,8 @@ size_t policy_guard_restore(struct policy_guard *guard, struct buf *report);
 /* -- Redaction ---------------------------------------------------------------------------------------------------- */
 /* Remembers a secret value; policy_redact then replaces it (and things shaped like keys) by "[redacted]". */
 void policy_add_secret(struct policy *policy, struct str secret);
+/* The same of "name: value", if a header of that name carries a secret. */
+void policy_add_secret_header(struct policy *policy, struct str header);
 void policy_redact(const struct policy *policy, struct str text, struct buf *out);
 
 #endif

@@ -100,6 +100,8 @@ struct responses_options {
     void (*on_learned)(void *user, const struct responses_learned *learned);   /* optional */
     /* Optional; asked before a connect: for how long others were told to wait. */
     uint64_t (*pause_ms)(void *user);
+    /* Optional; appends what the endpoint said, fit for people and records: without secrets. */
+    void (*clean)(void *user, struct str said, struct buf *out);
     void *user;
 };
 struct responses;

@@ -30,6 +30,26 @@ void policy_add_secret(struct policy *policy, struct str secret)
         vec_push(&policy->secrets, str_dup_c(secret));
 }
 
+/* Of "Authorization: Bearer VALUE" what stands behind the scheme. */
+void policy_add_secret_header(struct policy *policy, struct str header)
+{
+    static const char *const words[] = {"auth", "cookie", "key", "pass", "secret", "token"};
+    size_t colon = str_find_byte(header, ':', 0);
+    if (colon == STR_NONE)
+        return;
+    char *name = str_dup_c(str_slice(header, 0, colon));
+    bool is_secret = false;
+    for (size_t i = 0; i < array_count(words); i++)
+        is_secret |= strcasestr(name, words[i]) != NULL;
+    mem_free(name);
+    struct str value = str_trim(str_skip(header, colon + 1));
+    size_t blank = str_find_byte(value, ' ', 0);
+    if (is_secret && blank != STR_NONE)
+        policy_add_secret(policy, str_trim(str_skip(value, blank)));
+    else if (is_secret)
+        policy_add_secret(policy, value);
+}
+
 static size_t match_known(const struct policy *policy, struct str text)
 {
     size_t longest = 0;

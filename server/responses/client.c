@@ -59,12 +59,17 @@ bool responses_copy_id(char *to, size_t size, struct str from)
     return fits;
 }
 
-void responses_copy_text(char *to, size_t size, struct str from)
+void responses_copy_text(const struct responses *client, char *to, size_t size, struct str from)
 {
-    size_t length = utf8_floor(from, size - 1);
+    struct buf clean = {0};
+    if (client->clean)
+        client->clean(client->user, from, &clean);
+    struct str text = client->clean ? buf_str(&clean) : from;
+    size_t length = utf8_floor(text, size - 1);
     if (length > 0)
-        memcpy(to, from.ptr, length);
+        memcpy(to, text.ptr, length);
     to[length] = '\0';
+    buf_finish(&clean);
 }
 
 /* -- The timer: one for all deadlines -------------------------------------------------------- */
@@ -273,6 +278,7 @@ struct responses *responses_new(const struct transport_env *env,
     client->on_rotated = options->on_rotated;
     client->on_learned = options->on_learned;
     client->pause_ms_of_others = options->pause_ms;
+    client->clean = options->clean;
     client->life_ms = client->deadlines.life ? client->deadlines.life
                                              : (uint64_t)client->profile.life_minutes * 60 * 1000;
     client->user = options->user;

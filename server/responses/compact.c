@@ -68,7 +68,7 @@ static void end_with(struct responses_compact *compact, enum responses_compact_e
     struct responses_compact_result result = {.end = how};
     responses_copy_id(result.code, sizeof(result.code),
                       failure->code.len ? failure->code : STR("error"));
-    responses_copy_text(result.text, sizeof(result.text),
+    responses_copy_text(compact->client, result.text, sizeof(result.text),
                         failure->message.len ? failure->message : failure->code);
     end(compact, &result);
 }

@@ -147,7 +147,7 @@ static void put_note(struct response *response, uint64_t wait_ms, const char *fo
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    responses_copy_text(response->note, sizeof(response->note), str_from(text));
+    responses_copy_text(response->client, response->note, sizeof(response->note), str_from(text));
     response->has_note = true;
     response->note_wait_ms = wait_ms;
     responses_status_detail(response->client, "%s", response->note);

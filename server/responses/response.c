@@ -161,7 +161,8 @@ void response_end(struct response *response, enum responses_end end, struct str 
     response->result.end = end;
     response->result.ended_ms = responses_now(response->client);
     responses_copy_id(response->result.code, sizeof(response->result.code), code);
-    responses_copy_text(response->result.text, sizeof(response->result.text), text);
+    responses_copy_text(response->client, response->result.text, sizeof(response->result.text),
+                        text);
 }
 
 static bool is_streaming(const struct response *response)

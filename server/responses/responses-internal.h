@@ -432,6 +432,7 @@ struct responses {
     void (*on_rotated)(void *user);
     void (*on_learned)(void *user, const struct responses_learned *learned);
     uint64_t (*pause_ms_of_others)(void *user);
+    void (*clean)(void *user, struct str said, struct buf *out);
     void *user;
 
     VEC(struct connection *) connections;
@@ -494,7 +495,7 @@ void responses_status_detail(struct responses *client, const char *format, ...)
 
 /* Copies a string that must fit; what does not is left empty. */
 bool responses_copy_id(char *to, size_t size, struct str from);
-/* Copies for people: cut at a character. */
-void responses_copy_text(char *to, size_t size, struct str from);
+/* Copies for people: without secrets, cut at a character. */
+void responses_copy_text(const struct responses *client, char *to, size_t size, struct str from);
 
 #endif

@@ -110,7 +110,7 @@ void responses_status_detail(struct responses *client, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    responses_copy_text(client->told.detail, sizeof(client->told.detail), str_from(text));
+    responses_copy_text(client, client->told.detail, sizeof(client->told.detail), str_from(text));
 }
 
 /* The sums of what was closed, and what is still open. */

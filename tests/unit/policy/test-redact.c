@@ -39,6 +39,27 @@ Test(redact, sec_04_known_values_and_shapes_of_keys)
     }
 }
 
+Test(redact, sec_04_headers_that_carry_a_secret)
+{
+    static const struct {
+        const char *header, *text, *expected;
+    } headers[] = {
+        {"api-key: c4n4ry-1", "it was c4n4ry-1.", "it was [redacted]."},
+        {"X-Gateway-Token:c4n4ry-2", "it was c4n4ry-2.", "it was [redacted]."},
+        {"Authorization: Basic c4n4ry-3", "Basic c4n4ry-3 and Basic", "Basic [redacted] and Basic"},
+        {"Proxy-Authorization: c4n4ry-4", "it was c4n4ry-4.", "it was [redacted]."},
+        {"X-Team: platform", "the platform team", "the platform team"},
+        {"nothing", "nothing", "nothing"},
+    };
+    for (size_t i = 0; i < array_count(headers); i++) {
+        struct buf out = {0};
+        policy_add_secret_header(policy, str_from(headers[i].header));
+        policy_redact(policy, str_from(headers[i].text), &out);
+        cr_assert_str_eq(out.ptr, headers[i].expected);
+        buf_finish(&out);
+    }
+}
+
 Test(redact, sec_12_a_fingerprint_is_of_everything_shown)
 {
     char a[SHA256_HEX_BYTES], b[SHA256_HEX_BYTES];
