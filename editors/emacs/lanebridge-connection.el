@@ -558,7 +558,7 @@ ANSWER gets a result and an error."
   (lanebridge-say "%s" (plist-get problem :message)))
 
 (defun lanebridge--in-buffer (server buffer function)
-  "FUNCTION as a callback that is called in its turn, in BUFFER if it lives."
+  "FUNCTION as a callback called in its turn among SERVER's, in BUFFER if it lives."
   (lambda (value)
     (lanebridge--enqueue server
                          (lambda ()
