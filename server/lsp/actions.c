@@ -125,6 +125,9 @@ void actions_append(struct lsp_server *server, const struct json_value *params,
     bool has_selection = !is_empty(json_get(params, "range"));
     if (!document || !document->text || !document->path[0] || setting == LSP_ACTIONS_OFF)
         return;
+    if (transcript_is(server, str_from(document->path)) && wants_kind(params, "refactor") &&
+        takeover_append_action(server, str_from(document->path), w))
+        return;
     struct str thread_id = transcript_thread_of(server, str_from(document->path));
     if (thread_id.len > 0) {
         if (wants_kind(params, "refactor"))

@@ -12,8 +12,8 @@ struct command_call {
 
 static void fail(const struct command_call *call, const struct err *err)
 {
-    jsonrpc_respond_error(call->server->peer, call->message->id, JSONRPC_REQUEST_FAILED, "%s",
-                          err->text);
+    jsonrpc_respond_error(call->server->peer, call->message->id, JSONRPC_REQUEST_FAILED, "%s%s",
+                          err->text, takeover_hint(call->server, err));
 }
 
 static struct turn_wish wish_from(const struct command_call *call)
@@ -44,22 +44,32 @@ static struct agent_thread *pick_thread(const struct command_call *call, struct 
                         root ? str_from(root->path) : STR(""), err);
 }
 
-static void respond_thread(const struct command_call *call, const struct agent_thread *thread)
+static void respond_thread_id(const struct command_call *call, struct str id)
 {
     struct buf result = {0};
     struct json_writer w;
     json_writer_init(&w, &result);
     json_write_begin_object(&w);
-    json_write_field_c(&w, "threadId", agent_thread_id(thread));
+    json_write_field_str(&w, "threadId", id);
     json_write_end_object(&w);
     jsonrpc_respond(call->server->peer, call->message->id, buf_str(&result));
     buf_finish(&result);
 }
 
+static void respond_thread(const struct command_call *call, const struct agent_thread *thread)
+{
+    respond_thread_id(call, str_from(agent_thread_id(thread)));
+}
+
 static void run_open_transcript(const struct command_call *call)
 {
     struct err err = {0};
+    struct str id = json_get_str(call->argument, "threadId");
     struct agent_thread *thread = pick_thread(call, &err);
+    if (!thread && takeover_show(call->server, id)) {
+        respond_thread_id(call, id);
+        return;
+    }
     if (!thread) {
         fail(call, &err);
         return;
@@ -229,6 +239,19 @@ static void run_interrupt(const struct command_call *call)
     jsonrpc_respond(call->server->peer, call->message->id, STR("{}"));
 }
 
+static void run_take_over(const struct command_call *call)
+{
+    struct err err = {0};
+    struct agent_thread *thread =
+        takeover_take(call->server, json_get_str(call->argument, "threadId"), &err);
+    if (!thread) {
+        fail(call, &err);
+        return;
+    }
+    respond_thread(call, thread);
+    transcript_show(call->server, agent_thread_id(thread), false);
+}
+
 static void run_undo_turn(const struct command_call *call)
 {
     struct err err = {0};
@@ -321,6 +344,7 @@ static const struct {
     {"lanebridge.rejectAll", run_reject_all},
     {"lanebridge.rejectHunk", run_reject_hunk},
     {"lanebridge.status", run_status},
+    {"lanebridge.takeOver", run_take_over},
     {"lanebridge.undoTurn", run_undo_turn},
 };
 

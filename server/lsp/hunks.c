@@ -235,6 +235,7 @@ void hunks_handle_code_lens(struct lsp_server *server, const struct jsonrpc_mess
         write_lens(&w, &place, uri, place.all.len == 1 ? "reject it" : "reject all",
                    "lanebridge.rejectAll");
     }
+    takeover_append_lens(server, buf_str(&path), &w);
     json_write_end_array(&w);
     jsonrpc_respond(server->peer, message->id, buf_str(&json));
     buf_finish(&json);

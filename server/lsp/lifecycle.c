@@ -129,12 +129,6 @@ static void ask_configuration(struct lsp_server *server)
                         server);
 }
 
-static void ignore_answer(void *user, const struct jsonrpc_answer *answer)
-{
-    (void)user;
-    (void)answer;
-}
-
 /* Of transcripts alone: nobody else is to be asked at every "@". */
 static void register_completion(struct lsp_server *server)
 {
@@ -145,7 +139,7 @@ static void register_completion(struct lsp_server *server)
                 "\"textDocument/completion\",\"registerOptions\":{\"documentSelector\":["
                 "{\"scheme\":\"file\",\"pattern\":\"**/threads/thread-*.md\"}],"
                 "\"triggerCharacters\":[\"@\",\"/\"]}}]}"),
-            ignore_answer, server);
+            server_ignore_answer, server);
 }
 
 static void handle_initialized(struct lsp_server *server, const struct jsonrpc_message *message)
@@ -158,7 +152,7 @@ static void handle_initialized(struct lsp_server *server, const struct jsonrpc_m
                         STR("{\"registrations\":[{\"id\":\"lanebridge-configuration\",\"method\":"
                             "\"workspace/didChangeConfiguration\",\"registerOptions\":{\"section\":"
                             "\"lanebridge\"}}]}"),
-                        ignore_answer, server);
+                        server_ignore_answer, server);
 }
 
 static void handle_shutdown(struct lsp_server *server, const struct jsonrpc_message *message)
@@ -235,7 +229,7 @@ void lifecycle_append_capabilities(const struct lsp_server *server, struct buf *
             "\"lanebridge.explain\",\"lanebridge.review\",\"lanebridge.commitMessage\","
             "\"lanebridge.fix\",\"lanebridge.interrupt\",\"lanebridge.newThread\","
             "\"lanebridge.openTranscript\",\"lanebridge.preview\",\"lanebridge.rejectAll\",\"lanebridge.rejectHunk\","
-            "\"lanebridge.status\",\"lanebridge.undoTurn\"],"
+            "\"lanebridge.status\",\"lanebridge.takeOver\",\"lanebridge.undoTurn\"],"
             "\"workDoneProgress\":true}"));
     json_write_field_raw(&w, "codeActionProvider",
                          STR("{\"codeActionKinds\":[\"quickfix\",\"refactor\"]}"));

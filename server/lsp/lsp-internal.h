@@ -14,6 +14,7 @@
  *   catalog.c     the threads of the journal
  *   markdown.c    what happens in one, as Markdown
  *   transcript.c  the thread as a file
+ *   takeover.c    threads that another editor has
  *   trust.c       the question before the first turn in a folder
  *   host.c        host.h for the tools: save, show, drop
  *   plan.c        a change set as a WorkspaceEdit
@@ -154,6 +155,7 @@ void server_show_message(struct lsp_server *server, int type, const char *format
     __attribute__((format(printf, 3, 4)));
 void server_log_message(struct lsp_server *server, int type, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+void server_ignore_answer(void *user, const struct jsonrpc_answer *answer);
 /* The agent, made at the first need; NULL with err set. */
 struct agent *server_agent(struct lsp_server *server, struct err *err);
 /* Takes back what an earlier process left half done in the folders that are open, and says so. */
@@ -254,6 +256,22 @@ size_t transcript_prompt_offset(struct str text);
 /* The thread is gone, and with it what was written of it. */
 void transcript_forget(struct lsp_server *server, struct str thread_id);
 void transcripts_free(struct lsp_server *server);
+
+/* What lenses show has changed. */
+void review_refresh_lenses(struct lsp_server *server);
+
+/* -- takeover.c
+ * ------------------------------------------------------------------------------------------- */
+/* True: the path is the transcript of a thread that another editor has. */
+bool takeover_append_action(struct lsp_server *server, struct str path, struct json_writer *w);
+void takeover_append_lens(struct lsp_server *server, struct str path, struct json_writer *w);
+/* What to add to an error that says that another editor has the thread; "" to any other. */
+const char *takeover_hint(const struct lsp_server *server, const struct err *err);
+/* Its transcript, to be read. False: it cannot be shown, or nobody else has it. */
+bool takeover_show(struct lsp_server *server, struct str thread_id);
+/* thread_id empty: that of the transcript that was used last. */
+struct agent_thread *takeover_take(struct lsp_server *server, struct str thread_id,
+                                   struct err *err);
 
 /* -- trust.c
  * ---------------------------------------------------------------------------------------------- */

@@ -83,12 +83,6 @@ static void on_report_time(void *user)
     buf_clear(&view->pending);
 }
 
-static void ignore_answer(void *user, const struct jsonrpc_answer *answer)
-{
-    (void)user;
-    (void)answer;
-}
-
 void progress_begin(struct lsp_server *server, const struct agent_event *event)
 {
     if (!server->client.progress)
@@ -103,7 +97,7 @@ void progress_begin(struct lsp_server *server, const struct agent_event *event)
     vec_push(&server->turns, view);
     buf_append_fmt(&params, "{\"token\":\"%s\"}", view->token);
     /* begin follows at once: messages stay in order, so the client knows the token by then. */
-    jsonrpc_request(server->peer, "window/workDoneProgress/create", buf_str(&params), ignore_answer,
+    jsonrpc_request(server->peer, "window/workDoneProgress/create", buf_str(&params), server_ignore_answer,
                     server);
     buf_append_fmt(&view->title, "Lanebridge: " STR_FMT, STR_ARG(event->text));
     send_view(view, "begin", view->title.ptr, STR(""));

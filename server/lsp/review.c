@@ -257,19 +257,13 @@ const struct lsp_method review_requests[] = {
 
 /* -- News ------------------------------------------------------------------------------------- */
 
-static void on_refreshed(void *user, const struct jsonrpc_answer *answer)
-{
-    (void)user;
-    (void)answer;
-}
-
 static void on_refresh_time(void *user)
 {
     struct lsp_server *server = user;
-    jsonrpc_request(server->peer, "workspace/codeLens/refresh", STR(""), on_refreshed, server);
+    jsonrpc_request(server->peer, "workspace/codeLens/refresh", STR(""), server_ignore_answer, server);
 }
 
-static void refresh_lenses(struct lsp_server *server)
+void review_refresh_lenses(struct lsp_server *server)
 {
     if (!server->client.refreshes_lenses || server->client.rich_review)
         return;
@@ -283,7 +277,7 @@ void review_on_event(struct lsp_server *server, const struct agent_event *event)
 {
     if (event->text.len > 0)
         server_show_message(server, 3, "Lanebridge: " STR_FMT, STR_ARG(event->text));
-    refresh_lenses(server);
+    review_refresh_lenses(server);
     if (!server->client.rich || !event->turn_id[0])
         return;
     struct buf params = {0};

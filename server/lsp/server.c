@@ -175,6 +175,12 @@ void server_log_message(struct lsp_server *server, int type, const char *format,
     va_end(args);
 }
 
+void server_ignore_answer(void *user, const struct jsonrpc_answer *answer)
+{
+    (void)user;
+    (void)answer;
+}
+
 void server_repair(struct lsp_server *server)
 {
     struct buf report = {0};

@@ -277,7 +277,7 @@ static void refuse(const struct turn_start *start, enum status status, const str
     jsonrpc_respond_error(start->server->peer, buf_str(&start->request_id),
                           status == STATUS_INVALID ? JSONRPC_INVALID_PARAMS
                                                    : JSONRPC_REQUEST_FAILED,
-                          "%s", err->text);
+                          "%s%s", err->text, takeover_hint(start->server, err));
 }
 
 static enum status steer(struct turn_start *start, struct err *err)

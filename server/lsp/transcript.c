@@ -274,12 +274,6 @@ void transcripts_free(struct lsp_server *server)
     vec_finish(&server->transcripts);
 }
 
-static void ignore_answer(void *user, const struct jsonrpc_answer *answer)
-{
-    (void)user;
-    (void)answer;
-}
-
 /* Where the person goes on writing: the end of the text, behind what is on its way to it. */
 static void write_end(struct transcript *transcript, const struct document *document,
                       struct str on_its_way, struct json_writer *w)
@@ -318,7 +312,7 @@ static void show(struct lsp_server *server, const char *thread_id, bool take_foc
         if (take_focus)
             write_end(transcript, document, on_its_way, &w);
         json_write_end_object(&w);
-        jsonrpc_request(server->peer, "window/showDocument", buf_str(&params), ignore_answer,
+        jsonrpc_request(server->peer, "window/showDocument", buf_str(&params), server_ignore_answer,
                         server);
     } else {
         server_log_message(server, 3, "Lanebridge answers in %s", transcript->path);
@@ -341,7 +335,7 @@ void transcript_write_prompt(struct lsp_server *server, const char *thread_id, s
         transcript_write(transcript, line);
     else if (document->text)
         send_edit(transcript, document, text_len(document->text), text_len(document->text), line,
-                  ignore_answer);
+                  server_ignore_answer);
     show(server, thread_id, true, document ? line : STR(""));
 }
 
@@ -372,7 +366,7 @@ void transcript_take_prompt(struct lsp_server *server, const char *thread_id, st
         return;
     buf_append(prompt, written);
     size_t start = (size_t)(written.ptr - text_bytes(document->text).ptr);
-    send_edit(transcript, document, start, start + written.len, STR(""), ignore_answer);
+    send_edit(transcript, document, start, start + written.len, STR(""), server_ignore_answer);
 }
 
 /* -- What happens
