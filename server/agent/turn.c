@@ -217,8 +217,8 @@ static const char *cache_key(const struct agent_thread *thread)
 }
 
 static const char taken_over[] =
-    "another editor has taken this thread over and goes on with it there. Here it can be read, or "
-    "go on as a fork.";
+    "another editor has taken this thread over and goes on with it there. Here it can be read, be "
+    "taken back, or go on as a fork.";
 
 /* An answer that the journal did not take is in this window alone: that is not completed. */
 static void complete(struct agent_turn *turn)
