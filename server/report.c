@@ -85,21 +85,6 @@ static struct part *add_part(struct report *report, const char *label, struct st
     return part;
 }
 
-/* Names and arguments are the model's text: one line, nothing that hides. */
-static void append_line(struct buf *out, struct str text)
-{
-    struct buf line = {0};
-    utf8_append_visible(&line, text);
-    for (size_t i = 0; i < line.len; i++)
-        if (line.ptr[i] == '\n' || line.ptr[i] == '\t')
-            line.ptr[i] = ' ';
-    struct str all = buf_str(&line);
-    buf_append(out, str_slice(all, 0, utf8_floor(all, LABEL_BYTES)));
-    if (all.len > LABEL_BYTES)
-        buf_append_c(out, "…");
-    buf_finish(&line);
-}
-
 /* "selection of src/a.c, lines 3-9" */
 static void read_selection(struct part *part, struct str label)
 {
@@ -107,8 +92,8 @@ static void read_selection(struct part *part, struct str label)
     size_t comma = str_find(label, STR(", lines "), 0);
     if (!str_starts_with(label, prefix) || comma == STR_NONE)
         return;
-    append_line(&part->path, str_slice(label, prefix.len, comma));
-    append_line(&part->lines, str_skip(label, comma + strlen(", lines ")));
+    utf8_append_line(&part->path, str_slice(label, prefix.len, comma), LABEL_BYTES);
+    utf8_append_line(&part->lines, str_skip(label, comma + strlen(", lines ")), LABEL_BYTES);
 }
 
 /* What came with a prompt: <context label="…">…</context>, then the prompt itself. */
@@ -121,7 +106,7 @@ static void add_prompt(struct report *report, struct str text)
             break;
         struct str label = str_slice(text, begin.len, quote);
         struct part *part = add_part(report, "", str_slice(text, quote + 3, close));
-        append_line(&part->label, label);
+        utf8_append_line(&part->label, label, LABEL_BYTES);
         read_selection(part, label);
         text = str_skip(text, close + end.len);
     }
@@ -141,7 +126,7 @@ static void add_environment(struct report *report, struct str text)
             return;
         struct part *part = add_part(report, "file of the folder",
                                      str_slice(file, 0, close == STR_NONE ? file.len : close));
-        append_line(&part->path, str_slice(file, 0, quote));
+        utf8_append_line(&part->path, str_slice(file, 0, quote), LABEL_BYTES);
         text = file;
         at = str_find(text, STR("\n<file path=\""), 0);
     }
@@ -177,22 +162,24 @@ static void read_lines(struct part *part, struct str output)
     size_t at = str_find(first, STR(", lines "), 0);
     size_t close = at == STR_NONE ? STR_NONE : str_find(first, STR(" of "), at);
     if (close != STR_NONE)
-        append_line(&part->lines, str_slice(first, at + strlen(", lines "), close));
+        utf8_append_line(&part->lines, str_slice(first, at + strlen(", lines "), close),
+                         LABEL_BYTES);
 }
 
-/* The arguments that say what it was about. */
+/* The arguments that say what it was about. Names and arguments are the model's text: one line,
+ * nothing that hides. */
 static void describe_call(struct part *part, const struct call *call)
 {
     static const char *const telling[] = {"cmd", "pattern", "glob", "session_id", "question"};
     struct json_value *arguments = NULL;
-    append_line(&part->label, str_from(call->name));
+    utf8_append_line(&part->label, str_from(call->name), LABEL_BYTES);
     if (json_parse(str_from(call->arguments), &arguments, NULL) == STATUS_OK) {
-        append_line(&part->path, json_get_str(arguments, "path"));
+        utf8_append_line(&part->path, json_get_str(arguments, "path"), LABEL_BYTES);
         for (size_t i = 0; i < array_count(telling); i++) {
             struct str text = json_get_str(arguments, telling[i]);
             if (text.len > 0) {
                 buf_append_c(&part->label, ": ");
-                append_line(&part->label, text);
+                utf8_append_line(&part->label, text, LABEL_BYTES);
             }
         }
     }
@@ -214,7 +201,7 @@ static void add_output(struct report *report, const struct json_value *value)
 static void add_model_call(struct report *report, const struct json_value *value, struct str json)
 {
     struct part *part = add_part(report, "the model's call of ", json);
-    append_line(&part->label, json_get_str(value, "name"));
+    utf8_append_line(&part->label, json_get_str(value, "name"), LABEL_BYTES);
 }
 
 static bool on_item(void *user, const struct journal_item *item)
@@ -237,7 +224,7 @@ static bool on_item(void *user, const struct journal_item *item)
     else if (str_eq_c(type, "compaction"))
         add_part(report, "compacted conversation", item->json);
     else
-        append_line(&add_part(report, "", item->json)->label, type);
+        utf8_append_line(&add_part(report, "", item->json)->label, type, LABEL_BYTES);
     json_free(value);
     return true;
 }

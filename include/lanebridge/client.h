@@ -88,6 +88,9 @@ const char *client_path_at(const struct client *client, size_t index);
 /* -- Messages -------------------------------------------------------------------------------------------- */
 int64_t client_request(struct client *client, const char *method, struct str params,
                        jsonrpc_answer_fn *on_answer, void *user);
+/* lanebridge/turn/start in a new thread, with this prompt alone. */
+int64_t client_start_turn(struct client *client, const char *prompt, jsonrpc_answer_fn *on_answer,
+                          void *user);
 void client_notify(struct client *client, const char *method, struct str params);
 void client_cancel(struct client *client, int64_t id);
 /* Answers the oldest question that on_question left for later; false if there is none. */

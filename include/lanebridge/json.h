@@ -128,6 +128,18 @@ struct json_raw_iter {
 };
 bool json_raw_next(struct json_raw_iter *iter, struct str *ret_key, struct str *ret_value);
 bool json_raw_key_is(struct str key, const char *name);
+
+/* What stands between a string's quotes, escapes undecoded; empty for any other value. */
+struct str json_raw_inside(struct str span);
+
+/* The spans of an object's members, each put at its offset (a struct str) in view. A null is as good
+ * as no member; keys are compared without decoding, and of two the last one counts. False: no
+ * well-formed object; what was read before the fault is there. */
+struct json_raw_place {
+    const char *name;
+    size_t offset;
+};
+bool json_raw_view(struct str object, const struct json_raw_place *places, size_t count, void *view);
 /* Appends the decoded string span (with its quotes), \u0000 included; half a surrogate pair and bad
  * UTF-8 become U+FFFD. False if it is no string, then nothing is appended. */
 bool json_raw_decode(struct str span, struct buf *buf);

@@ -266,6 +266,20 @@ void utf8_append_visible(struct buf *buf, struct str s)
     }
 }
 
+void utf8_append_line(struct buf *buf, struct str s, size_t max_bytes)
+{
+    struct buf line = {0};
+    utf8_append_visible(&line, s);
+    for (size_t i = 0; i < line.len; i++)
+        if (line.ptr[i] == '\n' || line.ptr[i] == '\t')
+            line.ptr[i] = ' ';
+    struct str all = buf_str(&line);
+    buf_append(buf, str_slice(all, 0, utf8_floor(all, max_bytes)));
+    if (all.len > max_bytes)
+        buf_append_c(buf, "…");
+    buf_finish(&line);
+}
+
 size_t utf8_floor(struct str s, size_t limit)
 {
     if (limit >= s.len)

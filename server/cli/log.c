@@ -30,19 +30,6 @@ static const char *get_environment(const char *name)
 
 /* -- What ran --------------------------------------------------------------------------------- */
 
-static void append_cut(struct buf *out, struct str text)
-{
-    struct buf line = {0};
-    utf8_append_visible(&line, text);
-    for (size_t i = 0; i < line.len; i++)
-        if (line.ptr[i] == '\n' || line.ptr[i] == '\t')
-            line.ptr[i] = ' ';
-    struct str all = buf_str(&line);
-    buf_append(out, str_slice(all, 0, utf8_floor(all, SHOWN_BYTES)));
-    buf_append_c(out, all.len > SHOWN_BYTES ? "…" : "");
-    buf_finish(&line);
-}
-
 /* The argument that says most: the command, the path, else all of them. */
 static void append_what(struct buf *out, const struct journal_call *call)
 {
@@ -55,7 +42,7 @@ static void append_what(struct buf *out, const struct journal_call *call)
                 what = json_get_str(arguments, telling[i]);
                 break;
             }
-    append_cut(out, what);
+    utf8_append_line(out, what, SHOWN_BYTES);
     json_free(arguments);
 }
 
@@ -72,7 +59,7 @@ static void append_call(struct buf *out, const struct journal_call *call)
     buf_append_fmt(out, "  " STR_FMT "  ", STR_ARG(call->name));
     append_what(out, call);
     buf_append_c(out, "\n    decided by: ");
-    append_cut(out, call->decision);
+    utf8_append_line(out, call->decision, SHOWN_BYTES);
     if (call->sandbox.len)
         buf_append_fmt(out, "; sandbox: " STR_FMT, STR_ARG(call->sandbox));
     buf_append_fmt(out, "; %s", result_of(call));

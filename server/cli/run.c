@@ -246,20 +246,7 @@ static void on_turn_answer(void *user, const struct jsonrpc_answer *answer)
 static void on_ready(void *user)
 {
     struct run *run = user;
-    struct buf params = {0};
-    struct json_writer w;
-    json_writer_init(&w, &params);
-    json_write_begin_object(&w);
-    json_write_key(&w, "input");
-    json_write_begin_array(&w);
-    json_write_begin_object(&w);
-    json_write_field_c(&w, "type", "text");
-    json_write_field_c(&w, "text", run->prompt);
-    json_write_end_object(&w);
-    json_write_end_array(&w);
-    json_write_end_object(&w);
-    client_request(run->client, "lanebridge/turn/start", buf_str(&params), on_turn_answer, run);
-    buf_finish(&params);
+    client_start_turn(run->client, run->prompt, on_turn_answer, run);
 }
 
 /* What edits opened is saved as soon as the edit has been told: no editor holds it. */

@@ -258,20 +258,7 @@ static void on_ready(void *user)
         client_stop(try->client);
         return;
     }
-    struct buf params = {0};
-    struct json_writer w;
-    json_writer_init(&w, &params);
-    json_write_begin_object(&w);
-    json_write_key(&w, "input");
-    json_write_begin_array(&w);
-    json_write_begin_object(&w);
-    json_write_field_c(&w, "type", "text");
-    json_write_field_c(&w, "text", acts[try->act].prompt);
-    json_write_end_object(&w);
-    json_write_end_array(&w);
-    json_write_end_object(&w);
-    client_request(try->client, "lanebridge/turn/start", buf_str(&params), on_turn_answer, try);
-    buf_finish(&params);
+    client_start_turn(try->client, acts[try->act].prompt, on_turn_answer, try);
 }
 
 static void on_server_exit(void *user, int exit_code, int signal)

@@ -254,6 +254,26 @@ int64_t client_request(struct client *client, const char *method, struct str par
     return jsonrpc_request(client->peer, method, params, on_answer, user);
 }
 
+int64_t client_start_turn(struct client *client, const char *prompt, jsonrpc_answer_fn *on_answer,
+                          void *user)
+{
+    struct buf params = {0};
+    struct json_writer w;
+    json_writer_init(&w, &params);
+    json_write_begin_object(&w);
+    json_write_key(&w, "input");
+    json_write_begin_array(&w);
+    json_write_begin_object(&w);
+    json_write_field_c(&w, "type", "text");
+    json_write_field_c(&w, "text", prompt);
+    json_write_end_object(&w);
+    json_write_end_array(&w);
+    json_write_end_object(&w);
+    int64_t id = client_request(client, "lanebridge/turn/start", buf_str(&params), on_answer, user);
+    buf_finish(&params);
+    return id;
+}
+
 void client_tell(struct client *client, const char *method, struct str params)
 {
     if (!client->holding) {

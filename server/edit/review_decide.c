@@ -132,44 +132,38 @@ void edit_settlement_finish(struct edit_settlement *settlement)
 
 /* -- Texts ------------------------------------------------------------------------------------- */
 
-struct text *edit_review_without(const struct edit_review *review, edit_hunk_fn *chosen, void *user)
+/* One text of the review, with the other one's lines in the place of the chosen hunks. */
+static struct text *exchange(const struct edit_review *review, bool from_now, edit_hunk_fn *chosen,
+                             void *user)
 {
+    const struct text *from = from_now ? review->now : review->base;
     struct buf out = {0};
     size_t done = 0;
 
     for (size_t i = 0; i < review->hunks.len; i++) {
         const struct edit_hunk *hunk = &review->hunks.ptr[i];
+        size_t start = from_now ? hunk->now_start : hunk->base_start;
 
         if (!chosen(user, hunk))
             continue;
-        buf_append(&out, review_lines(review->now, done, hunk->now_start - done));
-        buf_append(&out, edit_hunk_old(review, hunk));
-        done = hunk->now_start + hunk->now_count;
+        buf_append(&out, review_lines(from, done, start - done));
+        buf_append(&out, from_now ? edit_hunk_old(review, hunk) : edit_hunk_new(review, hunk));
+        done = start + (from_now ? hunk->now_count : hunk->base_count);
     }
     if (done == 0 && out.len == 0)
-        return text_ref(review->now);
-    buf_append(&out, review_lines(review->now, done, text_line_count(review->now) - done));
+        return text_ref(from);
+    buf_append(&out, review_lines(from, done, text_line_count(from) - done));
     return text_take(&out);
+}
+
+struct text *edit_review_without(const struct edit_review *review, edit_hunk_fn *chosen, void *user)
+{
+    return exchange(review, true, chosen, user);
 }
 
 struct text *edit_review_with(const struct edit_review *review, edit_hunk_fn *chosen, void *user)
 {
-    struct buf out = {0};
-    size_t done = 0;
-
-    for (size_t i = 0; i < review->hunks.len; i++) {
-        const struct edit_hunk *hunk = &review->hunks.ptr[i];
-
-        if (!chosen(user, hunk))
-            continue;
-        buf_append(&out, review_lines(review->base, done, hunk->base_start - done));
-        buf_append(&out, edit_hunk_new(review, hunk));
-        done = hunk->base_start + hunk->base_count;
-    }
-    if (done == 0 && out.len == 0)
-        return text_ref(review->base);
-    buf_append(&out, review_lines(review->base, done, text_line_count(review->base) - done));
-    return text_take(&out);
+    return exchange(review, false, chosen, user);
 }
 
 static struct str ending_of(struct str lines)

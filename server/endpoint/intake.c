@@ -9,35 +9,22 @@ struct item_view {
     struct str type, role, id, call_id, encrypted, tools; /* strings: between their quotes */
 };
 
-static struct str inner(struct str span)
-{
-    bool is_string = span.len >= 2 && span.ptr[0] == '"';
-    return is_string ? str_slice(span, 1, span.len - 1) : (struct str){0};
-}
-
 static bool view_item(struct str span, struct item_view *view)
 {
-    static const struct {
-        const char *name;
-        size_t offset;
-    } members[] = {
+    static const struct json_raw_place places[] = {
         {"type", offsetof(struct item_view, type)},
         {"role", offsetof(struct item_view, role)},
         {"id", offsetof(struct item_view, id)},
         {"call_id", offsetof(struct item_view, call_id)},
         {"encrypted_content", offsetof(struct item_view, encrypted)},
+        {"tools", offsetof(struct item_view, tools)},
     };
     *view = (struct item_view){0};
-    struct json_raw_iter iter = {.rest = span};
-    struct str key, value;
-    while (json_raw_next(&iter, &key, &value)) {
-        for (size_t i = 0; i < array_count(members); i++)
-            if (str_eq_c(key, members[i].name))
-                *(struct str *)((char *)view + members[i].offset) = inner(value);
-        if (str_eq_c(key, "tools"))
-            view->tools = value;
-    }
-    return !iter.failed && span.ptr[0] == '{';
+    bool good = json_raw_view(span, places, array_count(places), view);
+    struct str *strings[] = {&view->type, &view->role, &view->id, &view->call_id, &view->encrypted};
+    for (size_t i = 0; i < array_count(strings); i++)
+        *strings[i] = json_raw_inside(*strings[i]);
+    return good;
 }
 
 /* -- Places ---------------------------------------------------------------------------------------

@@ -32,12 +32,6 @@ static void say_json(struct render *render, struct str json)
 /* -- Parts ----------------------------------------------------------------------------------------
  */
 
-static struct str inner(struct str span)
-{
-    bool is_string = span.len >= 2 && span.ptr[0] == '"';
-    return is_string ? str_slice(span, 1, span.len - 1) : (struct str){0};
-}
-
 static struct str member(struct str object, const char *name)
 {
     struct str span = {0};
@@ -50,7 +44,7 @@ static void say_image(struct render *render, struct str part)
 {
     const char *wrong;
     const struct image *image =
-        images_find(render->images, inner(member(part, "image_url")), &wrong);
+        images_find(render->images, json_raw_inside(member(part, "image_url")), &wrong);
     bool low = str_eq_c(member(part, "detail"), "\"low\"");
     mark(render, TOKEN_IMAGE);
     if (image)
@@ -115,7 +109,7 @@ static const struct shape {
 
 static const struct shape *shape_of(struct str item)
 {
-    struct str type = inner(member(item, "type"));
+    struct str type = json_raw_inside(member(item, "type"));
     for (size_t i = 0; i < array_count(shapes); i++)
         if (str_eq_c(type, shapes[i].type))
             return &shapes[i];
@@ -128,7 +122,7 @@ static void begin(struct render *render, struct str item, const struct shape *sh
     if (shape && shape->speaker)
         say(render, str_from(shape->speaker));
     else
-        say(render, inner(member(item, shape ? "role" : "type")));
+        say(render, json_raw_inside(member(item, shape ? "role" : "type")));
     if (shape && shape->to) {
         say(render, STR(" to="));
         say_json(render, member(item, shape->to));
@@ -165,7 +159,7 @@ void render_tools(struct render *render, struct str tools)
     struct str key, tool;
     while (tools.len && json_raw_next(&iter, &key, &tool)) {
         static const char *const texts[] = {"name", "description", "parameters", "format"};
-        say(render, inner(member(tool, "type")));
+        say(render, json_raw_inside(member(tool, "type")));
         for (size_t i = 0; i < array_count(texts); i++)
             if (member(tool, texts[i]).len)
                 say_json(render, member(tool, texts[i]));

@@ -147,6 +147,5 @@ void request_finish(struct request *request)
 
 struct str request_inner(const struct request *request, enum request_field field)
 {
-    struct str span = request->span[field];
-    return span.len >= 2 ? str_slice(span, 1, span.len - 1) : (struct str){0};
+    return json_raw_inside(request->span[field]);
 }

@@ -19,18 +19,9 @@ struct chat {
     struct buf calls; /* with commas between */
 };
 
-static struct str inner(struct str span)
-{
-    bool is_string = span.len >= 2 && span.ptr[0] == '"';
-    return is_string ? str_slice(span, 1, span.len - 1) : (struct str){0};
-}
-
 static void view_item(struct str span, struct item_view *view)
 {
-    static const struct {
-        const char *name;
-        size_t offset;
-    } members[] = {
+    static const struct json_raw_place places[] = {
         {"type", offsetof(struct item_view, type)},
         {"role", offsetof(struct item_view, role)},
         {"content", offsetof(struct item_view, content)},
@@ -43,14 +34,9 @@ static void view_item(struct str span, struct item_view *view)
         {"summary", offsetof(struct item_view, summary)},
     };
     *view = (struct item_view){0};
-    struct json_raw_iter iter = {.rest = span};
-    struct str key, value;
-    while (json_raw_next(&iter, &key, &value))
-        for (size_t i = 0; i < array_count(members); i++)
-            if (str_eq_c(key, members[i].name) && !str_eq_c(value, "null"))
-                *(struct str *)((char *)view + members[i].offset) = value;
-    view->type = inner(view->type);
-    view->role = inner(view->role);
+    json_raw_view(span, places, array_count(places), view);
+    view->type = json_raw_inside(view->type);
+    view->role = json_raw_inside(view->role);
 }
 
 /* -- Messages that go out -------------------------------------------------------------------------
@@ -131,7 +117,7 @@ static void append_inner(struct buf *to, struct str content, const char *between
     struct str key, part;
     bool first = true;
     if (content.len == 0 || content.ptr[0] != '[') {
-        buf_append(to, inner(content));
+        buf_append(to, json_raw_inside(content));
         return;
     }
     while (json_raw_next(&iter, &key, &part)) {
@@ -142,7 +128,7 @@ static void append_inner(struct buf *to, struct str content, const char *between
             buf_append_c(to, between);
         first = false;
         if (text.len > 0)
-            buf_append(to, inner(text));
+            buf_append(to, json_raw_inside(text));
         else
             buf_append_c(to, instead);
     }
@@ -184,13 +170,13 @@ static enum status write_part(struct chat *chat, struct json_writer *w, struct s
         return STATUS_OK;
     }
     if (part.ptr[0] == '{' && json_raw_member(part, "type", &type) == STATUS_OK &&
-        str_eq_c(inner(type), "input_image"))
+        str_eq_c(json_raw_inside(type), "input_image"))
         return write_image(chat, w, part);
-    if (str_eq_c(inner(type), "input_audio")) {
+    if (str_eq_c(json_raw_inside(type), "input_audio")) {
         json_write_raw(w, part); /* the same in both */
         return STATUS_OK;
     }
-    return refuse_part(chat, str_eq_c(inner(type), "input_file")
+    return refuse_part(chat, str_eq_c(json_raw_inside(type), "input_file")
                                  ? "files: send their text as input_text"
                                  : "a content part of a type it does not know");
 }
@@ -323,7 +309,7 @@ static enum status take_call(struct chat *chat, const struct item_view *view)
     char flat[UPSTREAM_NAME_BYTES];
     struct json_writer w;
     flush_system(chat);
-    upstream_flat_name(flat, inner(view->space), inner(view->name));
+    upstream_flat_name(flat, json_raw_inside(view->space), json_raw_inside(view->name));
     json_writer_init(&w, &chat->calls);
     w.need_comma = chat->calls.len > 0;
     json_write_begin_object(&w);
@@ -335,7 +321,7 @@ static enum status take_call(struct chat *chat, const struct item_view *view)
     write_arguments(&w, view);
     json_write_end_object(&w);
     json_write_end_object(&w);
-    map_set(&chat->body->call_ids, inner(view->call_id), chat->body);
+    map_set(&chat->body->call_ids, json_raw_inside(view->call_id), chat->body);
     return STATUS_OK;
 }
 
@@ -398,7 +384,7 @@ enum status upstream_messages_append(struct buf *json, struct upstream_body *bod
     struct record_walk walk;
     struct str item;
     enum status status = STATUS_OK;
-    buf_append(&chat.system, inner(instructions));
+    buf_append(&chat.system, json_raw_inside(instructions));
     record_walk_init(&walk, record, NULL);
     while (status == STATUS_OK && record_walk_next(&walk, &item))
         status = take_item(&chat, item);

@@ -50,18 +50,9 @@ struct tool_view {
     struct str type, name, description, parameters, strict, format, tools; /* as JSON */
 };
 
-static struct str inner(struct str span)
-{
-    bool is_string = span.len >= 2 && span.ptr[0] == '"';
-    return is_string ? str_slice(span, 1, span.len - 1) : (struct str){0};
-}
-
 static void view_tool(struct str span, struct tool_view *view)
 {
-    static const struct {
-        const char *name;
-        size_t offset;
-    } members[] = {
+    static const struct json_raw_place places[] = {
         {"type", offsetof(struct tool_view, type)},
         {"name", offsetof(struct tool_view, name)},
         {"description", offsetof(struct tool_view, description)},
@@ -71,12 +62,7 @@ static void view_tool(struct str span, struct tool_view *view)
         {"tools", offsetof(struct tool_view, tools)},
     };
     *view = (struct tool_view){0};
-    struct json_raw_iter iter = {.rest = span};
-    struct str key, value;
-    while (span.ptr[0] == '{' && json_raw_next(&iter, &key, &value))
-        for (size_t i = 0; i < array_count(members); i++)
-            if (str_eq_c(key, members[i].name) && !str_eq_c(value, "null"))
-                *(struct str *)((char *)view + members[i].offset) = value;
+    json_raw_view(span, places, array_count(places), view);
 }
 
 /* The grammar cannot be enforced there, but it can be told. */
@@ -88,7 +74,7 @@ static void write_free_text(struct json_writer *w, const struct tool_view *view)
     if (json_raw_member(view->format, "definition", &definition) == STATUS_OK &&
         json_raw_member(view->format, "syntax", &syntax) == STATUS_OK) {
         buf_append_fmt(&text, "\n\n`input` must match this " STR_FMT " grammar:\n",
-                       STR_ARG(inner(syntax)));
+                       STR_ARG(json_raw_inside(syntax)));
         json_raw_decode(definition, &text);
     }
     json_write_field_str(w, "description", buf_str(&text));
@@ -149,8 +135,8 @@ static void add_named(struct upstream_tools *tools, const struct tool_view *view
                       bool as_chat)
 {
     struct upstream_tool tool = {.space = space,
-                                 .name = inner(view->name),
-                                 .is_custom = str_eq_c(inner(view->type), "custom")};
+                                 .name = json_raw_inside(view->name),
+                                 .is_custom = str_eq_c(json_raw_inside(view->type), "custom")};
     struct json_writer w;
     upstream_flat_name(tool.flat, space, tool.name);
     if (tool.name.len == 0 || upstream_tools_find(tools, str_from(tool.flat)))
@@ -166,13 +152,13 @@ static enum status add_tool(struct upstream_tools *tools, struct str span, struc
 {
     struct tool_view view;
     view_tool(span, &view);
-    struct str type = inner(view.type), key, member;
+    struct str type = json_raw_inside(view.type), key, member;
     if (str_eq_c(type, "function") || str_eq_c(type, "custom")) {
         add_named(tools, &view, space, as_chat);
     } else if (str_eq_c(type, "namespace") && space.len == 0) {
         struct json_raw_iter iter = {.rest = view.tools};
         while (view.tools.len > 0 && json_raw_next(&iter, &key, &member))
-            if (add_tool(tools, member, inner(view.name), as_chat, problem) < 0)
+            if (add_tool(tools, member, json_raw_inside(view.name), as_chat, problem) < 0)
                 return STATUS_INVALID;
     } else if (is_dispensable(type)) {
         note_dropped(tools, type);
@@ -239,7 +225,7 @@ enum status upstream_choice_write(struct json_writer *w, struct str choice, bool
         return STATUS_OK;
     }
     view_tool(choice, &view);
-    struct str type = inner(view.type);
+    struct str type = json_raw_inside(view.type);
     if (!str_eq_c(type, "function") && !str_eq_c(type, "custom"))
         return problem_set(problem, PROBLEM_INVALID, "tool_choice",
                            "The server behind this endpoint takes no tool_choice of type '" STR_FMT
@@ -249,7 +235,7 @@ enum status upstream_choice_write(struct json_writer *w, struct str choice, bool
     struct str space = {0};
     if (json_raw_member(choice, "namespace", &space) < 0)
         space = (struct str){0};
-    upstream_flat_name(flat, inner(space), inner(view.name));
+    upstream_flat_name(flat, json_raw_inside(space), json_raw_inside(view.name));
     json_write_key(w, "tool_choice");
     json_write_begin_object(w);
     json_write_field_c(w, "type", "function");

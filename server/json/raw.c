@@ -81,6 +81,12 @@ bool json_raw_key_is(struct str key, const char *name)
     return same;
 }
 
+struct str json_raw_inside(struct str span)
+{
+    bool is_string = span.len >= 2 && span.ptr[0] == '"';
+    return is_string ? str_slice(span, 1, span.len - 1) : (struct str){0};
+}
+
 /* -- Containers -----------------------------------------------------------------------------------
  */
 
@@ -172,4 +178,17 @@ enum status json_raw_member(struct str text, const char *key, struct str *ret_sp
         }
     }
     return iter.failed ? STATUS_INVALID : STATUS_NOT_FOUND;
+}
+
+bool json_raw_view(struct str object, const struct json_raw_place *places, size_t count, void *view)
+{
+    struct json_raw_iter iter = {.rest = object};
+    struct str key, value;
+    if (object.len == 0 || object.ptr[0] != '{')
+        return false;
+    while (json_raw_next(&iter, &key, &value))
+        for (size_t i = 0; i < count; i++)
+            if (str_eq_c(key, places[i].name) && !str_eq_c(value, "null"))
+                *(struct str *)((char *)view + places[i].offset) = value;
+    return !iter.failed;
 }

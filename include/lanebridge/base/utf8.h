@@ -29,6 +29,8 @@ void utf8_append_printable(struct buf *buf, struct str s);
 /* For what a person decides on: nothing goes and nothing hides. Control characters but newline and tab,
  * directions, joiners and other characters without a shape stand as "⟨U+202E⟩". */
 void utf8_append_visible(struct buf *buf, struct str s);
+/* The same on one line, cut with "…" behind max_bytes: for tables and labels. */
+void utf8_append_line(struct buf *buf, struct str s, size_t max_bytes);
 
 /* The largest length <= limit that does not cut a character of s. */
 size_t utf8_floor(struct str s, size_t limit);

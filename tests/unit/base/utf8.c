@@ -194,3 +194,20 @@ Test(utf8, sec_28_what_hides_is_made_visible)
         buf_finish(&out);
     }
 }
+
+Test(utf8, sec_28_what_hides_is_made_visible_on_one_line)
+{
+    static const struct {
+        const char *text, *line;
+        size_t max;
+    } lines[] = {
+        {"a\nb\tc", "a b c", 80},     {"äöü", "äö…", 5}, {"äöü", "äöü", 6}, {"", "", 0},
+        {"x\x1by", "x⟨U+001B⟩y", 80}, {"ab", "…", 0},
+    };
+    for (size_t i = 0; i < array_count(lines); i++) {
+        struct buf out = {0};
+        utf8_append_line(&out, str_from(lines[i].text), lines[i].max);
+        cr_assert(str_eq_c(buf_str(&out), lines[i].line), "%zu", i);
+        buf_finish(&out);
+    }
+}

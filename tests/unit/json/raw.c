@@ -158,3 +158,32 @@ Test(json_raw, skims_over_strings)
             cr_assert(str_eq_c(found, rows[i].a), "%s", rows[i].text);
     }
 }
+
+Test(json_raw, views_take_the_last_member_that_is_not_null)
+{
+    struct view {
+        struct str name, list;
+    };
+    static const struct json_raw_place places[] = {{"name", offsetof(struct view, name)},
+                                                   {"list", offsetof(struct view, list)}};
+    static const struct {
+        const char *text, *name, *list;
+        bool good;
+    } cases[] = {
+        {"{\"list\":[1, 2],\"name\":\"a\\n\",\"x\":{\"name\":1}}", "a\\n", "[1, 2]", true},
+        {"{\"name\":\"a\",\"name\":\"b\",\"list\":null}", "b", "", true},
+        {"{\"name\":\"a\",\"name\":null}", "a", "", true},
+        {"{\"name\":7}", "", "", true},
+        {"{\"name\":\"a\",broken", "a", "", false},
+        {"[\"name\"]", "", "", false},
+        {"null", "", "", false},
+        {"", "", "", false},
+    };
+    for (size_t i = 0; i < array_count(cases); i++) {
+        struct view view = {0};
+        cr_assert_eq(json_raw_view(str_from(cases[i].text), places, array_count(places), &view),
+                     cases[i].good, "%s", cases[i].text);
+        cr_assert(str_eq_c(json_raw_inside(view.name), cases[i].name), "%s", cases[i].text);
+        cr_assert(str_eq_c(view.list, cases[i].list), "%s", cases[i].text);
+    }
+}
