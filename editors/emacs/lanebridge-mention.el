@@ -152,7 +152,7 @@ For `completion-at-point-functions'."
         (skip-chars-backward "-a-zA-Z0-9_" start)
         (list (point) end
               (mapcar (lambda (prompt) (plist-get prompt :name)) lanebridge-mention-prompts)
-              :annotation-function #'lanebridge-mention--about-prompt :exclusive 'no))
+              :annotation-function #'lanebridge-mention--about-prompt))
        (t
         (skip-chars-backward "^@ \t\n" start)
         (when (and (eq (char-before) ?@)
@@ -160,7 +160,7 @@ For `completion-at-point-functions'."
           (list (point) end
                 (completion-table-dynamic
                  (lambda (_) (lanebridge-mention--candidates folder)))
-                :annotation-function #'lanebridge-mention--about :exclusive 'no)))))))
+                :annotation-function #'lanebridge-mention--about)))))))
 
 (provide 'lanebridge-mention)
 ;;; lanebridge-mention.el ends here

@@ -246,8 +246,10 @@ again."
       (lanebridge-state-tell 'dropped thread turn item))))
 
 (defun lanebridge-state--turn-completed (params)
-  "A turn has ended, as PARAMS tell."
-  (lanebridge-state--with-turn params
+  "A turn has ended, as PARAMS tell.
+One that is not known was a prompt that somebody took back."
+  (when-let* ((thread (lanebridge-state-thread (plist-get params :threadId)))
+              (turn (lanebridge-state-find-turn thread (plist-get params :turnId))))
     (setf (lanebridge-turn-status turn) (intern (plist-get params :status))
           (lanebridge-turn-usage turn) (plist-get params :usage)
           (lanebridge-turn-timing turn) (plist-get params :timing)
