@@ -29,8 +29,8 @@
   :group 'lanebridge)
 
 (defcustom lanebridge-chat-return-sends t
-  "Non-nil: RET in the prompt asks, and \\`C-j' is a new line.
-Else RET is a new line, and \\`C-c C-c' asks."
+  "Non-nil: RET in the prompt asks, and `newline' has a key of its own.
+Else RET is a new line, and `lanebridge-chat-send' has a key of its own."
   :type 'boolean
   :group 'lanebridge)
 

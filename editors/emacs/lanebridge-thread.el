@@ -266,7 +266,8 @@ Its history is read if it is not here."
 (defun lanebridge-thread-delete ()
   "Delete the conversation for good, after asking."
   (interactive)
-  (when (yes-or-no-p "Delete this conversation for good? ")
+  (when (= 1 (lanebridge-thread--choose-from "Delete this conversation? "
+                                             '("Keep it" "Delete it for good")))
     (lanebridge-thread--put-away "lanebridge/thread/delete" "deleted")))
 
 (defun lanebridge-thread-export (format)

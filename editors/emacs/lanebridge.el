@@ -126,14 +126,19 @@ It starts the server if it does not run."
 (autoload 'lanebridge-restart "lanebridge-connection" "End the server and start it anew." t)
 
 (dolist (entry '(("lanebridge-ask" lanebridge-edit-here lanebridge-explain lanebridge-fix
-                  lanebridge-interrupt lanebridge-undo-turn lanebridge-redo-turn lanebridge-review
-                  lanebridge-commit-message lanebridge-trust)
+                  lanebridge-interrupt lanebridge-undo-turn lanebridge-redo-turn)
                  ("lanebridge-chat" lanebridge-chat lanebridge-ask)
                  ("lanebridge-approval" lanebridge-approve)
                  ("lanebridge-thread" lanebridge-threads lanebridge-new-thread lanebridge-retry
-                  lanebridge-continue)
+                  lanebridge-continue lanebridge-fork lanebridge-queue lanebridge-steer
+                  lanebridge-thread-rename lanebridge-thread-archive lanebridge-thread-delete
+                  lanebridge-thread-export lanebridge-compact lanebridge-accept-plan
+                  lanebridge-set-mode lanebridge-set-model lanebridge-set-effort)
+                 ("lanebridge-work" lanebridge-review lanebridge-commit-message lanebridge-trust
+                  lanebridge-rules lanebridge-preview lanebridge-sent)
                  ("lanebridge-menu" lanebridge-menu)
                  ("lanebridge-status" lanebridge-status)
+                 ("lanebridge-doctor" lanebridge-doctor)
                  ("lanebridge-hunks" lanebridge-accept lanebridge-reject lanebridge-accept-file
                   lanebridge-reject-file lanebridge-accept-all lanebridge-reject-all
                   lanebridge-amend lanebridge-next-hunk lanebridge-previous-hunk lanebridge-hunks

@@ -6,11 +6,14 @@
 ;;; Code:
 
 (require 'harness)
-(require 'lanebridge-thread)
+(require 'lanebridge-work)
+(require 'lanebridge-doctor)
 (require 'lanebridge-approval)
 
 (defconst lb-program-files '(("a.c" . "int main(void)\n{\n    return 1;\n}\n"))
   "A folder with one small file.")
+
+(defvar lb-offered nil "What was offered to choose from.")
 
 (defun lb-forget ()
   "Forget what sessions before have left."
@@ -92,10 +95,9 @@
               (lambda (_ labels)
                 (setq lb-offered labels)
                 ,index)))
+     (setq lb-offered nil)
      ,form
      ,@body))
-
-(defvar lb-offered nil "What was offered to choose from.")
 
 (provide 'lb-chat)
 ;;; lb-chat.el ends here

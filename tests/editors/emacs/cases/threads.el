@@ -52,8 +52,8 @@
     (lb-wait-message "no conversation in this folder yet")
     (lanebridge-ask "hello")
     (should (equal (lb-turn 2) "completed"))
-    (cl-letf (((symbol-function 'yes-or-no-p) #'always))
-      (lanebridge-thread-delete))
+    (lb-choosing 1 (lanebridge-thread-delete)
+      (lb-wait "the question" lb-offered))
     (lb-wait "it to be gone" (null (lanebridge-chat-buffers)))))
 
 (ert-deftest thread-mode-model-effort ()
@@ -73,7 +73,7 @@
     (lanebridge-preview "look at @a.c")
     (lb-wait "the preview"
       (let ((buffer (get-buffer "*Lanebridge preview*")))
-        (and buffer (with-current-buffer buffer (string-search "a.c" (buffer-string))))))
+        (and buffer (with-current-buffer buffer (string-search "named only" (buffer-string))))))
     (lanebridge-sent)
     (lb-wait "what was sent"
       (let ((buffer (get-buffer "*Lanebridge sent*")))
@@ -114,25 +114,37 @@
 (ert-deftest thread-taken-over-from-another-process ()
   (lb-session (:files lb-program-files :open "a.c" :replay (lb-hello))
     (lb-said-hello)
-    (let ((id lanebridge-state-last)
-          (other (lanebridge-server)))
-      ;; A second server beside the first one, as of another editor.
+    ;; A second server beside the first one, as another editor has it.
+    (let ((other (lanebridge-server)) (choices '(0 1)))
       (setq lanebridge--servers nil)
-      (lb-forget)
       (mapc #'kill-buffer (lanebridge-chat-buffers))
-      (lb-choosing 0 (lanebridge-threads)
-        (lb-wait "the picker" lb-offered))
-      (lanebridge-state-merge-thread
-       (plist-get (lanebridge-request-sync "lanebridge/thread/takeOver" (list :threadId id))
-                  :thread))
-      (should-not (lanebridge-thread-leased (lanebridge-state-thread id)))
+      (lb-forget)
+      (lb-choosing (pop choices) (lanebridge-threads)
+        (lb-wait "both questions" (null choices)))
+      (should (member "Take it over from the other editor" lb-offered))
+      (lb-go-to-chat)
+      (lb-wait-chat "Hello again.")
+      (lb-keys "hello RET")
+      (should (equal (lb-turn 2) "completed"))
       (setf (lanebridge-server-expected other) t)
       (jsonrpc-shutdown (lanebridge-server-connection other)))))
 
-(ert-deftest thread-no-key-offers-choices ()
-  (lb-session (:files lb-program-files :open "a.c" :key "" :replay (lb-hello))
-    (setq lanebridge-mention-prompts nil)
-    (lanebridge-status)))
+(ert-deftest thread-without-a-key-there-is-something-to-choose ()
+  (lb-session (:files lb-program-files :open "a.c")
+    (lb-open-chat)
+    (let ((id (lanebridge-thread-id lanebridge-view-thread)))
+      (lanebridge-state--turn-started (list :threadId id :turnId "u" :text "hello"))
+      (lanebridge-state--turn-completed
+       (list :threadId id :turnId "u" :status "failed" :error "There is no key." :code "no-key"
+             :choices [(:id "enterKey" :title "Enter the key")
+                       (:id "localModel" :title "Use a local model")]))
+      (lb-wait-chat "Failed: There is no key.\n- Enter the key\n- Use a local model\n")
+      (let (asked)
+        (cl-letf (((symbol-function 'lanebridge-thread--choice)
+                   (lambda (id &rest _) (setq asked id))))
+          (goto-char (point-min))
+          (lb-choosing 1 (lb-keys "!")
+            (should (equal asked "localModel"))))))))
 
 (provide 'threads)
 ;;; threads.el ends here
