@@ -141,8 +141,9 @@ It starts the server if it does not run."
                  ("lanebridge-doctor" lanebridge-doctor)
                  ("lanebridge-hunks" lanebridge-accept lanebridge-reject lanebridge-accept-file
                   lanebridge-reject-file lanebridge-accept-all lanebridge-reject-all
-                  lanebridge-amend lanebridge-next-hunk lanebridge-previous-hunk lanebridge-hunks
-                  lanebridge-diff lanebridge-smerge)
+                  lanebridge-next-hunk lanebridge-previous-hunk)
+                 ("lanebridge-review" lanebridge-amend lanebridge-hunks lanebridge-diff
+                  lanebridge-smerge)
                  ("lanebridge-inline" lanebridge-inline-mode lanebridge-global-inline-mode
                   lanebridge-inline-complete)
                  ("lanebridge-secret" lanebridge-enter-key)))
