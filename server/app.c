@@ -295,12 +295,21 @@ static bool may_send(void *user, struct str path)
     return verdict.answer == POLICY_ALLOW;
 }
 
+static void on_spent(void *user, struct str model, const struct responses_usage *usage)
+{
+    struct app *app = user;
+    agent_spent(app->journal, app->loop, model, usage);
+}
+
 static struct complete *on_complete(void *user)
 {
     struct app *app = user;
     struct err err = {0};
     if (!app->config->inline_enabled)
         return NULL;
+    if (app->journal &&
+        agent_day_is_over(app->agent, app->journal, app->config->tokens_per_day))
+        return NULL; /* it cannot ask, so it stops */
     if (app->complete)
         return app->complete;
     if (open_connection(app, &err) < 0) {
@@ -314,6 +323,7 @@ static struct complete *on_complete(void *user)
         .model = app->config->inline_model,
         .max_tokens = app->config->inline_max_tokens,
         .may_send = may_send,
+        .spent = on_spent,
         .user = app,
     };
     app->complete = complete_new(&env);

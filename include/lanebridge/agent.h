@@ -112,7 +112,12 @@ struct agent_env {
     agent_event_fn *on_event;
     void *user;
 };
+/* What was paid for beside turns counts for the day, too. */
+void agent_spent(struct journal *journal, struct loop *loop, struct str model,
+                 const struct responses_usage *usage);
 struct agent;
+/* The limit of the day is reached, and nobody has said that it may go on. agent NULL: there is none yet. */
+bool agent_day_is_over(const struct agent *agent, struct journal *journal, int64_t limit);
 struct agent *agent_new(const struct agent_env *env);
 /* Interrupts everything; no events any more. */
 void agent_free(struct agent *agent);
@@ -175,6 +180,10 @@ struct agent_past_page {
 enum status agent_thread_past(struct agent *agent, const char *id, struct agent_past_page *page,
                               const struct agent_past_handlers *handlers, void *user,
                               struct err *err);
+/* What all its turns that have ended have used together; the cost as it was then, of the currency of the last. */
+
+enum status agent_thread_usage(struct agent *agent, const char *id, struct responses_usage *ret_usage,
+                               struct agent_cost *ret_cost, struct err *err);
 /* What a thread chooses for itself; a NULL leaves that as it is, empty text is as in the settings. Model
  * and mode count from its next turn; a turn with another model than the one before it drops what that
  * one reasoned, and says so. STATUS_INVALID; STATUS_CONFLICT while another editor has it open. */

@@ -26,6 +26,8 @@ struct complete_env {
     const char *model;                             /* copied */
     int64_t max_tokens;                            /* of an answer */
     bool (*may_send)(void *user, struct str path); /* asked for every document, each time */
+    /* Optional: a request has been paid for. */
+    void (*spent)(void *user, struct str model, const struct responses_usage *usage);
     void *user;
 };
 struct complete;

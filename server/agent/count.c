@@ -1,6 +1,8 @@
 /* What a turn has used: tokens, money, time, bytes; summed up for the journal and for people. */
 #include "agent-internal.h"
 
+#include <stdio.h>
+
 void usage_add(struct responses_usage *sum, const struct responses_usage *more)
 {
     sum->input_tokens += more->input_tokens;
@@ -23,6 +25,47 @@ void turn_count(struct agent_turn *turn, const struct responses_result *result)
     turn->timing.model_ms += now - turn->asked_ms;
     if (turn->timing.first_output_ms == 0 && result->first_output_ms > 0)
         turn->timing.first_output_ms = result->first_output_ms - result->queued_ms;
+}
+
+struct total {
+    struct responses_usage usage;
+    struct agent_cost cost;
+};
+
+static bool add_turn(void *user, const struct journal_turn *turn)
+{
+    struct total *total = user;
+    struct json_value *kept = NULL;
+    if (turn->usage_json.len == 0 || json_parse(turn->usage_json, &kept, NULL) < 0)
+        return true;
+    const struct json_value *cost = json_get(kept, "cost");
+    struct str currency = json_get_str(cost, "currency");
+    const struct responses_usage usage = {
+        .input_tokens = json_get_int(kept, "inputTokens", 0),
+        .cached_tokens = json_get_int(kept, "cachedTokens", 0),
+        .output_tokens = json_get_int(kept, "outputTokens", 0),
+        .reasoning_tokens = json_get_int(kept, "reasoningTokens", 0),
+    };
+    usage_add(&total->usage, &usage);
+    if (currency.len > 0 && currency.len < sizeof(total->cost.currency)) {
+        bool is_same = str_eq_c(currency, total->cost.currency);
+        double before = is_same ? total->cost.amount : 0;
+        total->cost.amount = before + json_number(json_get(cost, "amount"), 0);
+        snprintf(total->cost.currency, sizeof(total->cost.currency), STR_FMT, STR_ARG(currency));
+    }
+    json_free(kept);
+    return true;
+}
+
+enum status agent_thread_usage(struct agent *agent, const char *id,
+                               struct responses_usage *ret_usage, struct agent_cost *ret_cost,
+                               struct err *err)
+{
+    struct total total = {0};
+    enum status status = journal_turn_each(agent->env.journal, id, add_turn, &total, err);
+    *ret_usage = total.usage;
+    *ret_cost = total.cost;
+    return status;
 }
 
 /* For `lanebridge trace`. */

@@ -6,10 +6,10 @@
 
 static const char go_on_word[] = "Go on", stop_word[] = "Stop";
 
-void spent_note(struct agent_thread *thread, const struct responses_usage *usage)
+void agent_spent(struct journal *journal, struct loop *loop, struct str model,
+                 const struct responses_usage *usage)
 {
-    struct journal *journal = thread->agent->env.journal;
-    const struct journal_spent spent = {.model = str_from(thread->model),
+    const struct journal_spent spent = {.model = model,
                                         .input_tokens = usage->input_tokens,
                                         .cached_tokens = usage->cached_tokens,
                                         .output_tokens = usage->output_tokens};
@@ -17,7 +17,13 @@ void spent_note(struct agent_thread *thread, const struct responses_usage *usage
         return;
     journal_join(journal);
     (void)journal_spent_add(journal, &spent, NULL);
-    journal_commit_later(journal, thread->agent->env.loop);
+    journal_commit_later(journal, loop);
+}
+
+void spent_note(struct agent_thread *thread, const struct responses_usage *usage)
+{
+    agent_spent(thread->agent->env.journal, thread->agent->env.loop, str_from(thread->model),
+                usage);
 }
 
 static void add_spent(void *user, const struct journal_spent *spent)
@@ -25,11 +31,17 @@ static void add_spent(void *user, const struct journal_spent *spent)
     *(int64_t *)user += spent->input_tokens + spent->output_tokens;
 }
 
-static int64_t spent_today(const struct agent *agent)
+static int64_t spent_today(struct journal *journal)
 {
     int64_t tokens = 0;
-    (void)journal_spent_today(agent->env.journal, add_spent, &tokens, NULL);
+    (void)journal_spent_today(journal, add_spent, &tokens, NULL);
     return tokens;
+}
+
+bool agent_day_is_over(const struct agent *agent, struct journal *journal, int64_t limit)
+{
+    int64_t allowed = agent && agent->day_allowed > limit ? agent->day_allowed : limit;
+    return limit > 0 && spent_today(journal) >= allowed;
 }
 
 /* -- At the limit ------------------------------------------------------------------------------ */
@@ -100,7 +112,7 @@ bool limit_stops(struct agent_turn *turn)
     if (limit <= 0 || tokens < (turn->turn_allowed > limit ? turn->turn_allowed : limit)) {
         limit = limits.tokens_per_day;
         turn->limit_is_of_day = true;
-        tokens = limit > 0 ? spent_today(agent) : 0;
+        tokens = limit > 0 ? spent_today(agent->env.journal) : 0;
         if (tokens < limit)
             agent->day_allowed = 0; /* another day */
         if (limit <= 0 || tokens < (agent->day_allowed > limit ? agent->day_allowed : limit))

@@ -268,6 +268,8 @@ static void on_end(void *user, const struct responses_result *result)
     flight->response = NULL;
     complete->counts.output_tokens += (uint64_t)result->usage.output_tokens;
     complete->counts.input_tokens += (uint64_t)result->usage.input_tokens;
+    if (complete->env.spent)
+        complete->env.spent(complete->env.user, str_from(complete->model), &result->usage);
     if (result->end == RESPONSE_FAILED)
         note_failure(complete, result);
     if (result->end == RESPONSE_BROKEN || result->end == RESPONSE_FAILED)

@@ -219,6 +219,16 @@ static enum status write_past(struct writing *writing, struct agent *agent, stru
     return status;
 }
 
+static void write_total(struct agent *agent, struct json_writer *w, struct str id)
+{
+    struct responses_usage usage;
+    struct agent_cost cost;
+    char own[ID_BYTES] = "";
+    memcpy(own, id.ptr, id.len); /* it was found by it */
+    if (agent_thread_usage(agent, own, &usage, &cost, NULL) == STATUS_OK)
+        rich_write_usage(w, "total", &usage, &cost);
+}
+
 static bool read_cursor(struct str cursor, struct agent_past_page *page)
 {
     struct str turn;
@@ -251,6 +261,7 @@ static void handle_read(struct lsp_server *server, const struct jsonrpc_message 
         buf_finish(&result);
         return;
     }
+    write_total(agent, &w, thread_of(message));
     if (!page.is_end) {
         char next[64];
         snprintf(next, sizeof(next), "%zu:%llu", page.turn, (unsigned long long)page.seq);

@@ -224,6 +224,9 @@ struct markdown {
 };
 void markdown_add_title(struct markdown *markdown, struct str title);
 void markdown_add_item(struct markdown *markdown, const struct agent_event *event);
+/* What a turn has used; nothing where that is not known. */
+void markdown_add_usage(struct markdown *markdown, const struct responses_usage *usage,
+                        const struct agent_cost *cost);
 void markdown_finish(struct markdown *markdown);
 
 /* -- catalog.c
@@ -376,6 +379,9 @@ void rich_fail(struct lsp_server *server, const struct jsonrpc_message *message,
 void rich_respond_thread(struct lsp_server *server, const struct jsonrpc_message *message,
                          struct str thread_id, const char *turn_id);
 /* The Item of docs/schema/v1. */
+/* The Usage of docs/schema/v1. */
+void rich_write_usage(struct json_writer *w, const char *key, const struct responses_usage *usage,
+                      const struct agent_cost *cost);
 void rich_write_item(struct json_writer *w, const struct agent_event *event);
 void rich_free(struct lsp_server *server);
 /* -- queue.c */

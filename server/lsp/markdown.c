@@ -1,6 +1,8 @@
 /* What happens in a thread, as Markdown: the transcript, and what is exported. */
 #include "lsp-internal.h"
 
+#include <stdio.h>
+
 static void add_message(struct markdown *markdown, const struct agent_event *event)
 {
     bool is_new = !str_eq_c(buf_str(&markdown->item_id), event->item_id);
@@ -103,6 +105,40 @@ void markdown_add_title(struct markdown *markdown, struct str title)
 {
     buf_append_fmt(&markdown->text, "# " STR_FMT "\n\n",
                    STR_ARG(title.len > 0 ? title : STR("New thread")));
+}
+
+/* "12345" as "12,345". */
+static void append_grouped(struct buf *text, int64_t number)
+{
+    char digits[32];
+    int len = snprintf(digits, sizeof(digits), "%lld", (long long)number);
+    for (int i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0)
+            buf_append_byte(text, ',');
+        buf_append_byte(text, digits[i]);
+    }
+}
+
+void markdown_add_usage(struct markdown *markdown, const struct responses_usage *usage,
+                        const struct agent_cost *cost)
+{
+    struct buf *text = &markdown->text;
+    if (usage->input_tokens == 0 && usage->output_tokens == 0)
+        return;
+    buf_append_c(text, "*");
+    append_grouped(text, usage->input_tokens);
+    buf_append_c(text, " tokens read");
+    if (usage->cached_tokens > 0) {
+        buf_append_c(text, " (");
+        append_grouped(text, usage->cached_tokens);
+        buf_append_c(text, " from the cache)");
+    }
+    buf_append_c(text, ", ");
+    append_grouped(text, usage->output_tokens);
+    buf_append_c(text, " written");
+    if (cost->currency[0])
+        buf_append_fmt(text, ", %.4g %s", cost->amount, cost->currency);
+    buf_append_c(text, "*\n\n");
 }
 
 void markdown_finish(struct markdown *markdown)

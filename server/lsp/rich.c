@@ -102,21 +102,21 @@ void rich_free(struct lsp_server *server)
     loop_timer_free(server->connection_timer);
 }
 
-static void write_usage(struct json_writer *w, const struct agent_event *event)
+void rich_write_usage(struct json_writer *w, const char *key, const struct responses_usage *usage,
+                      const struct agent_cost *cost)
 {
-    const struct responses_usage *usage = &event->usage;
-    json_write_key(w, "usage");
+    json_write_key(w, key);
     json_write_begin_object(w);
     json_write_field_int(w, "inputTokens", usage->input_tokens);
     json_write_field_int(w, "cachedTokens", usage->cached_tokens);
     json_write_field_int(w, "outputTokens", usage->output_tokens);
     json_write_field_int(w, "reasoningTokens", usage->reasoning_tokens);
-    if (event->cost.currency[0]) {
+    if (cost->currency[0]) {
         json_write_key(w, "cost");
         json_write_begin_object(w);
         json_write_key(w, "amount");
-        json_write_double(w, event->cost.amount);
-        json_write_field_c(w, "currency", event->cost.currency);
+        json_write_double(w, cost->amount);
+        json_write_field_c(w, "currency", cost->currency);
         json_write_end_object(w);
     }
     json_write_end_object(w);
@@ -182,7 +182,7 @@ static void write_code(struct json_writer *w, const char *code)
 static void write_turn_end(struct json_writer *w, const struct agent_event *event)
 {
     json_write_field_c(w, "status", agent_turn_status_name(event->status));
-    write_usage(w, event);
+    rich_write_usage(w, "usage", &event->usage, &event->cost);
     write_timing(w, &event->timing);
     if (event->status == TURN_FAILED)
         json_write_field_str(w, "error", event->text);

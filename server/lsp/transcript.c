@@ -385,6 +385,8 @@ void transcript_on_event(struct lsp_server *server, const struct agent_event *ev
         buf_append_fmt(&transcript->log.text, "*" STR_FMT "*\n\n", STR_ARG(event->text));
     else if (event->status == TURN_INTERRUPTED)
         buf_append_c(&transcript->log.text, "*Interrupted.*\n\n");
+    if (event->type == AGENT_TURN_COMPLETED)
+        markdown_add_usage(&transcript->log, &event->usage, &event->cost);
     transcript->is_at_rest = !is_item;
     flush_later(transcript);
 }
