@@ -59,7 +59,7 @@ const struct config_key config_keys[] = {
     TEXT("reasoningEffort", CLASS_FREE, reasoning_effort, ""),
     {"inlineCompletion.enabled", KIND_BOOL, CLASS_FREE, AT(inline_enabled), "false", NULL, 0, 1, 0},
     TEXT("inlineCompletion.model", CLASS_FREE, inline_model, "gpt-6-astra-mini"),
-    INT("inlineCompletion.maxTokens", CLASS_FREE, inline_max_tokens, "128", 1, 4096, false),
+    INT("inlineCompletion.maxTokens", CLASS_FREE, inline_max_tokens, "128", 1, 128, false),
     CHOICE("mode", CLASS_TIGHTER, mode, "ask", modes),
     CHOICE("review", CLASS_TIGHTER, review, "after", reviews),
     BOOL("store", CLASS_TIGHTER, store),

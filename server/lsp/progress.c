@@ -1,7 +1,7 @@
 /* $/progress: one server-created token per turn; at most 4 reports a second, 80 characters each. */
 #include "lsp-internal.h"
 
-enum { REPORT_MS = 250, REPORT_BYTES = 80 };
+enum { REPORT_MS = 250, REPORT_CHARACTERS = 80 };
 
 struct turn_view {
     struct lsp_server *server;
@@ -57,8 +57,7 @@ static void send(struct lsp_server *server, struct str token_json, const char *k
         json_write_field_bool(&w, "cancellable", true);
     }
     if (message.len > 0)
-        json_write_field_str(&w, "message",
-                             str_slice(message, 0, utf8_floor(message, REPORT_BYTES)));
+        json_write_field_str(&w, "message", message);
     json_write_end_object(&w);
     json_write_end_object(&w);
     jsonrpc_notify(server->peer, "$/progress", buf_str(&params));
@@ -97,19 +96,33 @@ void progress_begin(struct lsp_server *server, const struct agent_event *event)
     vec_push(&server->turns, view);
     buf_append_fmt(&params, "{\"token\":\"%s\"}", view->token);
     /* begin follows at once: messages stay in order, so the client knows the token by then. */
-    jsonrpc_request(server->peer, "window/workDoneProgress/create", buf_str(&params), server_ignore_answer,
-                    server);
+    jsonrpc_request(server->peer, "window/workDoneProgress/create", buf_str(&params),
+                    server_ignore_answer, server);
     buf_append_fmt(&view->title, "Lanebridge: " STR_FMT, STR_ARG(event->text));
     send_view(view, "begin", view->title.ptr, STR(""));
     buf_finish(&params);
 }
 
-/* A line of a report: no line breaks. */
+/* Where the first `count` characters end. */
+static size_t end_of_characters(struct str text, size_t count)
+{
+    size_t at = 0;
+    for (uint32_t code; count > 0 && at < text.len; count--)
+        at += utf8_decode(str_skip(text, at), &code);
+    return at;
+}
+
+/* A line of a report: no line breaks, and it shows that it goes on. */
 static void set_pending(struct turn_view *view, struct str text)
 {
-    buf_clear(&view->pending);
+    struct buf *line = &view->pending;
+    buf_clear(line);
     size_t end = str_find_byte(text, '\n', 0);
-    utf8_append_printable(&view->pending, end == STR_NONE ? text : str_slice(text, 0, end));
+    utf8_append_printable(line, end == STR_NONE ? text : str_slice(text, 0, end));
+    if (end_of_characters(buf_str(line), REPORT_CHARACTERS) == line->len)
+        return;
+    line->len = end_of_characters(buf_str(line), REPORT_CHARACTERS - 1);
+    buf_append_c(line, "…");
 }
 
 void progress_report(struct lsp_server *server, const char *turn_id, struct str text)

@@ -306,6 +306,52 @@ enum outcome step_endpoint_got(struct player *player, struct str rest)
     return STEP_WAIT;
 }
 
+/* How many more responses are open behind this line of the trace. */
+static int64_t opened(struct str line)
+{
+    static const struct {
+        const char *way, *type;
+        int64_t change;
+    } rows[] = {
+        {"got", "response.create", 1},      {"sent", "response.completed", -1},
+        {"sent", "response.failed", -1},    {"sent", "response.incomplete", -1},
+        {"sent", "response.cancelled", -1}, {"sent", "error", -1},
+    };
+    int64_t change = 0;
+    struct str frame;
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct json_value *value = NULL;
+        if (json_raw_member(line, rows[i].way, &frame) == STATUS_OK &&
+            json_parse(frame, &value, NULL) == STATUS_OK &&
+            str_eq_c(json_get_str(value, "type"), rows[i].type))
+            change += rows[i].change;
+        json_free(value);
+    }
+    return change;
+}
+
+/* endpoint-at-once COUNT: the most responses that were open at the same time. */
+enum outcome step_endpoint_at_once(struct player *player, struct str rest)
+{
+    struct str word;
+    int64_t wanted, open = 0, most = 0;
+    if (!words_take(&rest, &word) || !str_to_int64(word, &wanted))
+        return step_bad(player, "endpoint-at-once COUNT");
+    struct buf trace = {0};
+    player_trace(player, &trace);
+    struct str lines = buf_str(&trace), line;
+    while (str_next(&lines, '\n', &line)) {
+        open += opened(line);
+        most = open > most ? open : most;
+    }
+    buf_finish(&trace);
+    if (most == wanted)
+        return STEP_DONE;
+    buf_clear(&player->why);
+    buf_append_fmt(&player->why, "at most %lld were open at once", (long long)most);
+    return most > wanted ? STEP_FAILED : STEP_WAIT;
+}
+
 static int append_row(void *user, int count, char **values, char **names)
 {
     struct buf *rows = user;

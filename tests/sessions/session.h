@@ -148,7 +148,8 @@ void player_trace(const struct player *player, struct buf *lines);
 /* checks.c */
 step_fn step_expect, step_receive, step_never, step_prompts, step_until, step_buffer, step_disk,
     step_status;
-step_fn step_run_exit, step_endpoint_got, step_journal, step_output, step_errors, step_exit;
+step_fn step_run_exit, step_endpoint_got, step_endpoint_at_once, step_journal, step_output,
+    step_errors, step_exit;
 
 /* upstream.c: a line of the section answers one request */
 bool player_start_upstream(struct player *player, struct err *err);

@@ -577,6 +577,7 @@ static const struct {
     {"disk", step_disk},
     {"status", step_status},
     {"journal", step_journal},
+    {"endpoint-at-once", step_endpoint_at_once},
     {"endpoint-got", step_endpoint_got},
     {"stdout", step_output},
     {"stderr", step_errors},

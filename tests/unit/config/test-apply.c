@@ -112,7 +112,7 @@ static const struct {
     {"{\"mode\":1}", "\"mode\" must be one of"},
     {"{\"endpoint.profile\":\"acme\"}", "\"endpoint.profile\" must be one of \"auto\""},
     {"{\"store\":\"yes\"}", "\"store\" must be true or false"},
-    {"{\"inlineCompletion.maxTokens\":0}", "must be a whole number from 1 to 4096"},
+    {"{\"inlineCompletion.maxTokens\":0}", "must be a whole number from 1 to 128"},
     {"{\"inlineCompletion.maxTokens\":1.5}", "must be a whole number"},
     {"{\"endpoint.url\":[]}", "\"endpoint.url\" must be a text"},
     {"{\"endpoint.url\":\"a\\nb\"}", "\"endpoint.url\" must be a text without control"},
