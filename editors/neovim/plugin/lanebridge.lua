@@ -37,6 +37,14 @@ local normal = {
   'queue',
   'steer',
   'fork',
+  'review',
+  'commit',
+  'menu',
+  'mode',
+  'model',
+  'effort',
+  'plan',
+  'status',
 }
 local ranged = { 'ask', 'edit', 'explain', 'fix', 'accept', 'reject' }
 

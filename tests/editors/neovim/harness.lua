@@ -83,8 +83,20 @@ function M.session(wanted)
     dead_time = 60,
     settings = { endpoint = { url = self.url }, warm = 'never' },
   }, wanted.setup or {})
+  self.wanted = wanted
   self:start_editor(wanted)
   return self
+end
+
+--- A second Neovim of the same person in the same folder.
+function Session:another()
+  local other = setmetatable({}, { __index = self })
+  other.endpoint = nil
+  other:start_editor(self.wanted)
+  other.close = function(one)
+    Session.end_editor(one)
+  end
+  return other
 end
 
 --- Writes down what goes between plugin and server, as tests/lint/schema and tests/lint/messages read it.
@@ -271,16 +283,59 @@ function Session:wait_turn(nth)
   )
 end
 
+--- The chat, with the cursor in it.
+function Session:open_chat()
+  self:cmd('Lanebridge chat')
+  self:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+end
+
+function Session:wait_running()
+  self:wait('the turn', "return require('lanebridge.state').busy() ~= nil")
+end
+
+--- Waits until the plugin has said something.
+function Session:wait_said(text)
+  self:wait(
+    'it to say: ' .. text,
+    [[
+    local wanted = ...
+    return vim.iter(_G.messages):any(function(one) return one.text:find(wanted, 1, true) ~= nil end)
+  ]],
+    text
+  )
+end
+
+--- From now on who is to choose from a list takes the first line that has the text; _G.offered is the list.
+function Session:choose(text)
+  self:lua(
+    [[
+    local wanted = ...
+    vim.ui.select = function(items, options, on_choice)
+      _G.offered = vim.tbl_map(options.format_item or tostring, items)
+      for i, line in ipairs(_G.offered) do
+        if line:find(wanted, 1, true) then return on_choice(items[i], i) end
+      end
+      on_choice(nil, nil)
+    end
+  ]],
+    text
+  )
+end
+
 function Session:ask(text)
   self:cmd('Lanebridge ask ' .. text)
 end
 
+function Session:end_editor()
+  pcall(vim.rpcnotify, self.channel, 'nvim_command', 'qall!')
+  if vim.fn.jobwait({ self.channel }, 5000)[1] == -1 then
+    vim.fn.jobstop(self.channel)
+  end
+end
+
 function Session:close()
   if self.channel then
-    pcall(vim.rpcnotify, self.channel, 'nvim_command', 'qall!')
-    if vim.fn.jobwait({ self.channel }, 5000)[1] == -1 then
-      vim.fn.jobstop(self.channel)
-    end
+    self:end_editor()
   end
   if self.endpoint then
     self.endpoint:kill('sigterm')
@@ -315,6 +370,14 @@ end
 function M.rest(ms)
   vim.wait(ms or 150)
 end
+
+M.program = 'int main(void)\n{\n    return 1;\n}\n'
+
+--- In Lua for the editor: the chat as `view`.
+M.of_chat = [[
+  local view
+  for _, one in pairs(require('lanebridge.chat').views) do view = one end
+]]
 
 -- Steps of a recording, in short.
 function M.says(text, more)

@@ -1,4 +1,5 @@
 -- Runs the cases in one version of Neovim. usage: nvim --clean --headless -l run.lua LANEBRIDGE NVIM PLUGIN [PATTERN]
+-- A pattern that begins with ! names what is left out.
 -- Prints "ok NAME" or "FAILED NAME" and why, then counts; the exit code is 1 if one failed.
 local here = vim.fs.dirname(vim.fs.normalize(vim.uv.fs_realpath(arg[0])))
 package.path = here .. '/?.lua;' .. package.path
@@ -13,6 +14,12 @@ function harness.measured(text)
 end
 harness.traffic = vim.env.LANEBRIDGE_TRAFFIC
 local pattern = arg[4]
+local function wanted(name)
+  if pattern and pattern:sub(1, 1) == '!' then
+    return not name:find(pattern:sub(2))
+  end
+  return not pattern or name:find(pattern) ~= nil
+end
 
 local function print(text)
   io.stdout:write(text, '\n')
@@ -23,7 +30,7 @@ for _, path in ipairs(vim.fn.sort(vim.fn.glob(here .. '/cases/*.lua', true, true
   local file = vim.fs.basename(path):gsub('%.lua$', '')
   for _, case in ipairs(dofile(path)) do
     local name = file .. ': ' .. case[1]
-    if not pattern or name:find(pattern) then
+    if wanted(name) then
       if case.min and vim.version.lt(version, case.min) then
         skipped = skipped + 1
       else
@@ -36,6 +43,12 @@ for _, path in ipairs(vim.fn.sort(vim.fn.glob(here .. '/cases/*.lua', true, true
             return session
           end,
         }, { __index = harness })
+        --- A session in which a.c, the program, is open.
+        function t.coding(wanted)
+          return t.session(
+            vim.tbl_extend('keep', wanted or {}, { files = { ['a.c'] = harness.program }, open = 'a.c' })
+          )
+        end
         local ok, err = xpcall(case[2], debug.traceback, t)
         for _, session in ipairs(sessions) do
           pcall(session.close, session)
@@ -52,7 +65,15 @@ for _, path in ipairs(vim.fn.sort(vim.fn.glob(here .. '/cases/*.lua', true, true
     end
   end
 end
-print(('counted: neovim-%d.%d %d %d'):format(version.major, version.minor, passed, failed))
+print(
+  ('counted: neovim-%d.%d%s %d %d'):format(
+    version.major,
+    version.minor,
+    pattern == '^speed' and '-speed' or '',
+    passed,
+    failed
+  )
+)
 print(
   ('%d passed, %d failed, %d skipped in Neovim %d.%d.%d'):format(
     passed,

@@ -24,9 +24,6 @@ end
 local function client()
   return require('lanebridge.client')
 end
-local function thread()
-  return require('lanebridge.thread')
-end
 
 local function words(...)
   local list = { ... }
@@ -42,19 +39,22 @@ local function decide(verb)
   end
 end
 
----@param name string of a function of thread.lua that takes what stands behind the subcommand
-local function of_thread(name, ...)
-  local more = { ... }
+--- What a function of a module does with the call.
+---@param module string
+---@param name string
+local function of(module, name)
   return function(call)
-    local arguments = vim.list_extend(vim.list_slice(more), { call.text })
-    thread()[name](unpack(arguments))
+    require('lanebridge.' .. module)[name](call)
   end
 end
 
+--- Words that a module knows.
+---@param module string
 ---@param name string
-local function inline(name)
-  return function(call)
-    require('lanebridge.inline')[name](call)
+local function words_of(module, name)
+  return function()
+    local known = require('lanebridge.' .. module)[name]
+    return type(known) == 'table' and known or known()
   end
 end
 
@@ -73,7 +73,11 @@ M.subcommands = {
       require('lanebridge.approval').open()
     end,
   },
-  archive = { about = 'put the conversation away', run = of_thread('archive') },
+  archive = {
+    about = 'put the conversation away; `no` takes it back out',
+    run = of('threads', 'archive'),
+    complete = words('no'),
+  },
   ask = {
     about = 'ask; with a range, about these lines; without words, open the prompt',
     run = function(call)
@@ -87,30 +91,36 @@ M.subcommands = {
     end,
     complete = words('close'),
   },
-  commit = { about = 'a message for what is staged', run = of_thread('commit_message') },
-  compact = { about = 'make the conversation shorter for the model', run = of_thread('compact') },
-  continue = { about = 'let a turn that was cut off go on', run = of_thread('continue') },
-  delete = { about = 'delete the conversation, after asking', run = of_thread('delete') },
+  commit = {
+    about = 'a message for what is staged, into the commit you are writing',
+    run = of('git', 'commit_message'),
+  },
+  compact = { about = 'make the conversation shorter for the model', run = of('threads', 'compact') },
+  continue = { about = 'let a turn that was cut off go on', run = of('turns', 'continue') },
+  delete = { about = 'delete the conversation, after asking', run = of('threads', 'delete') },
   diff = {
     about = 'the file beside what it was without its hunks',
     run = function()
       hunks().diff()
     end,
   },
-  edit = { about = 'change these lines, by a prompt at the cursor', run = inline('edit') },
+  edit = { about = 'change these lines, by a prompt at the cursor', run = of('inline', 'edit') },
   effort = {
     about = "the model's effort, from the next turn on",
-    run = of_thread('set', 'effort'),
-    complete = words('low', 'medium', 'high'),
+    run = of('choose', 'effort'),
+    complete = words_of('choose', 'efforts'),
   },
-  explain = { about = 'explain these lines, or the file', run = inline('explain') },
+  explain = { about = 'explain these lines, or the file', run = of('inline', 'explain') },
   export = {
     about = 'the conversation as a text',
-    run = of_thread('export'),
+    run = of('threads', 'export'),
     complete = words('markdown', 'json'),
   },
-  fix = { about = 'fix the diagnostics of these lines', run = inline('fix') },
-  fork = { about = 'a new conversation that begins as this one, up to the turn at the cursor', run = of_thread('fork') },
+  fix = { about = 'fix the diagnostics of these lines', run = of('inline', 'fix') },
+  fork = {
+    about = 'a new conversation that begins as this one, up to the turn at the cursor',
+    run = of('threads', 'fork'),
+  },
   hunks = {
     about = 'all hunks, in the quickfix list',
     run = function()
@@ -125,11 +135,16 @@ M.subcommands = {
   },
   mode = {
     about = 'plan, ask or auto, from the next turn on',
-    run = of_thread('set', 'mode'),
-    complete = words('plan', 'ask', 'auto'),
+    run = of('choose', 'mode'),
+    complete = words_of('choose', 'modes'),
   },
-  model = { about = 'the model, from the next turn on', run = of_thread('set', 'model') },
-  new = { about = 'a new conversation', run = of_thread('new') },
+  menu = { about = 'what can be done now, to choose from', run = of('choose', 'menu') },
+  model = {
+    about = 'the model, from the next turn on',
+    run = of('choose', 'model'),
+    complete = words_of('choose', 'known_models'),
+  },
+  new = { about = 'a new conversation', run = of('threads', 'new') },
   next = {
     about = 'to the next hunk, through all files',
     run = function()
@@ -137,43 +152,43 @@ M.subcommands = {
     end,
   },
   plan = {
-    about = 'the plan is good: go on, in the mode named',
-    run = of_thread('accept_plan'),
+    about = 'carry the plan out, with the steps you leave; in the mode named',
+    run = of('turns', 'accept_plan'),
     complete = words('ask', 'auto'),
   },
-  preview = { about = 'what a prompt would send', run = of_thread('preview') },
+  preview = { about = 'what a prompt would send; without words, that of the chat', run = of('report', 'preview') },
   previous = {
     about = 'to the previous hunk',
     run = function()
       hunks().go(-1)
     end,
   },
-  queue = { about = 'ask when the turn that runs has ended; without words, what waits', run = of_thread('queue') },
-  redo = { about = 'do an undone turn again', run = of_thread('undo', 'redo') },
+  queue = { about = 'ask when the turn that runs has ended; without words, what waits', run = of('turns', 'queue') },
+  redo = { about = 'do an undone turn again', run = of('turns', 'redo') },
   reject = { about = 'reject the hunk here; `file`, `all`', run = decide('reject'), complete = words('file', 'all') },
-  rename = { about = 'give the conversation another title', run = of_thread('rename') },
+  rename = { about = 'give the conversation another title', run = of('threads', 'rename') },
   restart = {
     about = 'end the server and start it anew',
     run = function()
       client().restart()
     end,
   },
-  retry = { about = 'ask again what the last turn, or that at the cursor, was asked', run = of_thread('retry') },
+  retry = { about = 'ask again what the last turn, or that at the cursor, was asked', run = of('turns', 'retry') },
   review = {
-    about = 'have the changes reviewed',
-    run = of_thread('review'),
-    complete = words('changes', 'staged', 'branch', 'commit'),
+    about = 'have changes reviewed: what is not committed, staged, a branch, a commit',
+    run = of('git', 'review'),
+    complete = words_of('git', 'targets'),
   },
-  rules = { about = 'what you have allowed, to take it back', run = of_thread('rules') },
-  sent = { about = 'what went to the model in the last turn', run = of_thread('sent') },
+  rules = { about = 'what you have allowed, to take it back', run = of('report', 'rules') },
+  sent = { about = 'what went to the model in the last turn, or that at the cursor', run = of('report', 'sent') },
   start = {
     about = 'start the server for this file',
     run = function()
       client().start(0)
     end,
   },
-  status = { about = 'connection, sandbox, model, folders', run = of_thread('status') },
-  steer = { about = 'tell the turn that runs', run = of_thread('steer') },
+  status = { about = 'connection, sandbox, model, folders', run = of('report', 'status') },
+  steer = { about = 'tell the turn that runs', run = of('turns', 'steer') },
   stop = {
     about = 'stop the turn that runs',
     run = function()
@@ -188,17 +203,14 @@ M.subcommands = {
     end,
     complete = words('on', 'off'),
   },
-  threads = { about = 'conversations of this folder', run = of_thread('pick') },
-  trust = {
-    about = 'trust this folder; `no` takes that back',
-    run = function(call)
-      thread().trust(call.text ~= 'no')
-    end,
-    complete = words('no'),
+  threads = {
+    about = 'conversations of this folder, those with the words behind it; with ! archived ones too',
+    run = of('threads', 'pick'),
   },
+  trust = { about = 'trust this folder; `no` takes that back', run = of('report', 'trust'), complete = words('no') },
   undo = {
     about = 'undo the last turn, or that at the cursor; what you did since stays',
-    run = of_thread('undo', 'undo'),
+    run = of('turns', 'undo'),
   },
 }
 

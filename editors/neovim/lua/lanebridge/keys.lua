@@ -25,10 +25,13 @@ M.suggested = {
   { plug = 'hunks', modes = 'n', key = 'q', about = 'all hunks, in the quickfix list' },
   { plug = 'diff', modes = 'n', key = 'd', about = 'the file beside what it was' },
   { plug = 'undo', modes = 'n', key = 'u', about = 'undo the turn' },
+  { plug = 'redo', modes = 'n', key = 'U', about = 'do the undone turn again' },
   { plug = 'retry', modes = 'n', key = 'r', about = 'ask again' },
   { plug = 'continue', modes = 'n', key = 'c', about = 'let what was cut off go on' },
   { plug = 'threads', modes = 'n', key = 't', about = 'conversations' },
   { plug = 'new', modes = 'n', key = 'w', about = 'new conversation' },
+  { plug = 'review', modes = 'n', key = 'v', about = 'have changes in git reviewed' },
+  { plug = 'menu', modes = 'n', key = 'p', about = 'what can be done now; how things are' },
   { plug = 'suggest', modes = 'n', key = 'i', about = 'inline completion on or off' },
   { plug = 'take', modes = 'i', key = '<Tab>', about = 'take the suggestion' },
   { plug = 'take-word', modes = 'i', key = '<M-w>', about = 'take its first word' },
@@ -189,7 +192,7 @@ M.in_chat = {
     key = 'R',
     about = 'above the prompt: ask this again',
     run = function()
-      require('lanebridge.thread').retry()
+      require('lanebridge.turns').retry()
     end,
   },
   {
@@ -197,7 +200,7 @@ M.in_chat = {
     key = 'F',
     about = 'above the prompt: fork the conversation here',
     run = function()
-      require('lanebridge.thread').fork()
+      require('lanebridge.threads').fork()
     end,
   },
   {
@@ -205,7 +208,7 @@ M.in_chat = {
     key = 'U',
     about = 'above the prompt: undo this turn',
     run = function()
-      require('lanebridge.thread').undo('undo')
+      require('lanebridge.turns').undo()
     end,
   },
   {
@@ -213,7 +216,15 @@ M.in_chat = {
     key = 'C',
     about = 'above the prompt: let what was cut off go on',
     run = function()
-      require('lanebridge.thread').continue()
+      require('lanebridge.turns').continue()
+    end,
+  },
+  {
+    above = true,
+    key = 'P',
+    about = 'above the prompt: carry the plan out',
+    run = function()
+      vim.cmd('Lanebridge plan')
     end,
   },
 }

@@ -33,6 +33,8 @@
 ---@field title string
 ---@field model? string
 ---@field mode? string
+---@field effort? string
+---@field archived? boolean
 ---@field turns lanebridge.Turn[]
 ---@field by_id table<string, lanebridge.Turn>
 ---@field running? lanebridge.Turn
@@ -159,6 +161,7 @@ end
 function M.thread_updated(params)
   local thread = M.thread(params.threadId)
   thread.title, thread.model = params.title, params.model
+  thread.mode, thread.effort = params.mode, params.effort
   tell('thread', thread)
 end
 

@@ -43,9 +43,9 @@ function M.activity(turn)
   return connection and words[connection.state] or 'working'
 end
 
---- For a statusline.
+--- What goes on, in words: empty while there is nothing to say.
 ---@return string
-function M.line()
+local function parts_of_line()
   local parts = {}
   local questions, pending = M.questions(), M.pending()
   if questions > 0 then
@@ -61,11 +61,28 @@ function M.line()
   if pending > 0 then
     parts[#parts + 1] = util.count(pending, 'hunk')
   end
-  local text = table.concat(parts, ' · ')
+  return table.concat(parts, ' · ')
+end
+
+--- How things are, for the menu.
+---@return string
+function M.words()
+  if not state.running then
+    return 'the server does not run'
+  end
+  local text = parts_of_line()
+  local connection = state.connection and words[state.connection.state] or state.connection and state.connection.state
+  return text ~= '' and text or connection or 'ready'
+end
+
+--- For a statusline.
+---@return string
+function M.line()
+  local text = parts_of_line()
   if text == '' then
     return ''
   end
-  return (questions > 0 and '%#LanebridgeBadge#' or '') .. '⇌ ' .. text:gsub('%%', '%%%%') .. '%*'
+  return (M.questions() > 0 and '%#LanebridgeBadge#' or '') .. '⇌ ' .. text:gsub('%%', '%%%%') .. '%*'
 end
 
 --- Left and right end of the rule above the prompt.
@@ -94,10 +111,7 @@ function M.winbar()
   if not thread then
     return ''
   end
-  local parts = { thread.model or '' }
-  if thread.mode then
-    parts[#parts + 1] = thread.mode
-  end
+  local parts = { thread.model or '', thread.effort or '', thread.mode or '' }
   local connection = state.connection
   if not state.running then
     parts[#parts + 1] = 'server not running'

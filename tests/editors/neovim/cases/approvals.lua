@@ -1,6 +1,4 @@
 -- Approvals and questions: they wait, take no focus, and are answered only by who opened them.
-local program = 'int main(void)\n{\n    return 1;\n}\n'
-
 local function asking(t, more)
   return {
     { rollout = 'run', match = { text = 'run it' } },
@@ -15,7 +13,7 @@ return {
   {
     'waits with a badge; the focus stays; accepted, the command runs',
     function(t)
-      local s = t.session({ files = { ['a.c'] = program }, open = 'a.c', replay = asking(t) })
+      local s = t.coding({ replay = asking(t) })
       local before = s:lua('return vim.api.nvim_get_current_win()')
       s:ask('run it')
       s:wait('a question', waiting, 1)
@@ -46,11 +44,7 @@ return {
   {
     'declined with a note: the model reads it',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
-        replay = asking(t, { expect = { outputs = { r = 'use the other folder' } } }),
-      })
+      local s = t.coding({ replay = asking(t, { expect = { outputs = { r = 'use the other folder' } } }) })
       s:ask('run it')
       t.open_question(s)
       t.rest()
@@ -64,9 +58,7 @@ return {
   {
     'a literal rule is accepted by its number, and holds for the turn',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
+      local s = t.coding({
         replay = {
           { rollout = 'run', match = { text = 'run it' } },
           t.runs('r', 'make one', { escalate = true, justification = 'once' }),
@@ -98,12 +90,7 @@ return {
   {
     'keys within the dead time answer nothing',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
-        setup = { dead_time = 500 },
-        replay = asking(t),
-      })
+      local s = t.coding({ setup = { dead_time = 500 }, replay = asking(t) })
       s:ask('run it')
       t.open_question(s)
       s:keys('a')
@@ -157,9 +144,7 @@ return {
   {
     'questions of the model, one after the other',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
+      local s = t.coding({
         replay = {
           { rollout = 'q', match = { text = 'ask me' } },
           {
@@ -196,9 +181,7 @@ return {
   {
     'the question of trust, and a turn that waits for it',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
+      local s = t.coding({
         setup = { trusted = false },
         replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello.') },
       })
@@ -213,9 +196,8 @@ return {
   {
     'a folder that is not trusted: my words come back to the prompt',
     function(t)
-      local s = t.session({ files = { ['a.c'] = program }, open = 'a.c', setup = { trusted = false } })
-      s:cmd('Lanebridge chat')
-      s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+      local s = t.coding({ setup = { trusted = false } })
+      s:open_chat()
       s:keys('ihello<C-s><Esc>')
       t.open_question(s)
       t.rest()

@@ -1,19 +1,7 @@
 -- The chat: streaming, folds, the prompt and its completion, steer, stop, queue, fork, continue.
-local program = 'int main(void)\n{\n    return 1;\n}\n'
-
 local function slow(text, chunk)
   return { emit = { { type = 'message', text = text } }, pace = { delta_ms = 5, chunk = chunk or 8 } }
 end
-
-local function chat_lua(body)
-  return [[
-    local view
-    for _, one in pairs(require('lanebridge.chat').views) do view = one end
-    local more = { ... }
-  ]] .. body
-end
-
-local running = "return require('lanebridge.state').busy() ~= nil"
 
 return {
   {
@@ -23,15 +11,12 @@ return {
       for i = 1, 60 do
         text[#text + 1] = ('Line %d of an answer that is long enough.'):format(i)
       end
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
+      local s = t.coding({
         replay = { { rollout = 'long', match = { text = 'long' } }, slow(table.concat(text, '\n'), 12) },
       })
-      s:cmd('Lanebridge chat')
-      s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+      s:open_chat()
       s:keys('ia long answer<C-s>')
-      s:wait('the turn', running)
+      s:wait_running()
       local typed = 'what I type while it streams, with some more words so that it lasts'
       for character in typed:gmatch('.') do
         s:keys(character)
@@ -47,9 +32,7 @@ return {
   {
     'reading above is not disturbed by what comes below',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
+      local s = t.coding({
         replay = {
           { rollout = 'one', match = { text = 'first' } },
           t.says(('A line.\n'):rep(80)),
@@ -59,8 +42,7 @@ return {
       })
       s:ask('first')
       t.equal(s:wait_turn(1), 'completed')
-      s:cmd('Lanebridge chat')
-      s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+      s:open_chat()
       s:cmd('20')
       s:cmd('normal! zt')
       local before = s:lua('return { vim.fn.line("w0"), vim.api.nvim_win_get_cursor(0)[1] }')
@@ -73,9 +55,7 @@ return {
   {
     'tools and reasoning are folded to a line, and open',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
+      local s = t.coding({
         replay = {
           { rollout = 'go', match = { text = 'go' } },
           {
@@ -96,8 +76,7 @@ return {
       s:ask('go')
       t.equal(s:wait_turn(), 'completed')
       s:wait_chat('Done.')
-      s:cmd('Lanebridge chat')
-      s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+      s:open_chat()
       local closed = s:lua([[
         local out = {}
         local row = 1
@@ -124,19 +103,16 @@ return {
   {
     'steered while it runs, and stopped',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
+      local s = t.coding({
         replay = {
           { rollout = 'long', match = { text = 'long' } },
           t.runs('r', 'sleep 1; echo slept'),
           slow(('And on and on. '):rep(4000), 10),
         },
       })
-      s:cmd('Lanebridge chat')
-      s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+      s:open_chat()
       s:keys('ilong one<C-s>')
-      s:wait('the turn', running)
+      s:wait_running()
       s:keys('and mind the gap<C-s>')
       s:wait_chat('And on and on.')
       s:wait_chat('mind the gap')
@@ -150,9 +126,7 @@ return {
   {
     'a second prompt waits when it is queued',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
+      local s = t.coding({
         replay = {
           { rollout = 'one', match = { text = 'first' } },
           t.runs('r', 'sleep 1'),
@@ -162,7 +136,7 @@ return {
         },
       })
       s:ask('first')
-      s:wait('the turn', running)
+      s:wait_running()
       s:cmd('Lanebridge queue second')
       s:wait_chat('*waits: second*')
       s:wait_chat('The second.')
@@ -173,18 +147,14 @@ return {
   {
     'what waits is taken back into the prompt',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
-        replay = { { rollout = 'one', match = { text = 'first' } }, t.runs('r', 'sleep 20') },
-      })
+      local s = t.coding({ replay = { { rollout = 'one', match = { text = 'first' } }, t.runs('r', 'sleep 20') } })
       s:ask('first')
-      s:wait('the turn', running)
+      s:wait_running()
       s:cmd('Lanebridge queue second thought')
       s:wait_chat('*waits: second thought*')
       s:lua('vim.ui.select = function(items, _, on_choice) on_choice(items[1], 1) end')
       s:cmd('Lanebridge queue')
-      s:wait('the prompt', chat_lua("return view:prompt() == 'second thought'"))
+      s:wait('the prompt', t.of_chat .. "return view:prompt() == 'second thought'")
       t.equal(s:chat():find('*waits', 1, true), nil)
     end,
   },
@@ -192,9 +162,7 @@ return {
     'an answer that breaks off is made anew, and is there as a whole',
     function(t)
       local text = vim.trim(('Some words. '):rep(40))
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
+      local s = t.coding({
         replay = {
           { rollout = 'one', match = { text = 'first' } },
           {
@@ -211,28 +179,9 @@ return {
     end,
   },
   {
-    'what a prompt would send, and what was sent',
-    function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
-        replay = { { rollout = 'one', match = { text = 'first' } }, t.says('An answer.') },
-      })
-      s:ask('first')
-      t.equal(s:wait_turn(1), 'completed')
-      s:cmd('Lanebridge preview look at @a.c')
-      s:wait('the preview', "return vim.fn.search('named only') > 0")
-      s:cmd('close')
-      s:cmd('Lanebridge sent')
-      s:wait('what was sent', "return vim.fn.search('^## turn to') > 0")
-    end,
-  },
-  {
     'asked again',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
+      local s = t.coding({
         replay = {
           { rollout = 'one', match = { text = 'first' }, takes_over = true },
           t.says('An answer.'),
@@ -249,7 +198,7 @@ return {
     function(t)
       local s = t.session({
         files = {
-          ['a.c'] = program,
+          ['a.c'] = t.program,
           ['src/parser.c'] = 'int parser;\n',
           ['../home/.config/lanebridge/prompts/tidy.md'] = 'Tidy it.\n',
         },
@@ -257,8 +206,7 @@ return {
         replay = { { rollout = 'see', match = { text = 'mentioned by the user: src/parser.c' } }, t.says('I see it.') },
       })
       vim.uv.fs_chmod(s.dir .. '/home/.config/lanebridge/prompts/tidy.md', 384)
-      s:cmd('Lanebridge chat')
-      s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+      s:open_chat()
       s:keys('i')
       s:keys('look at @pars')
       s:wait('the menu', "return vim.fn.pumvisible() == 1 and vim.fn.complete_info({'items'}).items[1].word")
@@ -276,59 +224,24 @@ return {
   {
     'what is above the prompt cannot be changed',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
-        replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello.') },
-      })
+      local s = t.coding({ replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello.') } })
       s:ask('hello')
       t.equal(s:wait_turn(), 'completed')
       s:wait_chat('Hello.')
-      s:cmd('Lanebridge chat')
-      s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+      s:open_chat()
       local before = s:chat()
       s:keys('ggx')
       s:keys('GImine<Esc>dgg')
       vim.wait(200)
-      s:wait('it to be as before', chat_lua('return view.height > 3'))
+      s:wait('it to be as before', t.of_chat .. 'return view.height > 3')
       t.contains(s:chat(), 'Hello.')
       t.equal(s:chat():sub(1, 20), before:sub(1, 20))
     end,
   },
   {
-    'forked, renamed, exported, picked',
-    function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
-        replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello.') },
-      })
-      s:ask('hello')
-      t.equal(s:wait_turn(), 'completed')
-      s:cmd('Lanebridge rename A better title')
-      s:wait_chat('# A better title')
-      s:cmd('Lanebridge fork')
-      s:wait('two threads', "return vim.tbl_count(require('lanebridge.state').threads) == 2")
-      s:lua([[
-        vim.ui.select = function(items, options, on_choice)
-          _G.offered = vim.tbl_map(options.format_item or tostring, items)
-          on_choice(items[#items], #items)
-        end
-      ]])
-      s:cmd('Lanebridge threads')
-      local offered = s:wait('the picker', 'return _G.offered')
-      t.equal(#offered, 2)
-      t.contains(table.concat(offered, '\n'), 'A better title')
-      s:cmd('Lanebridge export')
-      s:wait('the export', "return vim.api.nvim_buf_get_name(0):match('export') and vim.fn.search('Hello') > 0")
-    end,
-  },
-  {
     'the server is killed: told, started anew, and the turn continues',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
+      local s = t.coding({
         replay = {
           { rollout = 'long', match = { text = 'long' } },
           t.runs('r', 'echo begun'),
@@ -352,7 +265,7 @@ return {
     'history is there when Neovim is started again',
     function(t)
       local wanted = {
-        files = { ['a.c'] = program },
+        files = { ['a.c'] = t.program },
         open = 'a.c',
         replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello again.') },
       }
@@ -360,8 +273,7 @@ return {
       s:ask('hello')
       t.equal(s:wait_turn(), 'completed')
       s:wait_chat('Hello again.')
-      vim.rpcnotify(s.channel, 'nvim_command', 'qall!')
-      vim.fn.jobwait({ s.channel }, 5000)
+      s:end_editor()
       s:start_editor(wanted)
       s:cmd('Lanebridge chat')
       s:wait_chat('Hello again.')

@@ -1,6 +1,4 @@
 -- Edits where they are hard: stale ones, files that are not open, line endings, letters of several bytes.
-local program = 'int main(void)\n{\n    return 1;\n}\n'
-
 --- Sends an edit as the server would, and says what was answered.
 local apply = [[
   local version, line, text = ...
@@ -33,29 +31,29 @@ return {
   {
     'a stale edit right after open (version 0) is refused: my line survives',
     function(t)
-      local s = t.session({ files = { ['a.c'] = program }, open = 'a.c' })
+      local s = t.coding()
       t.equal(s:lua(version), 0)
       s:keys('ggOmine<Esc>')
       s:wait('my line', "return vim.api.nvim_buf_get_lines(0, 0, 1, false)[1] == 'mine'")
       local answer = s:lua(apply, 0, 2, '    return 0;')
       t.equal(answer.applied, false)
       t.contains(answer.failureReason, 'has changed')
-      t.equal(table.concat(s:lines('a.c'), '\n') .. '\n', 'mine\n' .. program)
+      t.equal(table.concat(s:lines('a.c'), '\n') .. '\n', 'mine\n' .. t.program)
     end,
   },
   {
     'an edit for a version to come is refused',
     function(t)
-      local s = t.session({ files = { ['a.c'] = program }, open = 'a.c' })
+      local s = t.coding()
       local answer = s:lua(apply, s:lua(version) + 5, 2, '    return 0;')
       t.equal(answer.applied, false)
-      t.equal(table.concat(s:lines('a.c'), '\n') .. '\n', program)
+      t.equal(table.concat(s:lines('a.c'), '\n') .. '\n', t.program)
     end,
   },
   {
     'one stale file of several: nothing of the edit is applied',
     function(t)
-      local s = t.session({ files = { ['a.c'] = program, ['b.c'] = program }, open = 'a.c' })
+      local s = t.session({ files = { ['a.c'] = t.program, ['b.c'] = t.program }, open = 'a.c' })
       s:edit('b.c')
       local answer = s:lua(
         [[
@@ -82,20 +80,20 @@ return {
         s.work
       )
       t.equal(answer.applied, false)
-      t.equal(table.concat(s:lines('a.c'), '\n') .. '\n', program)
+      t.equal(table.concat(s:lines('a.c'), '\n') .. '\n', t.program)
     end,
   },
   {
     'a file that is not open is edited and written',
     function(t)
       local s = t.session({
-        files = { ['a.c'] = program, ['b.c'] = program },
+        files = { ['a.c'] = t.program, ['b.c'] = t.program },
         open = 'a.c',
         replay = fix(t, 'b.c', '    return 1;', '    return 0;'),
       })
       s:ask('fix b')
       t.equal(s:wait_turn(), 'completed')
-      t.equal(t.read(s.work .. '/b.c'), (program:gsub('return 1', 'return 0')))
+      t.equal(t.read(s.work .. '/b.c'), (t.program:gsub('return 1', 'return 0')))
       t.equal(s:lua("return vim.bo[vim.fn.bufnr('b.c')].modified"), false)
     end,
   },
@@ -103,7 +101,7 @@ return {
     'files are made, moved and deleted',
     function(t)
       local s = t.session({
-        files = { ['a.c'] = program, ['gone.c'] = program, ['old.c'] = program },
+        files = { ['a.c'] = t.program, ['gone.c'] = t.program, ['old.c'] = t.program },
         open = 'a.c',
         replay = {
           { rollout = 'fix', match = { text = 'fix' } },
@@ -130,13 +128,13 @@ return {
       t.equal(t.read(s.work .. '/sub/new.c'), 'int n;\n')
       t.equal(t.read(s.work .. '/gone.c'), nil)
       t.equal(t.read(s.work .. '/old.c'), nil)
-      t.equal(t.read(s.work .. '/moved.c'), (program:gsub('return 1', 'return 5')))
+      t.equal(t.read(s.work .. '/moved.c'), (t.program:gsub('return 1', 'return 5')))
     end,
   },
   {
     "'fileformat' dos stays dos",
     function(t)
-      local dos = program:gsub('\n', '\r\n')
+      local dos = t.program:gsub('\n', '\r\n')
       local s = t.session({
         files = { ['a.c'] = dos },
         open = 'a.c',
@@ -166,25 +164,19 @@ return {
   {
     'what I have not saved is seen, and not written',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
-        replay = fix(t, 'a.c', '    return 1;', '    return 0;'),
-      })
+      local s = t.coding({ replay = fix(t, 'a.c', '    return 1;', '    return 0;') })
       s:keys('Gomine<Esc>')
       s:wait('my line', "return vim.api.nvim_buf_get_lines(0, -2, -1, false)[1] == 'mine'")
       s:ask('fix it')
       t.equal(s:wait_turn(), 'completed')
       t.equal(s:lines('a.c'), { 'int main(void)', '{', '    return 0;', '}', 'mine' })
-      t.equal(t.read(s.work .. '/a.c'), program, 'the file was written over my unsaved typing')
+      t.equal(t.read(s.work .. '/a.c'), t.program, 'the file was written over my unsaved typing')
     end,
   },
   {
     'a buffer is read again when a command changed its file',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
+      local s = t.coding({
         replay = {
           { rollout = 'run', match = { text = 'run' } },
           t.runs('r', "sed 's/1/7/' a.c > b.c; cat b.c > a.c"),
@@ -199,11 +191,7 @@ return {
   {
     'autocommands run when the server has a file saved',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
-        replay = fix(t, 'a.c', '    return 1;', '    return 0;'),
-      })
+      local s = t.coding({ replay = fix(t, 'a.c', '    return 1;', '    return 0;') })
       s:lua([[vim.api.nvim_create_autocmd('BufWritePre', { callback = function() _G.written = true end })]])
       s:ask('fix it')
       t.equal(s:wait_turn(), 'completed')

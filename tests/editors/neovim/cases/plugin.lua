@@ -1,6 +1,4 @@
 -- The plugin itself: what it costs, its help, its commands and keys, and that setup() is optional.
-local program = 'int main(void)\n{\n    return 1;\n}\n'
-
 local function help(t)
   return t.read(t.plugin .. '/doc/lanebridge.txt')
 end
@@ -31,7 +29,7 @@ return {
     'setup() is optional: the first command starts the server',
     function(t)
       local s = t.session({
-        files = { ['a.c'] = program },
+        files = { ['a.c'] = t.program },
         setup = false,
         replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello.') },
       })
@@ -52,7 +50,7 @@ return {
     "vim.lsp.enable('lanebridge') starts it with the first file",
     min = { 0, 11, 0 },
     function(t)
-      local s = t.session({ files = { ['a.c'] = program }, setup = false })
+      local s = t.session({ files = { ['a.c'] = t.program }, setup = false })
       s:lua([[vim.env.PATH = ... .. ':' .. vim.env.PATH]], vim.fs.dirname(t.lanebridge))
       s:lua("vim.lsp.enable('lanebridge')")
       s:edit('a.c')
@@ -63,7 +61,7 @@ return {
     'one server for all folders',
     function(t)
       local s = t.session({
-        files = { ['a.c'] = program, ['../other/.git/HEAD'] = '', ['../other/b.c'] = program },
+        files = { ['a.c'] = t.program, ['../other/.git/HEAD'] = '', ['../other/b.c'] = t.program },
         open = 'a.c',
       })
       s:edit('../other/b.c')
@@ -73,9 +71,9 @@ return {
     end,
   },
   {
-    'the program is missing: said, with what to do',
+    'the t.program is missing: said, with what to do',
     function(t)
-      local s = t.session({ files = { ['a.c'] = program }, setup = { cmd = { '/no/such/lanebridge', 'lsp' } } })
+      local s = t.session({ files = { ['a.c'] = t.program }, setup = { cmd = { '/no/such/lanebridge', 'lsp' } } })
       s:cmd('edit a.c')
       s:cmd('Lanebridge ask hello')
       t.contains(s:lua('return vim.inspect(_G.messages)'), 'there is no program')
@@ -149,22 +147,12 @@ return {
   {
     ':checkhealth has something to say',
     function(t)
-      local s = t.session({ files = { ['a.c'] = program }, open = 'a.c' })
+      local s = t.coding()
       s:cmd('checkhealth lanebridge')
       local text = s:lua("return table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, false), '\\n')")
       t.contains(text, 'runs, serves 1 buffers')
       t.contains(text, 'sandbox: ')
       t.equal(text:find('Failed to run healthcheck', 1, true), nil, text)
-    end,
-  },
-  {
-    'mode and model of a conversation',
-    function(t)
-      local s = t.session({ files = { ['a.c'] = program }, open = 'a.c' })
-      s:cmd('Lanebridge mode plan')
-      s:wait('it', "return vim.inspect(_G.messages):find('mode: plan', 1, true)")
-      s:cmd('Lanebridge model small')
-      s:wait('it', "return vim.inspect(_G.messages):find('model: small', 1, true)")
     end,
   },
 }

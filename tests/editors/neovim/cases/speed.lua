@@ -1,7 +1,5 @@
 -- Felt speed, printed and not judged: a busy machine says nothing of the plugin. A case fails if keys or words do not
 -- arrive at all. A token has four letters here.
-local program = 'int main(void)\n{\n    return 1;\n}\n'
-
 local function percentile(list, share)
   table.sort(list)
   return list[math.max(1, math.ceil(#list * share))]
@@ -45,9 +43,7 @@ end
 local words = 'A line of an answer, with `code`, **words** and so on.\n' -- 55 letters
 
 local function answers(t, tokens, pace)
-  return t.session({
-    files = { ['a.c'] = program },
-    open = 'a.c',
+  return t.coding({
     replay = {
       { rollout = 'long', match = { text = 'long' } },
       { emit = { { type = 'message', text = words:rep(math.ceil(tokens * 4 / #words)) } }, pace = pace },
@@ -87,8 +83,7 @@ return {
     'typing in the prompt while the answer streams above it',
     function(t)
       local s = answers(t, 6000, { delta_ms = 1, chunk = 16 })
-      s:cmd('Lanebridge chat')
-      s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+      s:open_chat()
       s:keys('ia long one<C-s>')
       wait_words(s)
       measured(t, 'typing below the stream', type_along(s, 80, 15))
@@ -97,9 +92,7 @@ return {
   {
     'from Enter to the first words, from Stop to ready, from edit to painted hunk',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
+      local s = t.coding({
         replay = {
           { rollout = 'warm', match = { text = 'warm' }, takes_over = true },
           t.says('Hello.'),
@@ -113,8 +106,7 @@ return {
           { emit = { { type = 'message', text = ('On and on. '):rep(3000) } }, pace = { delta_ms = 5, chunk = 8 } },
         },
       })
-      s:cmd('Lanebridge chat')
-      s:wait('the chat', 'return vim.b.lanebridge_thread ~= nil')
+      s:open_chat()
       s:keys('iwarm up<C-s>')
       t.equal(s:wait_turn(), 'completed')
       s:lua([[
@@ -152,9 +144,7 @@ return {
   {
     'from the answer to an approval to the start of its command',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
+      local s = t.coding({
         replay = {
           { rollout = 'run', match = { text = 'run it' } },
           t.runs('r', 'date +%s%N > started', { escalate = true, justification = 'to see when' }),

@@ -1,13 +1,9 @@
 -- Whole turns: ask, watch it stream, edits land in the buffer.
-local program = 'int main(void)\n{\n    return 1;\n}\n'
-
 return {
   {
     'ask, and read the answer in the chat',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
+      local s = t.coding({
         replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello **you**.\n\nSecond.') },
       })
       s:ask('hello there')
@@ -19,9 +15,7 @@ return {
   {
     'an edit lands in the buffer and is saved through it',
     function(t)
-      local s = t.session({
-        files = { ['a.c'] = program },
-        open = 'a.c',
+      local s = t.coding({
         replay = {
           { rollout = 'fix', match = { text = 'fix' } },
           t.patches('p', t.patch('a.c', { '-    return 1;', '+    return 0;' })),
@@ -31,7 +25,7 @@ return {
       s:ask('fix it')
       t.equal(s:wait_turn(), 'completed')
       t.equal(s:lines('a.c')[3], '    return 0;')
-      t.equal(t.read(s.work .. '/a.c'), (program:gsub('return 1', 'return 0')))
+      t.equal(t.read(s.work .. '/a.c'), (t.program:gsub('return 1', 'return 0')))
     end,
   },
 }
