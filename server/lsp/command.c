@@ -230,9 +230,13 @@ static void run_interrupt(const struct command_call *call)
 {
     struct err err = {0};
     struct agent_thread *thread = open_thread(call);
+    struct str turn_id = json_get_str(call->argument, "turnId");
     if (!thread)
         err_set(&err, STATUS_NOT_FOUND, "nothing is running");
-    if (!thread || agent_turn_interrupt(thread, json_get_str(call->argument, "turnId"), &err) < 0) {
+    bool is_stopped = thread && agent_turn_interrupt(thread, turn_id, &err) == STATUS_OK;
+    if (!is_stopped &&
+        !(turn_id.len == 0 &&
+          turn_stop_pending(call->server, json_get_str(call->argument, "threadId")))) {
         fail(call, &err);
         return;
     }

@@ -93,6 +93,7 @@ struct lsp_server {
     VEC(struct commit_request *) commits;
     VEC(struct editor_job *) asked;
     VEC(struct trust_question *) trusts;
+    VEC(struct turn_start *) starts; /* asked for, and not begun */
     VEC(struct gathering *) gathers; /* turns that wait for the editor, in order */
     VEC(struct turn_view *) turns; /* running ones, for progress */
     VEC(struct transcript *) transcripts;
@@ -414,6 +415,11 @@ struct turn_wish {
 };
 void turn_request(struct lsp_server *server, const struct jsonrpc_message *message,
                   const struct turn_wish *wish);
+/* True: it was not begun, and never will be; its request has still to be answered (cancel) or is (stop). */
+bool turn_cancel_request(struct lsp_server *server, struct str id);
+/* Those of the thread that wait for the editor or for the person's trust; empty: all. */
+bool turn_stop_pending(struct lsp_server *server, struct str thread_id);
+void starts_finish(struct lsp_server *server);
 /* The answer of the rich layer to what has started a turn. */
 void turn_answer_started(struct lsp_server *server, const struct jsonrpc_message *message,
                          const char *thread_id, const char *turn_id, bool queued);

@@ -489,9 +489,11 @@ static void handle_turn_interrupt(struct lsp_server *server, const struct jsonrp
     struct err err = {0};
     struct str id = json_get_str(message->params, "threadId");
     struct agent_thread *thread = server->agent ? agent_thread_find(server->agent, id) : NULL;
+    struct str turn_id = json_get_str(message->params, "turnId");
     if (!thread)
         err_set(&err, STATUS_NOT_FOUND, "there is no open thread " STR_FMT, STR_ARG(id));
-    if (!thread || agent_turn_interrupt(thread, json_get_str(message->params, "turnId"), &err) < 0)
+    bool is_stopped = thread && agent_turn_interrupt(thread, turn_id, &err) == STATUS_OK;
+    if (!is_stopped && !(turn_id.len == 0 && turn_stop_pending(server, id)))
         rich_fail(server, message, &err);
     else
         jsonrpc_respond(server->peer, message->id, STR("{}"));

@@ -8,8 +8,8 @@ static const struct lsp_method *const requests[] = {
     queue_requests,      inline_requests,  prompts_requests, catalog_requests, audit_requests,
     completion_requests, accept_requests,  commit_requests};
 /* Of requests that are not answered at once: true, it was that one, and it is no more. */
-static bool (*const cancels[])(struct lsp_server *server, struct str id) = {inline_cancel,
-                                                                            commit_cancel};
+static bool (*const cancels[])(struct lsp_server *server, struct str id) = {
+    inline_cancel, commit_cancel, turn_cancel_request};
 
 static void handle_cancel(struct lsp_server *server, const struct jsonrpc_message *message)
 {
@@ -241,6 +241,7 @@ void lsp_server_free(struct lsp_server *server)
     applies_free(server);
     gathers_free(server);
     trust_free(server);
+    starts_finish(server);
     approvals_free(server);
     host_saves_free(server);
     secrets_free(server);

@@ -13,6 +13,7 @@ struct turn_start {
     struct input_parts parts;
     struct surroundings surroundings;
     bool show_transcript, is_rich, has_selection;
+    bool is_answered, is_stopped; /* the request is; by the person, before the turn is there */
     char turn_id[ID_BYTES];
     bool queued;
 };

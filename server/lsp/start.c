@@ -11,6 +11,7 @@ static struct turn_start *start_new(struct lsp_server *server,
 {
     struct turn_start *start = mem_new(struct turn_start);
     start->server = server;
+    vec_push(&server->starts, start);
     buf_append(&start->request_id, message->id);
     if (!wish)
         return start;
@@ -27,6 +28,10 @@ static struct turn_start *start_new(struct lsp_server *server,
 
 static void start_free(struct turn_start *start)
 {
+    struct lsp_server *server = start->server;
+    for (size_t i = 0; i < server->starts.len; i++)
+        if (server->starts.ptr[i] == start)
+            vec_remove(&server->starts, i--);
     buf_finish(&start->request_id);
     buf_finish(&start->prompt);
     buf_finish(&start->thread_id);
@@ -102,7 +107,9 @@ static void on_trust(void *user, bool yes)
 {
     struct turn_start *start = user;
     struct err err = {0};
-    if (!yes)
+    if (start->is_stopped)
+        log_line(LOG_INFO, "prompt stopped before it began");
+    else if (!yes)
         server_show_message(
             start->server, 2,
             "Lanebridge did nothing: the folder is not trusted. Ask again to decide anew.");
@@ -300,6 +307,7 @@ static bool ask_trust(struct turn_start *start)
     if (trust_is_given(server, buf_str(&start->root)))
         return false;
     jsonrpc_respond(server->peer, buf_str(&start->request_id), STR("{\"pending\":\"trust\"}"));
+    start->is_answered = true;
     trust_need(server, buf_str(&start->root), on_trust, drop, start);
     return true;
 }
@@ -310,6 +318,10 @@ static void go_on(void *user)
     struct turn_start *start = user;
     struct err err = {0};
     enum status status = STATUS_OK;
+    if (start->is_stopped) {
+        start_free(start);
+        return;
+    }
     choose_root(start);
     add_surroundings(start);
     if (start->kind == START_TURN) {
@@ -370,6 +382,50 @@ void turn_steer_request(struct lsp_server *server, const struct jsonrpc_message 
     if (turn_id.len > 0)
         memcpy(start->turn_id, turn_id.ptr, turn_id.len);
     begin(start, wish);
+}
+
+/* -- Stopping before it began: the editor or the person is still being asked -------------------- */
+
+static void stop(struct turn_start *start)
+{
+    start->is_stopped = true;
+    if (start->is_answered)
+        return;
+    start->is_answered = true;
+    jsonrpc_respond_error(start->server->peer, buf_str(&start->request_id),
+                          JSONRPC_REQUEST_CANCELLED, "stopped before it began");
+}
+
+bool turn_cancel_request(struct lsp_server *server, struct str id)
+{
+    for (size_t i = 0; i < server->starts.len; i++) {
+        struct turn_start *start = server->starts.ptr[i];
+        if (start->is_answered || !str_eq(id, buf_str(&start->request_id)))
+            continue;
+        start->is_stopped = start->is_answered = true;
+        return true;
+    }
+    return false;
+}
+
+bool turn_stop_pending(struct lsp_server *server, struct str thread_id)
+{
+    bool found = false;
+    for (size_t i = 0; i < server->starts.len; i++) {
+        struct turn_start *start = server->starts.ptr[i];
+        struct str wanted = buf_str(&start->thread_id);
+        bool fits = thread_id.len == 0 || wanted.len == 0 || str_eq(thread_id, wanted);
+        if (start->kind != START_TURN || start->is_stopped || !fits)
+            continue;
+        stop(start);
+        found = true;
+    }
+    return found;
+}
+
+void starts_finish(struct lsp_server *server)
+{
+    vec_finish(&server->starts);
 }
 
 void turn_compact_request(struct lsp_server *server, const struct jsonrpc_message *message,
