@@ -7,8 +7,9 @@ import { selectionAttachment } from './chat/attach';
 import type { Session } from './chat/session';
 import type { ChatView } from './chat/view';
 import type { ChangeActions } from './edits/actions';
+import type { InlinePrompts } from './edits/inline';
 import type { Node } from './edits/tree';
-import { toDiagnostic, toRange } from './editor/convert';
+import { fromRange, toDiagnostic, toRange } from './editor/convert';
 import type { OfTurn, ResumeResult, RulesResult, SentResult, StartResult, Thread, ThreadsResult, UndoResult } from './protocol';
 import type { Setup } from './setup';
 import type { StatusItem } from './status';
@@ -22,6 +23,7 @@ export interface Parts {
   setup: Setup;
   status: StatusItem;
   changes: ChangeActions;
+  inline: InlinePrompts;
   reports: Reports;
 }
 interface CommandStarted {
@@ -50,10 +52,16 @@ export class Commands {
   }
 
   private table(): Record<string, (...args: never[]) => unknown> {
-    const { bridge, session, chat, asks, setup, status, changes } = this.parts;
+    const { bridge, session, chat, asks, setup, status, changes, inline } = this.parts;
     return {
       ask: () => this.ask(),
       inlineAsk: (given?: Wish) => this.inlineAsk(given),
+      inlineSend: (reply: vscode.CommentReply) => inline.send(reply),
+      inlineAgain: (thread: vscode.CommentThread) => inline.again(thread),
+      inlineStop: (thread: vscode.CommentThread) => inline.stop(thread),
+      inlineAccept: (thread: vscode.CommentThread) => inline.decide('accept', thread),
+      inlineReject: (thread: vscode.CommentThread) => inline.decide('reject', thread),
+      inlineClose: (thread: vscode.CommentThread) => inline.close(thread),
       chat: () => chat.focus('input'),
       newThread: () => session.open(undefined).then(() => chat.focus('input')),
       threads: () => this.threads(),
@@ -69,6 +77,7 @@ export class Commands {
       rejectAll: () => changes.decideAll('reject'),
       nextHunk: () => changes.move(1),
       previousHunk: () => changes.move(-1),
+      peekHunk: (node?: Node) => changes.peek(node),
       diff: (node?: Node | OfTurn) => changes.diff(node),
       openFile: (node: Node) => changes.show(node),
       undoTurn: () => this.undo('turn/undo'),
@@ -112,13 +121,10 @@ export class Commands {
   }
 
   private async inlineAsk(given?: Wish): Promise<void> {
-    const editor = this.editor();
-    const { document, selection } = editor;
+    const { document, selection } = this.editor();
     if (document.uri.scheme !== 'file') throw new Error('Only files can be edited here.');
-    const range = given?.range ?? toRange(selection.isEmpty ? document.lineAt(selection.active.line).range : selection);
-    const lines = range.start.line === range.end.line ? `line ${range.start.line + 1}` : `lines ${range.start.line + 1} to ${range.end.line + 1}`;
-    const prompt = await vscode.window.showInputBox({ title: `Edit ${lines}`, placeHolder: 'What shall change here?' });
-    if (prompt) await this.start('lanebridge.edit', { prompt, uri: document.uri.toString(), range });
+    const chosen = selection.isEmpty ? document.lineAt(selection.active.line).range : selection;
+    await this.parts.inline.open(document.uri, given?.range ? fromRange(given.range) : chosen);
   }
 
   private async onSelection(command: string): Promise<void> {
@@ -134,13 +140,18 @@ export class Commands {
     await this.start('lanebridge.fix', { uri: document.uri.toString(), range: toRange(selection), diagnostics: here.map(toDiagnostic) } as Wish);
   }
 
-  /** A turn by command, in the thread that is shown; the chat shows it without taking the keyboard. */
-  private async start(command: string, wish: Wish): Promise<void> {
+  /** A turn by command, in the thread that is shown. Undefined: nothing can be asked yet. */
+  async startTurn(command: string, wish: Wish): Promise<CommandStarted | undefined> {
     const { bridge, session, setup } = this.parts;
-    if (!(await setup.ready())) return;
-    const threadId = session.threadId;
-    const started = await bridge.command<CommandStarted>(command, { ...wish, ...(threadId === undefined ? {} : { threadId }) });
-    await this.showStarted(started);
+    if (!(await setup.ready())) return undefined;
+    const threadId = wish.threadId ?? session.threadId;
+    return bridge.command<CommandStarted>(command, { ...wish, ...(threadId === undefined ? {} : { threadId }) });
+  }
+
+  /** The chat shows it without taking the keyboard. */
+  private async start(command: string, wish: Wish): Promise<void> {
+    const started = await this.startTurn(command, wish);
+    if (started) await this.showStarted(started);
   }
 
   async showStarted({ threadId }: CommandStarted): Promise<void> {

@@ -7,6 +7,7 @@ import { Commands } from './commands';
 import { ChangeActions } from './edits/actions';
 import { HunkDecorations, HunkLenses } from './edits/decorate';
 import { AmendDocuments, BeforeDocuments } from './edits/documents';
+import { InlinePrompts } from './edits/inline';
 import { ChangeStore } from './edits/store';
 import { ChangesTree } from './edits/tree';
 import { serveEditor } from './editor/serve';
@@ -36,11 +37,14 @@ export function activate(context: vscode.ExtensionContext): unknown {
   const reports = new Reports();
   const before = new BeforeDocuments(store);
   const amended = new AmendDocuments(store);
+  const inline = new InlinePrompts(bridge, store, asks);
   const decorations = new HunkDecorations(store);
   const chat = new ChatView(context.extensionUri, bridge, session, asks, setup, store);
   const status = new StatusItem(bridge, session, asks, store);
-  const commands = new Commands({ bridge, session, chat, asks, setup, status, changes: new ChangeActions(store, before, amended), reports });
+  const commands = new Commands({ bridge, session, chat, asks, setup, status, changes: new ChangeActions(store, before, amended), inline, reports });
 
+  inline.startTurn = (command, wish) => commands.startTurn(command, wish);
+  inline.showChat = (turn) => void commands.showStarted(turn);
   asks.titleOf = (threadId) => session.titleOf(threadId);
   bridge.environment = () => setup.environment();
   bridge.middleware = middleware(
@@ -51,7 +55,7 @@ export function activate(context: vscode.ExtensionContext): unknown {
   );
   const startedBridge = bridge;
   context.subscriptions.push(
-    log, setup, session, asks, store, reports, before, amended, decorations, chat, status,
+    log, setup, session, asks, store, reports, before, amended, decorations, chat, status, inline,
     new HunkLenses(store),
     new ChangesTree(store),
     serveEditor(bridge, () => setup.secret()),

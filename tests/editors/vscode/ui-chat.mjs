@@ -10,13 +10,7 @@ async function press(chat, name) {
   await chat.waitForSelector(`.ask:not(.dead) button:text-is("${name}")`, { timeout: 20000 });
   await chat.click(`.ask button:text-is("${name}")`);
 }
-async function fresh() {
-  const { command } = await window();
-  await command('Lanebridge: New Thread');
-  const now = await window();
-  await until('a new thread', async () => (await now.chat.locator('.turn').count()) === 0);
-  return now;
-}
+const fresh = async () => (await window()).fresh();
 
 test('ask, and watch the answer come', async () => {
   const { chat, shot } = await window();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { shared, test, until } from './ui.mjs';
 
-const window = shared('speed', { file: 'src/csvline.c' });
+const window = shared('chat', { file: 'src/csvline.c' });
 const percentile = (values, part) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))];
 
 /** Types while something goes on, and says how long each letter took to be painted. */
@@ -43,8 +43,7 @@ test('from Enter to the first character, and from Stop to a ready input', async 
     await chat.waitForSelector('.bar button:text-is("Send")');
   }
   console.log(`measured Enter to first character ${percentile(await chat.evaluate(() => globalThis.seen), 0.5).toFixed(0)} ms (median of 3, the endpoint included)`);
-  await (await window()).command('Lanebridge: New Thread');
-  await until('a new thread', async () => (await chat.locator('.turn').count()) === 0);
+  await (await window()).fresh();
   await chat.ask('take your time');
   await chat.waitForSelector('.turn:last-of-type .agent .markdown:has-text("First I read")');
   const stop = await chat.evaluate(
@@ -59,9 +58,7 @@ test('from Enter to the first character, and from Stop to a ready input', async 
   console.log(`measured Stop to input ready ${stop.toFixed(0)} ms`);
 });
 async function flood(words, name, seconds) {
-  const { chat, command } = await window();
-  await command('Lanebridge: New Thread');
-  await until('a new thread', async () => (await chat.locator('.turn').count()) === 0);
+  const { chat } = await (await window()).fresh();
   await chat.ask(words);
   await chat.waitForSelector('.bar button:text-is("Stop"):visible, .turn:last-of-type footer:not([hidden])');
   const end = Date.now() + seconds * 4000 + 60000;

@@ -19,7 +19,7 @@ class Window {
     const window = new Window();
     Object.assign(window, { folder, server, page: await openWindow(await context.browser(), server, folder, payload, options) });
     opened.push(window);
-    for (const name of ['load', 'command', 'openFile', 'disk', 'editorText', 'shot', 'killServer', 'chat']) window[name] = window[name].bind(window);
+    for (const name of ['load', 'command', 'openFile', 'disk', 'editorText', 'shot', 'killServer', 'showChat', 'fresh']) window[name] = window[name].bind(window);
     await window.load();
     return window;
   }
@@ -56,7 +56,7 @@ class Window {
     await this.page.click('.editor-instance .view-lines');
   }
   /** The inside of the chat view: a frame in a frame. It is shown if it is not. */
-  async chat() {
+  async showChat() {
     const find = async () => {
       for (const one of this.page.frames()) {
         const ready = await one.evaluate(() => document.body?.dataset.running !== undefined && document.visibilityState === 'visible' && innerHeight > 0).catch(() => false);
@@ -76,6 +76,13 @@ class Window {
       },
       addAxe: () => frame.evaluate(readFileSync(path.join(process.env.LANEBRIDGE_VSCODE, 'node_modules/axe-core/axe.min.js'), 'utf8')),
     });
+  }
+  /** A thread of its own: a recording is played once in each. */
+  async fresh() {
+    await this.command('Lanebridge: New Thread');
+    this.chat = await this.showChat();
+    await until('a new thread', async () => (await this.chat.locator('.turn').count()) === 0);
+    return this;
   }
   disk(name) {
     return readFile(path.join(this.folder, name), 'utf8');
@@ -102,12 +109,14 @@ class Window {
   }
 }
 
-/** One window for the tests of a file. Each gets it with the chat as it is now. */
+/** One window for many tests: to open one takes longer than most of them. Each gets it with the chat as it is now. */
+const sharedWindows = new Map();
 export function shared(name, options) {
-  let window;
   const get = async () => {
-    window ??= Object.assign(await Window.open(name, options), { isShared: true });
-    return { page: (await window.page.bringToFront(), window.page), command: window.command, openFile: window.openFile, disk: window.disk, editorText: window.editorText, shot: window.shot, killServer: window.killServer, load: window.load, chat: await window.chat() };
+    const window = sharedWindows.get(name) ?? Object.assign(await Window.open(name, options), { isShared: true });
+    sharedWindows.set(name, window);
+    await window.page.bringToFront();
+    return Object.assign(window, { chat: await window.showChat() });
   };
   get.again = async () => (await get()).chat;
   return get;

@@ -51,6 +51,14 @@ export class ChangeActions {
     await this.before.compare(uriOf(chosen.change));
   }
 
+  /** What was there, where it was. */
+  async peek(node?: Node): Promise<void> {
+    const chosen = this.chosen(node);
+    if (!chosen) return nothing();
+    if (chosen.hunk && chosen.hunk.old.length > 0 && chosen.change.applied) await this.before.peek(chosen);
+    else await this.before.compare(uriOf(chosen.change));
+  }
+
   async show(node: Node): Promise<void> {
     const place: Place | undefined = node.hunk ? node : node.change.hunks[0] && { change: node.change, hunk: node.change.hunks[0] };
     if (!place || node.change.kind === 'delete') return this.diff(node);

@@ -49,9 +49,24 @@ export class BeforeDocuments implements vscode.TextDocumentContentProvider, vsco
     return otherSide(await textOf(file), places);
   }
 
+  /** The old lines of a hunk, in place. */
+  async peek(place: Place): Promise<void> {
+    const file = uriOf(place.change);
+    const { first } = linesOf(place);
+    const above = this.store.of(file).filter((one) => one.hunk.kind === 'lines' && linesOf(one).first < first);
+    const shift = above.reduce((sum, { hunk }) => sum + hunk.old.length - hunk.new.length, 0);
+    const old = new vscode.Range(first + shift, 0, first + shift + place.hunk.old.length - 1, Number.MAX_SAFE_INTEGER);
+    const there = new vscode.Location(this.other(file), old);
+    await vscode.commands.executeCommand('editor.action.peekLocations', file, new vscode.Position(linesOf(place).last, 0), [there], 'peek');
+  }
+
+  private other(file: vscode.Uri): vscode.Uri {
+    return file.with({ scheme: BEFORE, query: `${Date.now()}` });
+  }
+
   /** The editor's own diff: what was on the left, what is or would be on the right. */
   async compare(file: vscode.Uri): Promise<void> {
-    const other = file.with({ scheme: BEFORE, query: `${Date.now()}` });
+    const other = this.other(file);
     const isProposal = this.store.of(file).some(({ change }) => !change.applied);
     const name = vscode.workspace.asRelativePath(file);
     const [left, right, title] = isProposal ? [file, other, `${name} (proposed)`] : [other, file, `${name} (changes)`];

@@ -66,7 +66,7 @@ export class ChangeStore implements vscode.Disposable {
   }
 
   /** One question at a time for each turn; one more if something happened meanwhile. */
-  private refresh({ threadId, turnId }: OfTurn): Promise<void> {
+  refresh({ threadId, turnId }: OfTurn): Promise<void> {
     const under = this.asking.get(turnId);
     if (under) {
       this.again.add(turnId);

@@ -1,0 +1,38 @@
+// One window: what a person sees and does between the lines.
+import assert from 'node:assert/strict';
+import { shared, test, until } from './ui.mjs';
+
+const window = shared('chat', { file: 'src/csvline.c' });
+const prompt = '.review-widget';
+/** What stands at the ends of lines without being in the document. */
+const ghosts = (page) =>
+  page.evaluate(() => [...document.querySelectorAll('.editor-instance .view-line span')].map((one) => getComputedStyle(one, '::after').content).filter((text) => text !== 'none' && text !== 'normal' && text !== '""'));
+async function askHere({ page, openFile }, line, words) {
+  await openFile('src/csvline.c');
+  await page.click(`.editor-instance .view-line:has-text("${line}")`);
+  await page.keyboard.press('Alt+l');
+  await page.keyboard.press('e');
+  await page.waitForSelector(`${prompt} .monaco-editor.focused`);
+  await page.keyboard.type(words);
+  await page.waitForSelector(`${prompt} .monaco-button:has-text("Send")`);
+  await page.keyboard.press('Enter');
+}
+
+test('a prompt at the cursor: the change stands in the lines, what is gone too, and is accepted there', async () => {
+  const here = await (await window()).fresh();
+  const { page, editorText, shot } = here;
+  await askHere(here, 'strcspn', 'simplify this');
+  await page.waitForSelector(`${prompt} .filename:has-text("simplify this")`);
+  await page.waitForSelector(`${prompt} .filename:has-text("2 changes wait")`);
+  await until('the new line', async () => /return \*at \+= strcspn/.test(await editorText()));
+  await until('the old lines', async () => /\*at \+= strcspn.*⏎.*return \*at;/.test((await ghosts(page)).join('\n')));
+  assert.ok((await ghosts(page)).some((text) => text.includes('Reads one plain field')), 'a line that is gone is shown');
+  await shot('vscode-inline');
+  await page.click('.codelens-decoration a:has-text("2 old lines")');
+  await page.waitForSelector('.peekview-widget .view-line:has-text("return *at;")');
+  await page.keyboard.press('Escape');
+  await page.click(`${prompt} .action-label[aria-label*="Accept Changes"]`);
+  await page.waitForSelector(prompt, { state: 'detached' });
+  await until('nothing waits', async () => (await ghosts(page)).length === 0);
+  assert.match(await editorText(), /return \*at \+= strcspn/);
+});
