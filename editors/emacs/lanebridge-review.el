@@ -252,9 +252,10 @@ That is without them where they are applied, else with them."
 ;;;###autoload
 (defun lanebridge-smerge ()
   "Show the file with its hunks as conflicts, in a buffer of its own.
-Decide on them by the commands of `smerge-mode', then \\`C-c C-c': hunks of
-which the upper lines were kept are rejected, of which the lower ones
-were are accepted, changed ones are amended; conflicts still there wait."
+Decide on them by the commands of `smerge-mode', and then by
+\\<lanebridge-review-mode-map>\\[lanebridge-review-finish]: hunks of which the upper lines were kept are
+rejected, of which the lower ones were are accepted, changed ones are
+amended; conflicts that are still there wait."
   (interactive)
   (require 'smerge-mode)
   (let* ((hunks (lanebridge-review--hunks))

@@ -136,16 +136,17 @@
              "\n")
      nil lb-traffic 'append 'quiet)))
 
-(defun lb--note-out (_connection message)
-  "Write MESSAGE of the server down."
-  (let ((body (copy-sequence message)))
+(defun lb--note-out (connection message)
+  "Write MESSAGE of the server down, if CONNECTION is ours."
+  (let ((body (and (lanebridge--connection-p connection) (copy-sequence message))))
     (cl-remf body :jsonrpc-json)
     ;; What was {} is nil by now.
     (when (and (plist-member body :params) (null (plist-get body :params)))
       (setq body (plist-put body :params lanebridge-empty)))
-    (lb--note "out" body)))
+    (when body
+      (lb--note "out" body))))
 
-(cl-defmethod jsonrpc-connection-send :before ((_ jsonrpc-process-connection) &rest args)
+(cl-defmethod jsonrpc-connection-send :before ((_connection lanebridge--connection) &rest args)
   "Write what is sent by ARGS down."
   (when (and lb-traffic (not (lanebridge--later-p (plist-get args :result))))
     (let ((body (copy-sequence args)))
@@ -285,6 +286,11 @@
   (princ (concat "        " (apply #'format format args) "\n")))
 
 ;;; Running
+
+;; In batch an error in a sentinel, somebody's, would end Emacs.
+(setq command-error-function
+      (lambda (data context _caller)
+        (message "%s%s" context (error-message-string data))))
 
 (defun lb--say-result (test result seconds)
   "Print how TEST ended, with RESULT, in SECONDS."

@@ -47,9 +47,11 @@
           (setq-local package-lint-main-file
                       (expand-file-name "lanebridge.el" (file-name-directory file)))
           (pcase-dolist (`(,line ,_ ,type ,text) (package-lint-buffer))
-            (setq count (1+ count))
-            (princ (format "%s:%d: package-lint %s: %s\n" (file-name-nondirectory file)
-                           line type text))))))))
+            ;; The one of Debian 12 knows no Emacs newer than 27.
+            (unless (string-match-p "uninstallable in all released" text)
+              (setq count (1+ count))
+              (princ (format "%s:%d: package-lint %s: %s\n" (file-name-nondirectory file)
+                             line type text)))))))))
 
 (defun lb-lint ()
   "Look at the folder that the command line names; exit with 1 if something is said."
