@@ -68,17 +68,16 @@ Else RET is a new line, and `lanebridge-chat-send' has a key of its own."
   (let* ((thread lanebridge-view-thread)
          (turn (lanebridge-thread-running thread))
          (waiting (lanebridge-state-waiting thread))
-         (left (concat "── "
-                       (if turn (concat (lanebridge-status-activity turn) " ") "")
-                       (if (> waiting 0) (format "· %d waiting " waiting) "")))
+         (left (concat "──"
+                       (if turn (format " %s " (lanebridge-status-activity turn)) "")
+                       (if (> waiting 0) (format " %d waiting " waiting) "")))
          (right (if turn
                     (format " %s tells it, %s stops it ──"
                             (if lanebridge-chat-return-sends "RET" "C-c C-c")
                             (lanebridge-chat--keys 'lanebridge-interrupt))
                   (format " %s asks ──" (if lanebridge-chat-return-sends "RET" "C-c C-c"))))
          (fill (max 0 (- width (string-width left) (string-width right)))))
-    (propertize (concat (truncate-string-to-width (concat left (make-string fill ?─) right) width)
-                        "\n")
+    (propertize (truncate-string-to-width (concat left (make-string fill ?─) right) width)
                 'face 'lanebridge-dim)))
 
 (defun lanebridge-chat-decorate (&rest _)
@@ -376,6 +375,9 @@ Above the prompt, where nothing can be written:
               header-line-format '(:eval (lanebridge-status-header))
               mode-line-buffer-identification '("%b"))
   (setq-local completion-at-point-functions '(lanebridge-chat--complete))
+  (setq buffer-display-table (make-display-table))
+  (set-display-table-slot buffer-display-table 'selective-display
+                          (vector (make-glyph-code ?\s) (make-glyph-code ?▸ 'lanebridge-dim)))
   (add-to-invisibility-spec 'lanebridge-mark)
   (add-to-invisibility-spec '(lanebridge-fold . t))
   (add-hook 'after-change-functions #'lanebridge-chat-decorate nil t)

@@ -23,7 +23,10 @@
   :group 'lanebridge-faces)
 (defface lanebridge-good '((t :inherit success)) "A call that did what it should."
   :group 'lanebridge-faces)
-(defface lanebridge-bad '((t :inherit error)) "What failed."
+(defface lanebridge-bad
+  '((((class color) (min-colors 256) (background dark)) :foreground "#ff7b72" :weight bold)
+    (t :inherit error))
+  "What failed."
   :group 'lanebridge-faces)
 (defface lanebridge-running '((t :inherit warning)) "What runs."
   :group 'lanebridge-faces)
@@ -307,10 +310,11 @@ needed; of output at most MAX lines are shown."
 
 (defun lanebridge-render-head (thread)
   "What stands above all of THREAD."
-  (let ((title (lanebridge-thread-title thread)))
-    (concat "# " (lanebridge-render-clip (if (string-empty-p title) "New conversation" title)
-                                         200)
-            "\n"
+  (let ((title (lanebridge-render-clip (lanebridge-thread-title thread) 200)))
+    (when (>= (string-bytes title) 57)
+      ;; The server cuts it, within a word.
+      (setq title (replace-regexp-in-string " [^ ]*\\'" " …" title)))
+    (concat "# " (if (string-empty-p title) "New conversation" title) "\n"
             (if (lanebridge-thread-can-continue thread)
                 (concat "\n" (propertize "The last turn was cut off: C above the prompt, or \
 M-x lanebridge-continue, lets it go on."

@@ -90,20 +90,17 @@
           (t state))))
 
 (defun lanebridge-status-header ()
-  "The chat's header."
+  "The chat's header: model, effort, mode, connection."
   (let* ((thread lanebridge-view-thread)
-         (effort (lanebridge-thread-effort thread))
-         (left (string-join
-                (delq nil (list (lanebridge-thread-model thread)
-                                (and effort (not (string-empty-p effort)) effort)
-                                (lanebridge-thread-mode thread)
-                                (lanebridge-status--said-connection)))
-                " · "))
-         (right (string-trim (lanebridge-status-line))))
-    (concat " " (replace-regexp-in-string "%" "%%" left)
-            (propertize " " 'display
-                        `(space :align-to (- right ,(1+ (string-width right)))))
-            right)))
+         (effort (lanebridge-thread-effort thread)))
+    (concat " " (replace-regexp-in-string
+                 "%" "%%"
+                 (string-join
+                  (delq nil (list (lanebridge-thread-model thread)
+                                  (and effort (not (string-empty-p effort)) effort)
+                                  (lanebridge-thread-mode thread)
+                                  (lanebridge-status--said-connection)))
+                  " · ")))))
 
 (defun lanebridge-status--tick ()
   "Draw mode lines again, until nothing runs any more."
@@ -119,7 +116,12 @@
     (when (and (lanebridge-state-busy) (not lanebridge-status--timer))
       (setq lanebridge-status--timer (run-with-timer 1 1 #'lanebridge-status--tick)))))
 
+(defun lanebridge-status--hunks-changed ()
+  "Mode lines say how many hunks wait."
+  (force-mode-line-update t))
+
 (add-hook 'lanebridge-state-functions #'lanebridge-status--on-state)
+(add-hook 'lanebridge-hunk-changed-hook #'lanebridge-status--hunks-changed)
 
 (defvar lanebridge-status-mode-line '(:eval (lanebridge-status-line))
   "What the mode line has of Lanebridge.")

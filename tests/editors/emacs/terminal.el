@@ -1,0 +1,223 @@
+;;; terminal.el --- The package at a screen  -*- lexical-binding: t; -*-
+
+;; Copyright (c) 2026 The Lanebridge authors
+;; SPDX-License-Identifier: MIT
+
+;;; Commentary:
+
+;; What a person sees: tmux holds the screen, keys go in, text comes out.
+;; usage: emacs --batch -l terminal.el -f lb-terminal PROGRAM LANEBRIDGE PACKAGE [FOLDER]
+;; PROGRAM is the Emacs that is looked at.  With FOLDER its screens are rendered
+;; to PNG files there, for docs/images.
+
+;;; Code:
+
+(require 'cl-lib)
+(require 'json)
+(require 'subr-x)
+
+(defvar lb-here (file-name-directory (or load-file-name buffer-file-name)))
+(defvar lb-top (expand-file-name "../../.." lb-here))
+(defvar lb-patience (/ (string-to-number (or (getenv "LANEBRIDGE_PATIENCE_MS") "60000")) 1000.0))
+(defvar lb-program nil "The Emacs that is looked at.")
+(defvar lb-lanebridge nil "The server.")
+(defvar lb-package nil "Where the package is.")
+(defvar lb-pictures nil "Where pictures go, or nil.")
+(defvar lb-dir nil "The folder of this screen.")
+(defconst lb-width 136)
+(defconst lb-height 40)
+
+;;;; The screen
+
+(defun lb-run-program (input program &rest arguments)
+  "What PROGRAM says to INPUT with ARGUMENTS; an error if it fails."
+  (with-temp-buffer
+    (when input (insert input))
+    (let ((code (apply #'call-process-region (point-min) (point-max) program t t nil arguments)))
+      (unless (eq code 0)
+        (error "%s %S: %s" program arguments (buffer-string)))
+      (buffer-string))))
+
+(defun lb-tmux (&rest arguments)
+  "What tmux of this screen says to ARGUMENTS."
+  (apply #'lb-run-program nil "tmux" "-S" (concat lb-dir "tmux") arguments))
+
+(defun lb-screen ()
+  "What is seen."
+  (lb-tmux "capture-pane" "-p"))
+
+(defun lb-press (&rest keys)
+  "Press KEYS, as tmux names them."
+  (apply #'lb-tmux "send-keys" keys))
+
+(defun lb-type (text)
+  "Type TEXT."
+  (lb-tmux "send-keys" "-l" text))
+
+(defun lb-see (part &optional gone)
+  "Wait until PART is seen, or is not any more if GONE."
+  (let ((until (+ (float-time) lb-patience)) text)
+    (while (progn (setq text (lb-screen))
+                  (eq (and (string-search part text) t) (and gone t)))
+      (when (> (float-time) until)
+        (error "Waited in vain for \"%s\"%s\n%s" part (if gone " to go" "") text))
+      (sleep-for 0.03))
+    text))
+
+(defun lb-picture (name title)
+  "Render what is seen as NAME, with TITLE, if pictures are wanted."
+  (when lb-pictures
+    (sleep-for 0.6)
+    (lb-run-program (lb-tmux "capture-pane" "-p" "-e" "-N")
+                    "/usr/bin/python3" (expand-file-name "../neovim/render" lb-here)
+                    (expand-file-name (concat name ".png") lb-pictures) title
+                    (number-to-string lb-width) (number-to-string lb-height)
+                    (string-trim (lb-tmux "display-message" "-p"
+                                          "#{cursor_x} #{cursor_y} #{cursor_flag}")))))
+
+(defun lb-write (path text)
+  "Write TEXT to PATH, for nobody else to read."
+  (make-directory (file-name-directory path) t)
+  (let ((coding-system-for-write 'utf-8-unix))
+    (write-region text nil path nil 'quiet))
+  (set-file-modes path #o600))
+
+(defconst lb-init
+  '((setq inhibit-startup-screen t make-backup-files nil auto-save-default nil
+          frame-background-mode 'dark ring-bell-function #'ignore
+          initial-scratch-message nil vc-follow-symlinks t
+          confirm-kill-processes nil use-short-answers t)
+    (menu-bar-mode -1)
+    (line-number-mode 1)
+    (setq-default mode-line-format '(" %b %*  %l" mode-line-misc-info))
+    (require 'lanebridge)
+    (setq lanebridge-trusted t lanebridge-approval-dead-time 0.3)
+    (global-set-key (kbd "C-c l") 'lanebridge-command-map)
+    (lanebridge-global-mode))
+  "What the person's init file has.")
+
+(defun lb-start (replay &rest wanted)
+  "Open a copy of the small project in Emacs at a screen.
+REPLAY is the recording.  WANTED may have :unsaved, text that the file
+is to have, and :init, more forms of the init file."
+  (setq lb-dir (if lb-pictures "/tmp/try/" (file-name-as-directory (make-temp-file "lb" t))))
+  (delete-directory lb-dir t)
+  (let ((work (concat lb-dir "csvline")) (forms (append lb-init (plist-get wanted :init))))
+    (dolist (name '("state" "home"))
+      (make-directory (concat lb-dir name) t)
+      (set-file-modes (concat lb-dir name) #o700))
+    (copy-directory (concat lb-top "/tests/corpora/projects/csvline") work)
+    (lb-run-program nil "git" "init" "-q" work)
+    (when (plist-get wanted :fields)
+      (lb-run-program nil "sed" "-i" "s/MAX_FIELDS = 4 /MAX_FIELDS = 16 /"
+                      (concat work "/src/csvline.c")))
+    (lb-write (concat lb-dir "config.json")
+              (json-serialize (list :endpoint.url (concat "replay:" replay))))
+    (lb-write (concat lb-dir "init.el")
+              (mapconcat #'prin1-to-string
+                         (append (list `(add-to-list 'load-path ,lb-package)
+                                       `(setq lanebridge-command '(,lb-lanebridge "lsp")))
+                                 forms)
+                         "\n"))
+    (lb-write (concat lb-dir "tmux.conf")
+              (concat "set -g default-terminal tmux-256color\nset -ga terminal-overrides ',*:Tc'\n"
+                      "set -g status off\nset -g escape-time 0\nset -g remain-on-exit on\n"))
+    (lb-tmux "-f" (concat lb-dir "tmux.conf") "new-session" "-d"
+             "-x" (number-to-string lb-width) "-y" (number-to-string lb-height) "-c" work
+             "-e" (concat "HOME=" lb-dir "home") "-e" (concat "LANEBRIDGE_STATE=" lb-dir "state")
+             "-e" (concat "LANEBRIDGE_CONFIG=" lb-dir "config.json")
+             "-e" "COLORTERM=truecolor" "-e" "LC_ALL=C.UTF-8"
+             (format "%s -nw -l %sinit.el src/csvline.c" lb-program lb-dir))
+    (lb-see "take_quoted")))
+
+(defun lb-replay (&rest steps)
+  "A file with the recording of STEPS."
+  (let ((file (make-temp-file "replay" nil ".jsonl")))
+    (lb-write file (concat (mapconcat #'json-serialize steps "\n") "\n"))
+    file))
+
+(defun lb-end ()
+  "Close the screen."
+  (ignore-errors (lb-tmux "kill-server"))
+  (unless lb-pictures
+    (delete-directory lb-dir t)))
+
+;;;; Cases
+
+(defconst lb-task "The doubled quote test fails: fix the parser and run the tests.")
+
+(defun lb-case-turn ()
+  "A whole turn: asked by keys, streamed, hunk accepted, undone."
+  (lb-start (concat lb-top "/tests/corpora/replays/try.jsonl") :fields t)
+  (lb-press "C-c" "l" "a")
+  (lb-see "@ adds files")
+  (lb-type lb-task)
+  (lb-see "The doubled quote test fails")
+  (lb-press "Enter")
+  (lb-see "All six")
+  (lb-press "C-x" "o")
+  (lb-press "C-c" "l" "j")
+  (lb-see "hunk")
+  (lb-picture "emacs-turn" "emacs src/csvline.c")
+  (lb-press "C-c" "l" "y")
+  (lb-see "1 hunk" t)
+  (lb-press "C-c" "l" "u")
+  (lb-see "undone: src/csvline.c"))
+
+(defun lb-case-approval ()
+  "An approval: a badge, opened by a key, declined with a note."
+  (lb-start
+   (lb-replay '(:rollout "install" :match (:text "nstall"))
+              '(:emit [(:type "message" :phase "commentary"
+                        :text "It builds; what is left is to install it.")
+                       (:type "function_call" :call "i" :name "exec_command"
+                        :arguments (:cmd "make install" :escalate t
+                                    :justification "it copies the program to /usr/local, which \
+the sandbox keeps read-only"))])
+              '(:emit [(:type "message" :text "Then I leave it in `build/` and say so in the README.")]
+                :expect (:outputs (:i "to my home instead")))))
+  (lb-press "C-c" "l" "a")
+  (lb-see "@ adds files")
+  (lb-type "Install it, please.")
+  (lb-press "Enter")
+  (lb-see "1 question")
+  (lb-press "C-x" "o")
+  (lb-picture "emacs-badge" "emacs src/csvline.c")
+  (lb-press "C-c" "l" "o")
+  (lb-see "Decline, and say what to do instead")
+  (lb-picture "emacs-approval" "emacs src/csvline.c")
+  (sleep-for 0.6)
+  (lb-press "n")
+  (lb-see "What should it do instead")
+  (lb-type "to my home instead")
+  (lb-press "Enter")
+  (lb-see "say so in the README"))
+
+(defun lb-case-menu ()
+  "The menu opens, and a letter in it does what it says."
+  (lb-start (lb-replay '(:rollout "x")))
+  (lb-press "C-c" "l" "p")
+  (lb-see "commit message")
+  (lb-press "S")
+  (lb-see "sandbox"))
+
+(defun lb-terminal ()
+  "Go through all cases; exit with 1 if one fails."
+  (setq lb-program (pop command-line-args-left)
+        lb-lanebridge (pop command-line-args-left)
+        lb-package (pop command-line-args-left)
+        lb-pictures (pop command-line-args-left))
+  (let ((failed 0))
+    (dolist (case '(lb-case-turn lb-case-approval lb-case-menu))
+      (condition-case err
+          (progn (funcall case)
+                 (princ (format "ok      terminal: %s\n" (documentation case))))
+        (error
+         (setq failed (1+ failed))
+         (princ (format "FAILED  terminal: %s\n%s\n" (documentation case)
+                        (error-message-string err)))))
+      (lb-end))
+    (kill-emacs (if (> failed 0) 1 0))))
+
+(provide 'terminal)
+;;; terminal.el ends here
