@@ -242,12 +242,22 @@ there."
           (save-excursion (goto-char (1- end)) (- (line-beginning-position)
                                                   (lanebridge-block-beg block))))))
 
+(defun lanebridge-view--said-p (block text)
+  "Whether TEXT stands in BLOCK already, as a message that has streamed in."
+  (and (lanebridge-block-painted block)
+       (lanebridge-block-item block)
+       (equal (lanebridge-item-type (lanebridge-block-item block)) "agentMessage")
+       (= (length text) (lanebridge-block-length block))
+       (string= text (buffer-substring-no-properties (lanebridge-block-beg block)
+                                                     (lanebridge-block-end block)))))
+
 (defun lanebridge-view--draw (block)
   "Draw BLOCK anew from what is known by now."
   (let* ((told (lanebridge-view--text block)))
-    (lanebridge-view--replace block (car told))
-    (lanebridge-view--paint block (marker-position (lanebridge-block-beg block)) nil)
-    (lanebridge-view--make-fold block (cdr told))))
+    (unless (lanebridge-view--said-p block (car told))
+      (lanebridge-view--replace block (car told))
+      (lanebridge-view--paint block (marker-position (lanebridge-block-beg block)) nil)
+      (lanebridge-view--make-fold block (cdr told)))))
 
 (defun lanebridge-view--stream (block)
   "Add to BLOCK what has come of its message; what is there is not looked at again."

@@ -89,6 +89,9 @@
           confirm-kill-processes nil use-short-answers t)
     (menu-bar-mode -1)
     (line-number-mode 1)
+    (setq-default truncate-lines t)
+    (setq standard-display-table (make-display-table))
+    (set-display-table-slot standard-display-table 'vertical-border ?│)
     (setq-default mode-line-format '(" %b %*  %l" mode-line-misc-info))
     (require 'lanebridge)
     (setq lanebridge-trusted t lanebridge-approval-dead-time 0.3)
@@ -141,6 +144,133 @@ is to have, and :init, more forms of the init file."
   (ignore-errors (lb-tmux "kill-server"))
   (unless lb-pictures
     (delete-directory lb-dir t)))
+
+;;;; Felt speed
+
+(defconst lb-clock
+  '((defvar lb-times nil)
+    (defvar lb-typed nil)
+    (defun lb-now (name)
+      (unless (assq name lb-times)
+        (push (cons name (float-time)) lb-times)))
+    (advice-add 'lanebridge-chat-send :before (lambda (&rest _) (lb-now 'asked)))
+    (advice-add 'lanebridge-interrupt :before (lambda (&rest _) (lb-now 'stopped)))
+    (advice-add 'lanebridge-approval--give :before (lambda (&rest _) (lb-now 'answered)))
+    (with-eval-after-load 'lanebridge-view
+      (advice-add 'lanebridge-view--flush :after
+                  (lambda (&rest _)
+                    (when (and (assq 'worded lb-times) (not (assq 'streamed lb-times)))
+                      (run-at-time 0 nil (lambda () (redisplay) (lb-now 'streamed)))))))
+    (add-hook 'lanebridge-hunk-changed-hook
+              (lambda () (when (> (lanebridge-hunks-count) 0)
+                           (run-at-time 0 nil (lambda () (redisplay) (lb-now 'painted))))))
+    (add-hook 'lanebridge-state-functions
+              (lambda (event _thread turn item)
+                (when (eq event 'completed) (lb-now 'ended))
+                (when (and item (equal (lanebridge-item-type item) "agentMessage"))
+                  (lb-now 'worded))
+                (when (and item (equal (lanebridge-item-type item) "commandExecution")
+                           (lanebridge-item-done item))
+                  (push (cons 'ran (- (float-time)
+                                      (/ (lanebridge-item-get item :ranMs) 1000.0)))
+                        lb-times))))
+    (add-hook 'find-file-hook
+              (lambda () (add-hook 'after-change-functions (lambda (&rest _) (lb-now 'edited)) nil t)))
+    (add-hook 'post-self-insert-hook
+              (lambda () (when (eq last-command-event ?x)
+                           (redisplay) (push (float-time) lb-typed))))
+    (global-set-key (kbd "<f9>")
+                    (lambda () (interactive)
+                      (write-region (prin1-to-string (list lb-times (nreverse lb-typed))) nil
+                                    (expand-file-name "~/clock") nil 'quiet))))
+  "More of an init file, which writes times down.")
+
+(defun lb-read-clock ()
+  "What the clock of this screen says: times by their names, and of letters."
+  (let ((file (concat lb-dir "home/clock")) (until (+ (float-time) lb-patience)))
+    (ignore-errors (delete-file file))
+    (lb-press "F9")
+    (while (and (not (file-exists-p file)) (< (float-time) until))
+      (sleep-for 0.02))
+    (sleep-for 0.1)
+    (with-temp-buffer
+      (insert-file-contents file)
+      (read (current-buffer)))))
+
+(defun lb-type-along (count)
+  "Type COUNT letters, one each 20 ms; give how many ms each took, sorted."
+  (let (sent)
+    (dotimes (_ count)
+      (push (float-time) sent)
+      (lb-type "x")
+      (sleep-for 0.02))
+    (sleep-for 0.5)
+    (let ((seen (nth 1 (lb-read-clock))))
+      (unless (= (length seen) count)
+        (error "%d keys were typed, %d came" count (length seen)))
+      (sort (cl-mapcar (lambda (at key) (* 1000 (- at key))) seen (nreverse sent)) #'<))))
+
+(defun lb-measured (format &rest arguments)
+  "Print FORMAT with ARGUMENTS as a measurement."
+  (princ (concat "        measured: " (apply #'format format arguments) "\n")))
+
+(defun lb-between (times from to)
+  "Milliseconds between FROM and TO of TIMES."
+  (if (and (alist-get from times) (alist-get to times))
+      (* 1000 (- (alist-get to times) (alist-get from times)))
+    -1))
+
+(defun lb-case-typing ()
+  "Typing in the file and in the prompt while 4,000 deltas a second come."
+  (dolist (place '("the file" "the prompt"))
+    (lb-start (lb-replay '(:rollout "long" :match (:text "long"))
+                         `(:emit [(:type "message"
+                                   :text ,(apply #'concat
+                                                 (make-list 900 "A line, with `code` and **words**.\n")))]
+                           :pace (:delta_ms 1 :chunk 8)))
+              :init lb-clock)
+    (lb-press "C-c" "l" "a")
+    (lb-see "@ adds files")
+    (lb-type "a long one")
+    (lb-press "Enter")
+    (lb-see "A line, with")
+    (when (equal place "the file")
+      (lb-press "C-x" "o"))
+    (let ((took (lb-type-along 100)))
+      (lb-measured "typing in %s beside about 4,000 deltas a second: p50 %.1f ms, p95 %.1f ms, \
+by a terminal" place (nth 50 took) (nth 95 took)))
+    (lb-end)))
+
+(defun lb-case-speed ()
+  "From Enter to the first words, from edit to painted hunk, from answer to command, Stop."
+  (lb-start (lb-replay '(:rollout "one" :match (:text "first"))
+                       '(:emit [(:type "message" :text "I change it, and run it.")
+                                (:type "custom_tool_call" :call "p" :name "apply_patch"
+                                 :input "*** Begin Patch\n*** Update File: src/csvline.c\n@@\n-enum { MAX_FIELDS = 4 };\n+enum { MAX_FIELDS = 8 };\n*** End Patch")
+                                (:type "function_call" :call "r" :name "exec_command"
+                                 :arguments (:cmd "echo made" :escalate t
+                                             :justification "to see how long it takes"))])
+                       `(:emit [(:type "message"
+                                 :text ,(apply #'concat (make-list 3000 "On and on. ")))]
+                         :pace (:delta_ms 5 :chunk 8)))
+            :init lb-clock)
+  (lb-press "C-c" "l" "a")
+  (lb-see "@ adds files")
+  (lb-type "first")
+  (lb-press "Enter")
+  (lb-see "1 question")
+  (lb-press "C-c" "l" "o")
+  (lb-see "Accept this once")
+  (sleep-for 0.6)
+  (lb-press "a")
+  (lb-see "On and on.")
+  (lb-press "C-c" "C-k")
+  (lb-see "stopped")
+  (let ((times (car (lb-read-clock))))
+    (lb-measured "Enter to the first words %.0f ms (recording, no model), edit to painted hunk %.0f ms"
+                 (lb-between times 'asked 'streamed) (lb-between times 'edited 'painted))
+    (lb-measured "answer to the command's start %.0f ms, Stop to input ready %.0f ms"
+                 (lb-between times 'answered 'ran) (lb-between times 'stopped 'ended))))
 
 ;;;; Cases
 
@@ -208,7 +338,8 @@ the sandbox keeps read-only"))])
         lb-package (pop command-line-args-left)
         lb-pictures (pop command-line-args-left))
   (let ((failed 0))
-    (dolist (case '(lb-case-turn lb-case-approval lb-case-menu))
+    (dolist (case (append '(lb-case-turn lb-case-approval lb-case-menu)
+                          (unless lb-pictures '(lb-case-typing lb-case-speed))))
       (condition-case err
           (progn (funcall case)
                  (princ (format "ok      terminal: %s\n" (documentation case))))
