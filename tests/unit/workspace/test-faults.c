@@ -2,6 +2,7 @@
 #include "fixture.h"
 #include "watched.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -238,8 +240,7 @@ static int repair(void *user)
 {
     struct run *run = user;
     struct buf report = {0};
-    workspace_repair(run->fixture->workspace, &report);
-    return 0;
+    return (int)workspace_repair(run->fixture->workspace, &report);
 }
 
 /* The second process is killed while it takes back what the first one left. */
@@ -297,6 +298,52 @@ Test(faults, sec_32_what_was_changed_since_the_crash_stays)
         fixture_finish(&fixture);
     }
     cr_assert_gt(kept, 0);
+}
+
+/* What a process does that has changed its files: its note goes. */
+static void end_change(void *user)
+{
+    const struct fixture *fixture = user;
+    DIR *folder = opendir(at(fixture, "state/writes"));
+    struct dirent *entry;
+    unsigned removed = 0;
+    cr_assert_not_null(folder);
+    while ((entry = readdir(folder)))
+        if (entry->d_name[0] != '.')
+            removed += unlink(at(fixture, "state/writes/%s", entry->d_name)) == 0;
+    closedir(folder);
+    cr_assert_eq(removed, 1);
+}
+
+/* The change ends after a repair has opened its note, and before it has the note's lock: there is
+ * nothing to take back. Without that end the same repair takes it back. */
+Test(faults, sec_32_a_change_that_ends_while_a_repair_looks_at_it_stays)
+{
+    const struct scene *scene = &scenes[0];
+    unsigned calls = count_calls(scene), taken = 0;
+    for (unsigned call = 0; call < calls; call++) {
+        for (int ends = 0; ends < 2; ends++) {
+            struct fixture fixture;
+            struct run run = {&fixture, scene, share()};
+            set_up(&fixture);
+            watched_run(write_scene, &run, call, WATCHED_KILL);
+            bool is_new = strcmp(get_file(&fixture, "ws/a"), "new a") == 0;
+            bool is_open = strcmp(tree(&fixture, "state/writes"), "") != 0;
+            if (is_new && is_open) {
+                struct watched repaired =
+                    ends ? watched_run_while(repair, &run, SYS_flock, end_change, &fixture)
+                         : watched_run(repair, &run, 0, WATCHED_NONE);
+                taken += !ends && repaired.exit_code == 1;
+                if (ends) {
+                    cr_assert_eq(repaired.exit_code, 0, "killed at %u", call);
+                    cr_assert_str_eq(get_file(&fixture, "ws/a"), "new a");
+                }
+            }
+            munmap(run.said, sizeof(*run.said));
+            fixture_finish(&fixture);
+        }
+    }
+    cr_assert_gt(taken, 0);
 }
 
 Test(faults, a_change_of_a_living_process_is_left_alone)

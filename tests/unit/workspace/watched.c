@@ -76,21 +76,33 @@ static int receive_fd(int socket_fd)
     return fd;
 }
 
-static void answer(int listener, pid_t pid, struct watched *watched, unsigned at, int fault)
+struct strike {
+    unsigned at;
+    int fault;
+    int system_call; /* or -1 */
+    void (*meanwhile)(void *user);
+    void *user;
+};
+
+static void answer(int listener, pid_t pid, struct watched *watched, struct strike *strike)
 {
     struct seccomp_notif *request = NULL;
     struct seccomp_notif_resp *response = NULL;
     cr_assert_eq(seccomp_notify_alloc(&request, &response), 0);
     if (seccomp_notify_receive(listener, request) == 0) {
-        bool strikes = watched->calls++ == at && fault != WATCHED_NONE;
+        bool strikes = watched->calls++ == strike->at && strike->fault != WATCHED_NONE;
+        if (request->data.nr == strike->system_call) {
+            strike->system_call = -1;
+            strike->meanwhile(strike->user);
+        }
         response->id = request->id;
-        if (strikes && fault == WATCHED_KILL)
+        if (strikes && strike->fault == WATCHED_KILL)
             kill(pid, SIGKILL);
         else if (strikes)
-            response->error = -fault;
+            response->error = -strike->fault;
         else
             response->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-        if (!(strikes && fault == WATCHED_KILL))
+        if (!(strikes && strike->fault == WATCHED_KILL))
             seccomp_notify_respond(listener, response);
     }
     seccomp_notify_free(request, response);
@@ -98,8 +110,8 @@ static void answer(int listener, pid_t pid, struct watched *watched, unsigned at
 
 /* Before Linux 6.11 the listener hangs up only when the child is waited for: its own end is watched
  * too. */
-static void answer_until_it_ends(int listener, pid_t pid, struct watched *watched, unsigned at,
-                                 int fault)
+static void answer_until_it_ends(int listener, pid_t pid, struct watched *watched,
+                                 struct strike *strike)
 {
     struct pollfd fds[] = {{listener, POLLIN, 0},
                            {(int)syscall(SYS_pidfd_open, pid, 0), POLLIN, 0}};
@@ -111,12 +123,12 @@ static void answer_until_it_ends(int listener, pid_t pid, struct watched *watche
         cr_assert_gt(ready, 0);
         if (!(fds[0].revents & POLLIN))
             break;
-        answer(listener, pid, watched, at, fault);
+        answer(listener, pid, watched, strike);
     }
     close(fds[1].fd);
 }
 
-struct watched watched_run(int (*work)(void *user), void *user, unsigned at, int fault)
+static struct watched run(int (*work)(void *user), void *user, struct strike *strike)
 {
     struct watched watched = {0};
     int sockets[2], status = 0;
@@ -131,11 +143,23 @@ struct watched watched_run(int (*work)(void *user), void *user, unsigned at, int
     close(sockets[1]);
     int listener = receive_fd(sockets[0]);
     close(sockets[0]);
-    answer_until_it_ends(listener, pid, &watched, at, fault);
+    answer_until_it_ends(listener, pid, &watched, strike);
     close(listener);
     cr_assert_eq(waitpid(pid, &status, 0), pid);
     watched.was_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     cr_assert(watched.was_killed || WIFEXITED(status), "the child ended with status %x", status);
     watched.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     return watched;
+}
+
+struct watched watched_run(int (*work)(void *user), void *user, unsigned at, int fault)
+{
+    return run(work, user, &(struct strike){.at = at, .fault = fault, .system_call = -1});
+}
+
+struct watched watched_run_while(int (*work)(void *user), void *user, int system_call,
+                                 void (*meanwhile)(void *user), void *meanwhile_user)
+{
+    return run(work, user,
+               &(struct strike){0, WATCHED_NONE, system_call, meanwhile, meanwhile_user});
 }
