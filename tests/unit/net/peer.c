@@ -314,6 +314,11 @@ void peer_connect(struct peer *peer, unsigned port, void (*script)(struct peer *
     cr_assert_eq(pthread_create(&peer->thread, NULL, call, peer), 0);
 }
 
+void peer_open(struct client *client, struct world *world, struct peer *peer)
+{
+    client_open(client, world, peer_url(peer, "ws", "127.0.0.1", "/v1/responses"), NULL, 0);
+}
+
 void peer_wait(struct peer *peer, struct world *world)
 {
     world_run_until(world, &peer->done, "the end of the peer's script");

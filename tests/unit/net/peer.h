@@ -42,6 +42,8 @@ void peer_wait(struct peer *peer, struct world *world); /* runs the loop until t
 void peer_end(struct peer *peer);
 const char *peer_url(const struct peer *peer, const char *scheme, const char *host,
                      const char *path);
+/* Opens a connection to it. */
+void peer_open(struct client *client, struct world *world, struct peer *peer);
 
 /* In scripts. False when the connection is gone. */
 bool peer_read(struct peer *peer, void *out, size_t len);
