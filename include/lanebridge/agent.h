@@ -62,6 +62,7 @@ struct agent_event {
     struct str output;        /* tool's output (completed), command's output (delta: text) */
     struct str diff;
     bool ok;                  /* of a tool */
+    bool is_void;             /* ITEM_COMPLETED, not ok: the model says it again; what was shown counts no more */
     bool is_lasting;          /* NOTICE: belongs in the transcript */
     uint64_t ran_ms, waited_ms;
     int exit_code;

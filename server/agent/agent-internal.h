@@ -264,8 +264,9 @@ void turn_append_usage(const struct agent_turn *turn, struct buf *json);
 extern const struct responses_handlers turn_stream_handlers;
 void turn_on_response_end(struct agent_turn *turn, const struct responses_result *result);
 void turn_drop_items(struct agent_turn *turn);
-/* Completes for the people what was shown but will never be done: not ok, with the text so far. */
-void turn_abandon_items(struct agent_turn *turn);
+/* Completes for the people what was shown but will never be done: not ok, with the text so far. is_void: it
+ * is asked for again. */
+void turn_abandon_items(struct agent_turn *turn, bool is_void);
 void turn_drop_held(struct agent_turn *turn);
 
 /* -- steer.c: messages for the turn while it runs */

@@ -70,7 +70,7 @@ void turn_on_steer(struct agent_turn *turn, enum responses_steer_outcome outcome
     }
     if (outcome == STEER_APPLIED) { /* places are given out anew, and a thought was cut off */
         turn_drop_held(turn);
-        turn_abandon_items(turn);
+        turn_abandon_items(turn, false);
         turn_drop_items(turn);
     }
     append(turn, away);

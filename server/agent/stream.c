@@ -51,7 +51,7 @@ static struct turn_item *item_open(struct agent_turn *turn, size_t output_index,
     return item;
 }
 
-void turn_abandon_items(struct agent_turn *turn)
+void turn_abandon_items(struct agent_turn *turn, bool is_void)
 {
     for (size_t i = 0; i < turn->items.len; i++) {
         struct turn_item *item = turn->items.ptr[i];
@@ -61,6 +61,7 @@ void turn_abandon_items(struct agent_turn *turn)
         struct agent_event event = event_for(turn, item, AGENT_ITEM_COMPLETED);
         event.text = buf_str(&item->text);
         event.ok = false;
+        event.is_void = is_void;
         agent_emit(turn->thread->agent, &event);
     }
 }
@@ -184,7 +185,7 @@ static void on_retry(void *user, const char *what, uint64_t wait_ms)
 {
     struct agent_turn *turn = user;
     (void)wait_ms;
-    turn_abandon_items(turn);
+    turn_abandon_items(turn, true);
     turn_drop_items(turn);
     turn_take_steers_back(turn);
     turn->timing.retries++;

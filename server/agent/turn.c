@@ -1,5 +1,5 @@
-/* A turn: ask, run the calls, send their outputs, until the model has answered. It is long because its
- * states and what leads from one to the next are read together. */
+/* A turn: ask, run the calls, send their outputs, until the model has answered. It is long because
+ * its states and what leads from one to the next are read together. */
 #include "agent-internal.h"
 
 #include <stdio.h>
@@ -476,7 +476,8 @@ void turn_on_response_end(struct agent_turn *turn, const struct responses_result
     audit_note_tokens(turn->thread, result);
     size_note(turn->thread, result);
     turn_drop_held(turn);
-    turn_abandon_items(turn);
+    turn_abandon_items(turn, result->end == RESPONSE_BROKEN && turn->state != TURN_SETTLING &&
+                                 turn->breaks + 1 < BREAKS_MAX);
     turn_take_steers_back(turn);
     compact_settle_item(turn);
     if (turn->state == TURN_SETTLING) {
@@ -541,7 +542,7 @@ void turn_interrupt(struct agent_turn *turn)
     compact_interrupt(turn);
     limit_drop(turn);
     cancel_calls(turn);
-    turn_abandon_items(turn);
+    turn_abandon_items(turn, false);
     announce_end(turn, TURN_INTERRUPTED);
     thread_kick(turn->thread);
 }

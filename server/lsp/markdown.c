@@ -16,6 +16,10 @@ static void add_message(struct markdown *markdown, const struct agent_event *eve
         markdown->item_bytes += event->text.len;
     } else if (event->type == AGENT_ITEM_COMPLETED) { /* what the deltas did not bring */
         buf_append(&markdown->text, str_skip(event->text, markdown->item_bytes));
+        if (event->is_void && event->text.len > 0)
+            buf_append_c(
+                &markdown->text,
+                " …\n\n*(The connection broke here. This beginning is void: the answer follows.)*");
         buf_append_c(&markdown->text, "\n\n");
         buf_clear(&markdown->item_id);
     }

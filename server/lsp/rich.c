@@ -208,6 +208,8 @@ void rich_write_item(struct json_writer *w, const struct agent_event *event)
         json_write_field_c(w, "parentItemId", event->parent_item_id);
     if (event->text.len > 0)
         json_write_field_str(w, "text", event->text);
+    if (event->is_void)
+        json_write_field_bool(w, "void", true);
     if (event->name.len > 0) {
         json_write_field_str(w, "tool", event->name);
         write_visible(w, "title", event->title);

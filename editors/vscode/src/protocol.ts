@@ -36,6 +36,8 @@ export interface Item {
   id: string;
   type: ItemType;
   text?: string;
+  /** It is asked for again: what was shown of it counts no more. */
+  void?: boolean;
   tool?: string;
   title?: string;
   ok?: boolean;

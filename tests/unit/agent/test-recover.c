@@ -34,7 +34,7 @@ Test(recover, a_broken_response_is_adopted)
     assert_has(sent.ptr, "kept");
     assert_lacks(sent.ptr, "gone");
     assert_has(d.log.ptr, "+agentMessage; ~gone; ");
-    assert_has(d.log.ptr, "!agentMessage=gone; ");
+    assert_has(d.log.ptr, "!!agentMessage=gone; ");
     assert_has(d.log.ptr, "agentMessage=done; completed; ");
     cr_assert_eq(count(d.log.ptr, "toolCall read_file ok"), 1, "no call is asked for twice");
     cr_assert_eq(d.last_end.timing.full_inputs, 2);
@@ -50,7 +50,7 @@ Test(recover, a_response_without_items_is_sent_again)
     desk_init(&d);
     model_script(&d.w.model, steps);
     desk_ask(&d, "go");
-    assert_has(d.log.ptr, "+agentMessage; ~gone; !agentMessage=gone; notice; +agentMessage; ~done; "
+    assert_has(d.log.ptr, "+agentMessage; ~gone; !!agentMessage=gone; notice; +agentMessage; ~done; "
                           "agentMessage=done; completed; ");
     cr_assert_eq(d.last_end.timing.retries, 1);
     cr_assert_eq(d.last_end.timing.steps, 1);

@@ -174,15 +174,22 @@ function M.turn_started(params)
   tell('started', thread, turn)
 end
 
+---@param thread lanebridge.Thread
+---@param turn lanebridge.Turn
+---@param index integer
+local function drop(thread, turn, index)
+  local item = table.remove(turn.items, index)
+  turn.by_id[item.id] = nil
+  tell('dropped', thread, turn, item)
+end
+
 --- Deltas of what never completed are void, now that a request was sent again or the turn is over.
 local function drop_void(thread, turn, only_doubtful)
   for i = #turn.items, 1, -1 do
     local item = turn.items[i]
     local void = not item.done and (not only_doubtful or item.doubtful)
     if void and (item.type == 'agentMessage' or item.type == 'reasoning') then
-      table.remove(turn.items, i)
-      turn.by_id[item.id] = nil
-      tell('dropped', thread, turn, item)
+      drop(thread, turn, i)
     end
   end
 end
@@ -231,6 +238,14 @@ end
 
 function M.item_completed(params)
   local thread, turn = find(params)
+  if params.item.void then
+    for i = #turn.items, 1, -1 do
+      if turn.items[i].id == params.item.id then
+        drop(thread, turn, i)
+      end
+    end
+    return
+  end
   local item, new = item_of(turn, params.item)
   for name, value in pairs(params.item) do
     item[name] = value

@@ -116,7 +116,8 @@ export class Session implements vscode.Disposable {
     const running = this.running.get(params.threadId);
     if (running?.turn.id === params.turnId) {
       const at = running.turn.items.findIndex(({ id }) => id === params.item.id);
-      if (at < 0) running.turn.items.push({ ...params.item });
+      if (params.item.void) running.turn.items = running.turn.items.filter(({ id }) => id !== params.item.id);
+      else if (at < 0) running.turn.items.push({ ...params.item });
       else running.turn.items[at] = { ...params.item };
       if (isOpen) running.open.add(params.item.id);
       else running.open.delete(params.item.id);

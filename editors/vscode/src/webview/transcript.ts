@@ -27,6 +27,12 @@ class TurnView {
     return view;
   }
 
+  /** What is asked for again, since the connection broke. */
+  drop(id: string): void {
+    this.items.get(id)?.element.remove();
+    this.items.delete(id);
+  }
+
   private add(item: Pick<Item, 'id' | 'type'>): ItemView {
     const view = newItemView(item.type);
     view.element.addEventListener('click', () => view.element.setAttribute('data-touched', ''));
@@ -151,6 +157,7 @@ export class Transcript {
     else if (method === 'turn/completed') this.completed(params);
     else if (method === 'turn/notice') this.turn(params.turnId).tell(params.text);
     else if (method === 'item/started') this.turn(params.turnId).item(params.item, false);
+    else if (method === 'item/completed' && params.item.void) this.turn(params.turnId).drop(params.item.id);
     else if (method === 'item/completed') this.turn(params.turnId).item(params.item, true);
     else if (method === 'item/delta') {
       this.turn(params.turnId).delta(params.itemId, params.type, params.delta);
