@@ -225,13 +225,18 @@
           (lanebridge--initialize server))
         server)))
 
-(defun lanebridge--ended (server)
-  "SERVER's process has ended."
+(defun lanebridge-server-gone (server)
+  "SERVER has ended: what it asked needs no answer, and modules are told."
   (setf (lanebridge-server-state server) 'ended)
   (maphash (lambda (_ reply) (funcall reply 'cancel))
            (copy-hash-table (lanebridge-server-open server)))
+  (lanebridge--with-server server
+    (run-hooks 'lanebridge-disconnected-hook)))
+
+(defun lanebridge--ended (server)
+  "SERVER's process has ended."
   (let ((stderr (jsonrpc-stderr-buffer (lanebridge-server-connection server))))
-    (run-hooks 'lanebridge-disconnected-hook)
+    (lanebridge-server-gone server)
     (unless (lanebridge-server-expected server)
       (lanebridge--restart-later server stderr))))
 
@@ -280,6 +285,9 @@
   "End the server that is meant here."
   (interactive)
   (let ((server (lanebridge-server)))
+    (when (and server (eq (lanebridge-server-state server) 'ready)
+               (not (lanebridge-server-connection server)))
+      (user-error "Lanebridge: lsp-mode runs this server; `lsp-workspace-restart' starts it anew"))
     (when server
       (setf (lanebridge-server-expected server) t)
       (when (lanebridge-connected-p)
