@@ -57,6 +57,8 @@ static void handle_trust(struct lsp_server *server, const struct jsonrpc_message
     else
         jsonrpc_respond_error(server->peer, message->id, JSONRPC_REQUEST_FAILED, "%s", err.text);
     buf_finish(&path);
+    if (status == STATUS_OK)
+        trust_tell(server, str_from(root->path), trusted);
 }
 
 const struct lsp_method audit_requests[] = {

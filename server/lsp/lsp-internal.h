@@ -283,6 +283,7 @@ bool trust_is_given(const struct lsp_server *server, struct str root_path);
 /* Calls go(user, yes) after the person answered; or drop(user) when the server ends before. */
 void trust_need(struct lsp_server *server, struct str root_path, void (*go)(void *user, bool yes),
                 void (*drop)(void *user), void *user);
+void trust_tell(struct lsp_server *server, struct str root, bool yes);
 void trust_free(struct lsp_server *server);
 
 /* gather.c: drops what waits for the editor */

@@ -66,6 +66,32 @@ static void on_answer(void *user, const struct host_ask_answer *answer)
     go(go_user, yes);
 }
 
+static struct trust_question *find_question(struct lsp_server *server, struct str root)
+{
+    for (size_t i = 0; i < server->trusts.len; i++) {
+        struct trust_question *question = server->trusts.ptr[i];
+        if (str_eq(buf_str(&question->root), root))
+            return question;
+    }
+    return NULL;
+}
+
+/* Said without being asked, by workspace/trust: who waits for it goes on, and the question is taken
+ * back. */
+void trust_tell(struct lsp_server *server, struct str root, bool yes)
+{
+    for (size_t left = server->trusts.len; left > 0; left--) {
+        struct trust_question *question = find_question(server, root);
+        if (!question)
+            return;
+        void (*go)(void *user, bool yes) = question->go;
+        void *user = question->user;
+        approval_drop(server, question);
+        question_free(question);
+        go(user, yes);
+    }
+}
+
 void trust_need(struct lsp_server *server, struct str root_path, void (*go)(void *user, bool yes),
                 void (*drop)(void *user), void *user)
 {

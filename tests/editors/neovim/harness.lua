@@ -30,7 +30,7 @@ function M.read(path)
 end
 
 --- The endpoint, and where it listens.
-function Session:start_endpoint(steps)
+function Session:start_endpoint(steps, token)
   local lines = {}
   for _, step in ipairs(steps) do
     lines[#lines + 1] = vim.json.encode(step)
@@ -38,7 +38,13 @@ function Session:start_endpoint(steps)
   local replay = self.dir .. '/replay.jsonl'
   write(replay, table.concat(lines, '\n') .. '\n')
   local url
-  self.endpoint = vim.system({ M.lanebridge, 'endpoint', '--listen', '127.0.0.1:0', '--engine', 'replay:' .. replay }, {
+  local command = { M.lanebridge, 'endpoint', '--listen', '127.0.0.1:0', '--engine', 'replay:' .. replay }
+  if token then
+    write(self.dir .. '/token', token .. '\n')
+    uv.fs_chmod(self.dir .. '/token', 384)
+    vim.list_extend(command, { '--token-file', self.dir .. '/token' })
+  end
+  self.endpoint = vim.system(command, {
     env = self.env,
     stdout = function(_, data)
       url = url or (data and data:match('ws://%S+'))
@@ -76,7 +82,7 @@ function M.session(wanted)
     OPENAI_API_KEY = wanted.key or 'none-needed',
     NVIM_LOG_FILE = self.dir .. '/nvim.log',
   }
-  self:start_endpoint(wanted.replay or { M.says('Nothing was recorded for this.') })
+  self:start_endpoint(wanted.replay or { M.says('Nothing was recorded for this.') }, wanted.token)
   self.options = vim.tbl_deep_extend('force', {
     cmd = { M.lanebridge, 'lsp' },
     trusted = true,

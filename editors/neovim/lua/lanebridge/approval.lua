@@ -4,6 +4,7 @@ local config = require('lanebridge.config')
 local float = require('lanebridge.float')
 local state = require('lanebridge.state')
 local util = require('lanebridge.util')
+local wire = require('lanebridge.wire')
 
 local M = {}
 
@@ -80,7 +81,7 @@ local function withdraw(entry)
     local handle = shown.handle
     shown = nil
     handle.close()
-    vim.api.nvim_echo({ { 'Lanebridge: this is no longer asked' } }, false, {})
+    vim.notify('Lanebridge: this is no longer asked, nothing of it was done')
   end
   refresh()
 end
@@ -98,18 +99,15 @@ local function give(entry, result)
 end
 
 local function wait(kind, params)
-  local co = assert(coroutine.running())
   local entry = { kind = kind, params = params }
-  local result
-  entry.answer = function(given)
-    result = given
-    coroutine.resume(co)
-  end
-  queue[#queue + 1] = entry
-  refresh()
-  vim.api.nvim_exec_autocmds('User', { pattern = 'LanebridgeAsked', modeline = false })
-  coroutine.yield()
-  return result
+  return wire.wait(function(answer)
+    entry.answer = answer
+    queue[#queue + 1] = entry
+    refresh()
+    vim.api.nvim_exec_autocmds('User', { pattern = 'LanebridgeAsked', modeline = false })
+  end, function()
+    withdraw(entry)
+  end)
 end
 
 function M.on_approval(params)
@@ -121,10 +119,11 @@ function M.on_question(params)
 end
 
 ---@param title string
----@return string?
+---@return string? value
+---@return table? err
 function M.wait_secret(title)
-  local result = wait('secret', { title = title })
-  return result and result.value
+  local result, err = wait('secret', { title = title })
+  return result and result.value, err
 end
 
 -- An approval in a float ---------------------------------------------------------------------------------
@@ -167,17 +166,29 @@ local function choices_of(params)
   return choices
 end
 
-local function note(entry)
-  float.input({
-    title = 'Declined. What should it do instead?',
+--- A line of input for what is shown, which is taken away with it.
+---@param entry lanebridge.Asked
+---@param title string
+---@param on_done fun(text?: string)
+local function line_of(entry, title, on_done)
+  shown = { entry = entry }
+  shown.handle = float.input({
+    title = title,
     on_done = function(text)
-      if not text then
-        return M.open()
-      end
-      give(entry, { decision = 'decline', note = text })
-      M.open_next()
+      shown = nil
+      on_done(text)
     end,
   })
+end
+
+local function note(entry)
+  line_of(entry, 'Declined. What should it do instead?', function(text)
+    if not text then
+      return M.open()
+    end
+    give(entry, { decision = 'decline', note = text })
+    M.open_next()
+  end)
 end
 
 local function show(entry, chooser)
@@ -240,7 +251,7 @@ local function open_question(entry, title)
       choices = choices,
       on_choice = function(value)
         if value == 'other' then
-          return float.input({ title = util.clip(question.text, 60), on_done = answered })
+          return line_of(entry, util.clip(question.text, 60), answered)
         end
         answered(value.text)
       end,
@@ -249,8 +260,15 @@ local function open_question(entry, title)
   ask(1)
 end
 
+--- Typed where nobody sees it. What takes the question away ends the typing.
 local function open_secret(entry)
+  shown = { entry = entry, handle = {
+    close = function()
+      vim.api.nvim_input('<C-u><Esc>')
+    end,
+  } }
   local ok, value = pcall(vim.fn.inputsecret, entry.params.title .. ': ')
+  shown = nil
   vim.cmd('redraw')
   give(entry, ok and value ~= '' and { value = value } or {})
 end
@@ -262,7 +280,7 @@ function M.open()
     return vim.notify('Lanebridge: nothing is asked')
   end
   if shown then
-    return vim.api.nvim_set_current_win(shown.handle.win)
+    return shown.handle.win and vim.api.nvim_set_current_win(shown.handle.win)
   end
   local title = #queue > 1 and ('Lanebridge asks (1 of %d)'):format(#queue) or 'Lanebridge asks'
   if entry.kind == 'approval' then

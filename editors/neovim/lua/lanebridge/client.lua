@@ -146,6 +146,35 @@ local function on_init(client)
   end)
 end
 
+--- The command that starts the server: ours, unless vim.lsp.config() was given another.
+---@param wanted table
+---@return string[]
+local function command_of(wanted)
+  return type(wanted.cmd) == 'table' and wanted.cmd or config.options.cmd
+end
+
+local warned = false
+
+--- Is the program here? If not the person is told, by what happens with each file only once.
+---@param wanted table
+---@param again boolean
+local function has_program(wanted, again)
+  local program = command_of(wanted)[1]
+  if vim.fn.executable(program) == 1 then
+    return true
+  end
+  if again or not warned then
+    warned = true
+    vim.notify(
+      ('Lanebridge: there is no program "%s". Install Lanebridge, or name it by setup{cmd = {…, "lsp"}}.'):format(
+        program
+      ),
+      vim.log.levels.ERROR
+    )
+  end
+  return false
+end
+
 local function on_exit(code, signal)
   vim.schedule(function()
     require('lanebridge.state').server_ended(code, signal)
@@ -165,9 +194,9 @@ function M.config()
   end
   return {
     name = 'lanebridge',
-    cmd = options.cmd,
+    cmd = require('lanebridge.wire').start,
     root_dir = new_api and function(bufnr, on_dir)
-      if M.is_file(bufnr) then
+      if M.is_file(bufnr) and has_program(vim.lsp.config.lanebridge, false) then
         on_dir(M.root(bufnr))
       end
     end or nil,
@@ -184,14 +213,7 @@ end
 
 local function resolved_config()
   local wanted = new_api and vim.lsp.config.lanebridge or M.config()
-  wanted = vim.tbl_extend('force', {}, wanted)
-  if vim.fn.executable(wanted.cmd[1]) == 0 then
-    return nil,
-      ('Lanebridge: there is no program "%s". Install Lanebridge, or name it by setup{cmd = {…, "lsp"}}.'):format(
-        wanted.cmd[1]
-      )
-  end
-  return wanted
+  return vim.tbl_extend('force', {}, wanted)
 end
 
 --- Starts the server for a buffer, or hands the buffer to the one that runs.
@@ -199,9 +221,8 @@ end
 ---@return integer? client_id
 function M.start(bufnr)
   bufnr = (bufnr == nil or bufnr == 0) and vim.api.nvim_get_current_buf() or bufnr
-  local wanted, problem = resolved_config()
-  if not wanted then
-    vim.notify(problem, vim.log.levels.ERROR)
+  local wanted = resolved_config()
+  if not has_program(wanted, true) then
     return nil
   end
   wanted.root_dir = M.root(bufnr)

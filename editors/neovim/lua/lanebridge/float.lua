@@ -233,7 +233,14 @@ function M.input(wanted)
       api.nvim_win_set_height(win, math.min(height, 8))
     end,
   })
-  return { win = win, buf = buf }
+  return {
+    win = win,
+    buf = buf,
+    close = function()
+      wanted.on_done = function() end
+      finish(nil)
+    end,
+  }
 end
 
 local badge = {} ---@type {win?: integer, buf?: integer, text?: string}

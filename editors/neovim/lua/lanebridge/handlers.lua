@@ -19,7 +19,7 @@ local function request(module, name)
       return nil, { code = -32803, message = tostring(result) }
     end
     if err then
-      return nil, { code = -32803, message = err }
+      return nil, type(err) == 'table' and err or { code = -32803, message = err }
     end
     if type(result) == 'table' and next(result) == nil then
       result = vim.empty_dict()
@@ -40,6 +40,7 @@ function M.table()
     ['lanebridge/connection/updated'] = notification('state', 'connection_updated'),
     ['lanebridge/queue/updated'] = notification('state', 'queue_updated'),
     ['lanebridge/changes/updated'] = notification('hunks', 'on_updated'),
+    ['$/cancelRequest'] = notification('wire', 'on_cancel'),
     ['lanebridge/approval/request'] = request('approval', 'on_approval'),
     ['lanebridge/question/request'] = request('approval', 'on_question'),
     ['lanebridge/editor/save'] = request('editor', 'save'),

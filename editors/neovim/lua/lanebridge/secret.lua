@@ -11,7 +11,11 @@ function M.on_request(params)
   local name = params.name
   local value = config.options.secret and config.options.secret(name) or kept[name] or vim.env[name]
   if not value or value == '' then
-    value = require('lanebridge.approval').wait_secret(('Key for Lanebridge (%s), not shown'):format(name))
+    local err
+    value, err = require('lanebridge.approval').wait_secret(('Key for Lanebridge (%s), not shown'):format(name))
+    if err then
+      return nil, err
+    end
     kept[name] = value
   end
   return { value = value }

@@ -205,4 +205,57 @@ return {
       s:wait('my words', "return vim.api.nvim_get_current_line() == 'hello'")
     end,
   },
+  {
+    'the question of trust goes away when the folder is trusted otherwise ($/cancelRequest)',
+    function(t)
+      local s = t.coding({
+        setup = { trusted = false },
+        replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello.') },
+      })
+      s:ask('hello')
+      t.open_question(s)
+      s:lua("vim.schedule(function() vim.cmd('Lanebridge trust') end)")
+      t.equal(s:wait_turn(), 'completed')
+      s:wait('it to go', waiting, 0)
+      t.equal(s:lua('return vim.api.nvim_win_get_config(0).relative'), '')
+      s:wait_said('this is no longer asked')
+    end,
+  },
+  {
+    'an approval goes away with its turn, also while a note is written',
+    function(t)
+      local s = t.coding({ replay = asking(t) })
+      s:ask('run it')
+      t.open_question(s)
+      t.rest()
+      s:keys('n')
+      s:wait('the line of input', "return vim.api.nvim_get_mode().mode == 'i'")
+      s:keys('half a note')
+      s:lua("require('lanebridge.ask').stop()")
+      t.equal(s:wait_turn(), 'interrupted')
+      s:wait('it to go', waiting, 0)
+      s:wait('the float to go', "return vim.api.nvim_win_get_config(0).relative == ''")
+      t.equal(t.read(s.work .. '/made.txt'), nil)
+    end,
+  },
+  {
+    'a key that is being typed goes away when its request is cancelled',
+    function(t)
+      local s = t.coding({
+        key = '',
+        token = 'only-this-one',
+        replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello.') },
+      })
+      s:ask('hello')
+      s:wait('the question', waiting, 1)
+      s:keys(':Lanebridge approve<CR>')
+      s:keys('half a k')
+      s:wait('the line', "return vim.api.nvim_get_mode().mode == 'c'")
+      -- It is the only one that waits.
+      s:lua("for id = 1, 99 do require('lanebridge.wire').on_cancel({ id = id }) end")
+      s:wait('it to go', waiting, 0)
+      s:wait('the line to go', "return vim.api.nvim_get_mode().mode == 'n'")
+      s:wait_said('this is no longer asked')
+    end,
+  },
 }
