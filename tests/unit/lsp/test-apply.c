@@ -59,6 +59,55 @@ Test(apply, told_in_pieces)
     editor_finish(&e);
 }
 
+/* Several changes in one notification, the last in the text first: what differs in a line, letter
+ * by letter, as VS Code tells the replacement of the line. None of the texts between is the
+ * person's. */
+Test(apply, told_letter_by_letter_in_one_notification)
+{
+    static const struct {
+        const char *before, *after;
+        struct {
+            int from, to;
+            const char *text;
+        } changes[4];
+        size_t count;
+    } rows[] = {
+        {"int count_words(char *text);\n",
+         "size_t count_lines(char *text, int max);\n",
+         {{26, 26, ", int max"}, {11, 14, "ine"}, {10, 11, "l"}, {0, 3, "size_t"}},
+         4},
+        {"alpha(beta, gamma, delta)\n", "alpha(gamma)\n", {{17, 24, ""}, {6, 12, ""}}, 2},
+        {"a = b + c;\n",
+         "abc = bc - cd;\n",
+         {{9, 9, "d"}, {6, 7, "-"}, {5, 5, "c"}, {1, 1, "bc"}},
+         4},
+    };
+    for (size_t i = 0; i < array_count(rows); i++) {
+        struct editor e;
+        struct buf json = {0};
+        editor_start(&e, editor_full);
+        editor_open(&e, "a.c", 1, rows[i].before);
+        editor_apply_text(&e, "a.c", rows[i].after);
+        struct editor_message *edit = editor_wait(&e, "workspace/applyEdit");
+        buf_append_fmt(&json, "{'textDocument':{'uri':'%s','version':2},'contentChanges':[",
+                       editor_uri(&e, "a.c"));
+        for (size_t k = 0; k < rows[i].count; k++)
+            buf_append_fmt(&json,
+                           "%s{'range':{'start':{'line':0,'character':%d},'end':{'line':0,"
+                           "'character':%d}},'text':'%s'}",
+                           k > 0 ? "," : "", rows[i].changes[k].from, rows[i].changes[k].to,
+                           rows[i].changes[k].text);
+        buf_append_c(&json, "]}");
+        editor_notify(&e, "textDocument/didChange", json.ptr);
+        editor_answer(&e, edit, yes);
+        editor_judged(&e, HOST_APPLIED);
+        cr_assert_str_eq(editor_screen(&e, "a.c"), rows[i].after, "row %zu", i);
+        cr_assert_eq(editor_count(&e, "workspace/applyEdit"), 1, "row %zu: it was corrected", i);
+        buf_finish(&json);
+        editor_finish(&e);
+    }
+}
+
 Test(apply, said_yes_and_did_nothing)
 {
     struct editor e;
@@ -122,8 +171,8 @@ Test(apply, a_stale_edit_is_put_right)
     check_repair("{'workspace':{'applyEdit':true}}", 0, true);
 }
 
-/* The edit came late and replaced the line in which the person had typed: the text is as planned, and
- * yet what they typed is gone. */
+/* The edit came late and replaced the line in which the person had typed: the text is as planned,
+ * and yet what they typed is gone. */
 Test(apply, what_the_edit_replaced_comes_back)
 {
     static const char here[] = "one\ntwo and mine\nthree\nfour\nfive\n";
@@ -132,9 +181,7 @@ Test(apply, what_the_edit_replaced_comes_back)
         const char *typed[2]; /* the last of them is on the screen when the edit comes */
         const char *corrected;
     } rows[] = {
-        {{here, NULL}, kept},
-        {{typed, here}, kept},
-        {{here, before}, NULL}, /* taken back */
+        {{here, NULL}, kept}, {{typed, here}, kept}, {{here, before}, NULL}, /* taken back */
     };
     for (size_t i = 0; i < array_count(rows); i++) {
         struct editor e;
