@@ -1,14 +1,17 @@
 """Several windows on one history: two that want the same thread, one of an older version, one whose history cannot be opened."""
 import json
 import os
+import signal
 import sqlite3
 
-from wire import Failure, Server, notification
+from wire import WAIT_S, Failure, Server, notification
 
 FILES = {"a.c": "int one;\n"}
 LONG = "and on and on " * 40
 ANSWER = {"emit": [{"type": "message", "text": "done"}]}
-ROLLOUTS = {"quick": [ANSWER, ANSWER, ANSWER], "stream": [{"pace": {"delta_ms": 20, "chunk": 4}, "emit": [{"type": "message", "text": LONG}]}, ANSWER, ANSWER]}
+RUN = {"emit": [{"type": "function_call", "call": "c", "name": "exec_command", "arguments": {"cmd": "echo once >> count.txt"}}]}
+SLOW = {"pace": {"delta_ms": 20, "chunk": 4}, "emit": [{"type": "message", "text": LONG}]}
+ROLLOUTS = {"work": [RUN, SLOW, ANSWER], "quick": [ANSWER, ANSWER, ANSWER], "stream": [SLOW, ANSWER, ANSWER]}
 
 
 def expect(good, what, answer):
@@ -142,5 +145,47 @@ def start_without_history(place, _):
     server.stop()
 
 
-CASES = {"one-thread-in-two": (one_thread_in_two, 1, 1), "newer-history": (newer_history, 1, 1),
+def reload_window(server):
+    server.stop()
+
+
+def hang_up(server):
+    server.child.send_signal(signal.SIGHUP)
+    server.child.wait(WAIT_S)
+    server.close()
+
+
+def lose_the_link(server):
+    server.child.stdin.close()
+    server.child.wait(WAIT_S)
+    server.close()
+
+
+def crash(server):
+    server.close()
+
+
+WAYS_TO_END = (reload_window, hang_up, lose_the_link, crash)
+
+
+def cut_off(place, seed):
+    """However the window ends in the middle of a turn: the next one offers to continue, from what was saved."""
+    url = endpoint(place)
+    server = window(place, url)
+    thread = result(server, "thread/start", {})["thread"]["id"]
+    start_turn(server, thread, "work")
+    server.wait_for(lambda m: m.get("method") == "lanebridge/item/delta", "words behind the command")
+    WAYS_TO_END[seed - 1](server)
+    server = window(place, url)
+    listed = result(server, "thread/list", {})["threads"]
+    expect([one["id"] for one in listed] == [thread] and listed[0].get("canContinue"), "what can be continued", listed)
+    turn = result(server, "thread/resume", {"threadId": thread, "continue": True})["turn"]["id"]
+    end = turn_end(server, turn)
+    expect(end["status"] == "completed", "what was continued", end)
+    with open(place.root + "/count.txt", encoding="utf-8") as file:
+        expect(file.read() == "once\n", "the command of before ran again", thread)
+    server.stop()
+
+
+CASES = {"cut-off": (cut_off, 4, 4), "one-thread-in-two": (one_thread_in_two, 1, 1), "newer-history": (newer_history, 1, 1),
          "start-without-history": (start_without_history, 1, 1)}
