@@ -2,7 +2,9 @@
  *   session.c   arguments, exit code
  *   script.c    the file as sections and steps
  *   match.c     what a message must contain; variables
- *   player.c    the programs under test, the loop, deadlines, what is printed on failure
+ *   player.c    the loop, stages, deadlines, what is printed on failure
+ *   children.c  the programs under test as processes, the endpoint among them
+ *   editor.c    the language server, and the editor at its other side
  *   bare.c      the language server on bare bytes, for what no client would send
  *   steps.c     one function a step, and their table
  *   checks.c    the steps that only look */
@@ -132,18 +134,27 @@ enum outcome step_bad(struct player *player, const char *usage);
 
 int player_run(const struct script *script, const char *program);
 void player_pump(struct player *player); /* something happened */
-void player_on_traffic(void *user, bool outgoing, struct str body);
-void player_on_exit(void *user, int exit_code, int signal);
-bool player_start_server(struct player *player, struct err *err);
-bool player_start_endpoint(struct player *player, struct err *err);
-void player_stop_child(struct child *child);
-bool player_spawn(struct player *player, struct child *child, char *const *argv, bool with_stdin,
-                  struct err *err);
+void player_fail(struct player *player); /* says player->why, and what went over the wires */
+bool player_write_file(const char *path, struct str bytes);
 void player_make_parents(char *path); /* of a file; as it was afterwards */
 void player_path(const struct player *player, struct str name, struct buf *path);
 bool read_whole(const char *path, struct buf *bytes);
+
+/* children.c */
+bool player_spawn(struct player *player, struct child *child, char *const *argv, bool with_stdin,
+                  struct err *err);
+void player_stop_child(struct child *child);
+void player_build_env(const struct player *player, struct buf *text, char **env, size_t max);
+bool player_start_endpoint(struct player *player, struct err *err);
+bool player_endpoint_is_up(struct player *player);
 /* The frames the endpoint got, and sent, as JSON lines. */
 void player_trace(const struct player *player, struct buf *lines);
+
+/* editor.c */
+bool player_start_server(struct player *player, struct err *err);
+void player_on_traffic(void *user, bool outgoing, struct str body);
+void player_on_exit(void *user, int exit_code, int signal);
+void player_forget_editor(struct player *player); /* its answers that are left over */
 
 /* checks.c */
 step_fn step_expect, step_receive, step_never, step_prompts, step_until, step_buffer, step_disk,
