@@ -24,27 +24,6 @@
          (lanebridge-chat-show (lanebridge-state-thread (plist-get result :threadId))
                                folder))))))
 
-(defvar lanebridge-work--commit nil
-  "Where a commit message goes: (TURN-ID . BUFFER).")
-
-(defun lanebridge-work--put-commit (event _thread turn _item)
-  "If EVENT says that TURN has ended, put its commit message where it goes."
-  (when (and turn (eq event 'completed) lanebridge-work--commit
-             (equal (lanebridge-turn-id turn) (car lanebridge-work--commit)))
-    (let ((buffer (cdr lanebridge-work--commit))
-          (said (seq-find (lambda (item) (equal (lanebridge-item-type item) "agentMessage"))
-                          (reverse (lanebridge-turn-items turn)))))
-      (setq lanebridge-work--commit nil)
-      (cond ((not said) nil)
-            ((and (buffer-live-p buffer) (not (buffer-local-value 'buffer-read-only buffer)))
-             (with-current-buffer buffer
-               (save-excursion
-                 (goto-char (point-min))
-                 (insert (string-trim (lanebridge-item-get said :text)) "\n"))))
-            (t (lanebridge-status-show-text "commit" (lanebridge-item-get said :text)))))))
-
-(add-hook 'lanebridge-state-functions #'lanebridge-work--put-commit)
-
 (defun lanebridge-work--commit-buffer-p ()
   "Whether a commit message is written in this buffer."
   (or (bound-and-true-p git-commit-mode)
@@ -59,12 +38,17 @@ Where a commit message is written it is put at the beginning, else it
 is shown."
   (interactive)
   (let ((buffer (and (lanebridge-work--commit-buffer-p) (current-buffer))))
-    (lanebridge-execute
-     "commitMessage" nil
+    (lanebridge-say "a commit message is being written")
+    (lanebridge-request
+     "lanebridge/commit/message" (lanebridge-ask--folder-uri (lanebridge-ask-folder))
      (lambda (result)
-       (when (plist-get result :turnId)
-         (setq lanebridge-work--commit (cons (plist-get result :turnId) buffer))
-         (lanebridge-say "a commit message is being written"))))))
+       (let ((text (concat (string-trim (plist-get result :message)) "\n")))
+         (if (buffer-live-p buffer)
+             (with-current-buffer buffer
+               (save-excursion
+                 (goto-char (point-min))
+                 (insert text)))
+           (lanebridge-status-show-text "commit" text)))))))
 
 ;;;###autoload
 (defun lanebridge-trust (&optional distrust)
