@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -22,6 +23,9 @@ static const char *const names[] = {
     "rename",    "linkat",     "unlinkat",  "unlink",    "mkdirat",    "mkdir",    "getdents64",
     "flock",     "ftruncate",  "fallocate", "syncfs",
 };
+
+/* No system call for so long: it hangs. */
+enum { SILENCE_MS = 40000 };
 
 /* -- The child -------------------------------------------------------------------------------- */
 
@@ -108,6 +112,22 @@ static void answer(int listener, pid_t pid, struct watched *watched, struct stri
     seccomp_notify_free(request, response);
 }
 
+/* Where the child stands: what a hang is to be told from slowness by. */
+static void say_where(pid_t pid)
+{
+    static const char *const names_of[] = {"status", "syscall", "wchan", "stack"};
+    for (size_t i = 0; i < array_count(names_of); i++) {
+        char path[64], text[4096];
+        snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, names_of[i]);
+        FILE *file = fopen(path, "r");
+        size_t len = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+        text[len] = '\0';
+        fprintf(stderr, "%s: %s\n", path, text);
+        if (file)
+            fclose(file);
+    }
+}
+
 /* Before Linux 6.11 the listener hangs up only when the child is waited for: its own end is watched
  * too. */
 static void answer_until_it_ends(int listener, pid_t pid, struct watched *watched,
@@ -117,9 +137,11 @@ static void answer_until_it_ends(int listener, pid_t pid, struct watched *watche
                            {(int)syscall(SYS_pidfd_open, pid, 0), POLLIN, 0}};
     cr_assert_geq(fds[1].fd, 0, "Linux 5.3 is needed");
     for (;;) {
-        int ready = poll(fds, array_count(fds), -1);
+        int ready = poll(fds, array_count(fds), SILENCE_MS);
         if (ready < 0 && errno == EINTR)
             continue;
+        if (ready == 0)
+            say_where(pid);
         cr_assert_gt(ready, 0);
         if (!(fds[0].revents & POLLIN))
             break;
