@@ -160,6 +160,7 @@
 
 (defconst lanebridge--modules
   '(lanebridge-sync lanebridge-edit lanebridge-hunks lanebridge-editor lanebridge-secret
+    lanebridge-inline
     lanebridge-thread lanebridge-approval lanebridge-status)
   "What handles messages; loaded with the first server.")
 
@@ -292,14 +293,19 @@
       (setf (lanebridge-server-expected server) t)
       (when (lanebridge-connected-p)
         (ignore-errors (lanebridge-request-sync "shutdown" nil 3)
-                       (lanebridge-notify "exit" nil)))
-      (let ((connection (lanebridge-server-connection server))
-            (until (+ (float-time) 3)))
-        (when connection
-          (while (and (jsonrpc-running-p connection) (< (float-time) until))
-            (accept-process-output nil 0.02))
-          (when (jsonrpc-running-p connection)
-            (jsonrpc-shutdown connection))))
+                       (lanebridge-notify "exit" nil))
+        (lanebridge--wait-for-end server 3))
+      (unless (eq (lanebridge-server-state server) 'ended)
+        (when (lanebridge-server-connection server)
+          (jsonrpc-shutdown (lanebridge-server-connection server)))
+        (lanebridge--wait-for-end server 1)
+        (setf (lanebridge-server-state server) 'ended)))))
+
+(defun lanebridge--wait-for-end (server seconds)
+  "Wait until SERVER has ended and that is known, for SECONDS at most."
+  (let ((until (+ (float-time) seconds)))
+    (while (and (not (eq (lanebridge-server-state server) 'ended)) (< (float-time) until))
+      (accept-process-output nil 0.02)
       (lanebridge--drain server))))
 
 (defun lanebridge-restart ()
@@ -371,9 +377,13 @@ buffer that is current now, if it still lives.  Gives the id for
          (failure (or error-callback #'lanebridge--tell-failure))
          (send (lambda ()
                  (run-hook-with-args 'lanebridge-before-send-functions server)
-                 (funcall (lanebridge-server-sender server) method (lanebridge--params params)
-                          (lanebridge--in-buffer server buffer (or callback #'ignore))
-                          (lanebridge--in-buffer server buffer failure)))))
+                 (condition-case err
+                     (funcall (lanebridge-server-sender server) method (lanebridge--params params)
+                              (lanebridge--in-buffer server buffer (or callback #'ignore))
+                              (lanebridge--in-buffer server buffer failure))
+                   (error (funcall (lanebridge--in-buffer server buffer failure)
+                                   (list :code -1 :message (error-message-string err)))
+                          nil)))))
     (when server
       (if (eq (lanebridge-server-state server) 'ready)
           (funcall send)

@@ -82,8 +82,8 @@
 (defun lanebridge-others--eglot ()
   "The current buffer's server of Eglot, in a list."
   (when (bound-and-true-p eglot--managed-mode)
-    (let* ((server (funcall 'eglot-current-server))
-           (capabilities (and server (funcall 'eglot--capabilities server))))
+    (let* ((server (funcall (intern "eglot-current-server")))
+           (capabilities (and server (funcall (intern "eglot--capabilities") server))))
       (when server
         (list (make-lanebridge-other
                :can (lambda (method) (lanebridge-others--able-p capabilities method))
