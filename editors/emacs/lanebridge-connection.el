@@ -94,8 +94,9 @@
   "The program and arguments of COMMAND, as they are started here."
   (if (not (file-remote-p default-directory))
       command
-    ;; TRAMP gives it a terminal, which must leave the bytes as they are.
-    (list "sh" "-c" (concat "stty raw >/dev/null 2>&1; exec "
+    ;; TRAMP gives it a terminal, which must leave the bytes as they are,
+    ;; and from which the server would not read.
+    (list "sh" "-c" (concat "stty raw -echo >/dev/null 2>&1; cat | "
                             (mapconcat #'shell-quote-argument command " ")))))
 
 (defun lanebridge--process (name)

@@ -214,7 +214,9 @@
 (defun lanebridge-sync--after-change (beg end length)
   "The text from BEG to END is new, in place of LENGTH characters."
   (let ((document lanebridge-sync--document))
-    (when (and document (not (lanebridge-sync--known-p document)))
+    ;; Text properties change without the tick; so does, in Emacs 28, what
+    ;; `insert-file-contents' inserts.
+    (when (and document (not (and (lanebridge-sync--known-p document) (= length (- end beg)))))
       (save-match-data
         (let ((before (lanebridge-document-before document)))
           (cond

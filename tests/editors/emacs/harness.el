@@ -75,7 +75,7 @@
                                   (point-min) (min (point-max) (+ (point-min) 3000))))))
                      (cl-remove-if-not (lambda (buffer)
                                          (or (buffer-file-name buffer)
-                                             (string-prefix-p "*Lanebridge" (buffer-name buffer))))
+                                             (string-match-p "anebridge\\|tramp" (buffer-name buffer))))
                                        (buffer-list))
                      "\n")))
 
