@@ -76,6 +76,10 @@ local function call_details(item)
       text = text:sub(#item.title + 2)
     end
     details[#details + 1] = util.clip(text, 60)
+  elseif not item.done and item.children then
+    local last = item.children[#item.children]
+    details[#details + 1] = util.count(#item.children, 'call')
+    details[#details + 1] = util.clip(last.title or last.tool or last.type, 40)
   elseif not item.done then
     details[#details + 1] = 'running'
   end
@@ -134,6 +138,9 @@ end
 local function call(item, after_fold, max)
   local line, hl = call_header(item)
   local lines = { line }
+  for _, child in ipairs(item.children or {}) do
+    lines[#lines + 1] = '  ' .. call_header(child)
+  end
   vim.list_extend(lines, call_body(item, max))
   local fold = 1
   if not after_fold then

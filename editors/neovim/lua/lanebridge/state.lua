@@ -14,6 +14,7 @@
 ---@field live? string deltas of an item that is not completed
 ---@field pieces? string[] those of a message
 ---@field done? boolean
+---@field children? lanebridge.Item[] what a helper does, of type subagent
 ---@field doubtful? boolean a request was sent again; void unless it goes on
 
 ---@class lanebridge.Turn
@@ -90,18 +91,31 @@ end
 
 ---@param turn lanebridge.Turn
 ---@param wanted table
----@return lanebridge.Item
+---@return lanebridge.Item item the helper's, if it is one that a helper does
 ---@return boolean new
+---@return lanebridge.Item itself
 local function item_of(turn, wanted)
+  local parent = wanted.parentItemId and turn.by_id[wanted.parentItemId]
   local item = turn.by_id[wanted.id]
   -- The user's message and an error may both have the turn's id.
   if item and (item.type == wanted.type or wanted.type == nil) then
-    return item, false
+    return parent or item, false, item
   end
   item = { id = wanted.id, type = wanted.type }
   turn.by_id[wanted.id] = item
+  if parent then
+    parent.children = parent.children or {}
+    table.insert(parent.children, item)
+    return parent, false, item
+  end
   table.insert(turn.items, item)
-  return item, true
+  return item, true, item
+end
+
+local function take(item, told)
+  for name, value in pairs(told) do
+    item[name] = value
+  end
 end
 
 local function find(params)
@@ -133,10 +147,8 @@ function M.merge_history(result)
       turn = { id = told.id, text = '', status = told.status, items = {}, by_id = {} }
       turn.usage, turn.error = told.usage, told.error
       for _, item in ipairs(told.items) do
-        local mine = item_of(turn, item)
-        for name, value in pairs(item) do
-          mine[name] = value
-        end
+        local _, _, mine = item_of(turn, item)
+        take(mine, item)
         mine.done = true
       end
     end
@@ -219,10 +231,8 @@ end
 function M.item_started(params)
   local thread, turn = find(params)
   drop_void(thread, turn, true)
-  local item, new = item_of(turn, params.item)
-  for name, value in pairs(params.item) do
-    item[name] = value
-  end
+  local item, new, itself = item_of(turn, params.item)
+  take(itself, params.item)
   tell(new and 'item' or 'item_changed', thread, turn, item)
 end
 
@@ -246,13 +256,11 @@ function M.item_completed(params)
     end
     return
   end
-  local item, new = item_of(turn, params.item)
-  for name, value in pairs(params.item) do
-    item[name] = value
-  end
-  item.done, item.live, item.pieces, item.doubtful = true, nil, nil, nil
+  local item, new, itself = item_of(turn, params.item)
+  take(itself, params.item)
+  itself.done, itself.live, itself.pieces, itself.doubtful = true, nil, nil, nil
   tell(new and 'item' or 'item_changed', thread, turn, item)
-  if item.type == 'commandExecution' then
+  if itself.type == 'commandExecution' then
     -- A command may have changed files that are open here.
     vim.schedule(function()
       require('lanebridge.edit').reload()

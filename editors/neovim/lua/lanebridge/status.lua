@@ -95,6 +95,10 @@ function M.rule(thread)
     waiting = waiting + (other.status == 'queued' and 1 or 0)
   end
   local left = turn and ('── %s '):format(M.activity(turn)) or '──'
+  if M.questions() > 0 then
+    local key = require('lanebridge.keys').of('approve')
+    left = ('── asks you: %s '):format(key and key .. ' in Normal mode' or ':Lanebridge approve')
+  end
   if waiting > 0 then
     left = left .. ('· %d waiting '):format(waiting)
   end

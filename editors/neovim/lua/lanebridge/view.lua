@@ -109,6 +109,10 @@ function View:fill(win)
   end
 end
 
+-- Lines inserted before the first line of a fold are taken into it by Neovim 0.12, unless they are appended to the
+-- line before. By that Neovim 0.10 loses the fold.
+local appends = vim.fn.has('nvim-0.11') == 1
+
 --- As nvim_buf_set_lines. Lines are replaced one for one, then others are inserted or deleted: where that is
 --- one step, Neovim 0.10 moves a fold around them to the lines below.
 ---@param from integer
@@ -120,8 +124,11 @@ function View:set_lines(from, to, lines)
   if common > 0 then
     api.nvim_buf_set_lines(self.buf, from, from + common, false, vim.list_slice(lines, 1, common))
   end
-  if #lines > common or to > from + common then
-    api.nvim_buf_set_lines(self.buf, from + common, to, false, vim.list_slice(lines, common + 1))
+  local at, rest = from + common, vim.list_slice(lines, common + 1)
+  if #rest > 0 and at > 0 and appends then
+    vim.fn.appendbufline(self.buf, at, rest)
+  elseif #rest > 0 or to > at then
+    api.nvim_buf_set_lines(self.buf, at, to, false, rest)
   end
 end
 

@@ -199,6 +199,7 @@ return {
       local s = t.coding({ setup = { trusted = false } })
       s:open_chat()
       s:keys('ihello<C-s><Esc>')
+      s:wait('the rule to say so', "return require('lanebridge.status').rule({ turns = {} }):find('asks you', 1, true)")
       t.open_question(s)
       t.rest()
       s:keys('d')

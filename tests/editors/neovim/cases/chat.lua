@@ -101,6 +101,63 @@ return {
     end,
   },
   {
+    'calls that end in another order than they began are folded each for itself',
+    function(t)
+      local function reads(label)
+        return { type = 'function_call', call = label, name = 'read_file', arguments = { path = 'a.c' } }
+      end
+      local s = t.coding({
+        replay = {
+          { rollout = 'go', match = { text = 'go' } },
+          { emit = { t.runs('r', 'echo one; sleep 0.5; seq 1 20').emit[1], reads('f'), reads('g') } },
+          t.says('Done.'),
+        },
+      })
+      s:open_chat()
+      s:keys('igo<C-s>')
+      t.equal(s:wait_turn(), 'completed')
+      s:wait_chat('Done.')
+      local closed = s:lua([[
+        local out = {}
+        for row = 1, vim.api.nvim_buf_line_count(0) do
+          if vim.fn.foldclosed(row) == row then
+            table.insert(out, (vim.fn.getline(row):match('^%S+ %S+')))
+          end
+          assert(vim.fn.foldlevel(row) < 2, 'a fold in a fold in line ' .. row)
+        end
+        return out
+      ]])
+      t.equal(closed, { '✓ `echo', '✓ read_file', '✓ read_file' })
+    end,
+  },
+  {
+    'what a helper does stands under it',
+    function(t)
+      local function calls(name, arguments)
+        return { emit = { { type = 'function_call', call = 'c' .. name, name = name, arguments = arguments } } }
+      end
+      local s = t.coding({
+        replay = {
+          { rollout = 'main', match = { text = 'look around' } },
+          calls('explore', { question = 'Where is main?' }),
+          t.says('Found.'),
+          { rollout = 'helper', match = { text = 'Where is main?' }, takes_over = true },
+          calls('read_file', { path = 'a.c' }),
+          t.says('In a.c.'),
+        },
+      })
+      s:ask('look around')
+      t.equal(s:wait_turn(), 'completed')
+      s:wait_chat('Found.')
+      t.contains(s:chat(), '\n✓ explore `Where is main?`')
+      t.contains(s:chat(), '\n  ✓ read_file `a.c`')
+      s:open_chat()
+      s:lua("vim.fn.search('explore')")
+      t.equal(s:lua("return vim.fn.foldclosed('.') == vim.fn.line('.')"), true)
+      t.equal(s:lua("return vim.fn.foldclosedend('.') > vim.fn.search('read_file', 'n') - 1"), true)
+    end,
+  },
+  {
     'steered while it runs, and stopped',
     function(t)
       local s = t.coding({

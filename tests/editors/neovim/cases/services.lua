@@ -169,6 +169,42 @@ return {
     end,
   },
   {
+    'the model reads what the other servers report',
+    function(t)
+      local s = t.session({
+        files = { ['a.c'] = program },
+        open = 'a.c',
+        replay = {
+          { rollout = 'look', match = { text = 'look' } },
+          {
+            emit = {
+              {
+                type = 'function_call',
+                call = 'd',
+                name = 'diagnostics',
+                arguments = { paths = { 'a.c' }, min_severity = 'warning' },
+              },
+              { type = 'function_call', call = 's', name = 'symbols', arguments = { path = 'a.c' } },
+            },
+          },
+          t.says('I see it.', { expect = { outputs = { d = 'a bad name', s = 'äold' } } }),
+        },
+      })
+      s:lua(fake)
+      s:lua([[
+        vim.diagnostic.set(vim.api.nvim_create_namespace('fake'), 0, { {
+          lnum = 0, col = 4, end_lnum = 0, end_col = 9, message = 'a bad name', severity = 2, source = 'fake',
+        } })
+        local name = { start = { line = 0, character = 4 }, ['end'] = { line = 0, character = 8 } }
+        _G.handlers['textDocument/documentSymbol'] = function()
+          return { { name = 'äold', kind = 12, range = name, selectionRange = name } }
+        end
+      ]])
+      s:ask('look')
+      t.equal(s:wait_turn(), 'completed')
+    end,
+  },
+  {
     'what I look at',
     function(t)
       local s = with_fake(t)
