@@ -145,6 +145,9 @@ struct agent_thread *agent_thread_take_over(struct agent *agent, struct str id, 
 bool agent_thread_can_continue(const struct agent_thread *thread);
 enum status agent_thread_continue(struct agent_thread *thread, char ret_turn_id[ID_BYTES],
                                   bool *ret_queued, struct err *err);
+/* The editor was asked by that method, and has answered (clock of the loop): for the trace of every turn that runs. */
+void agent_note_editor(struct agent *agent, const char *method, uint64_t began_ms,
+                       uint64_t ended_ms);
 /* Does a turn run, or wait to? */
 bool agent_is_busy(const struct agent *agent);
 struct agent_thread *agent_thread_find(struct agent *agent, struct str id);    /* open ones */

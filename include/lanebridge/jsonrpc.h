@@ -65,6 +65,8 @@ struct jsonrpc_handlers {
     /* Optional: sees every message verbatim, outgoing ones too. For traces and tests. It must not
      * use or free the peer. */
     void (*on_traffic)(void *user, bool outgoing, struct str body);
+    /* Optional: a request of ours has its answer; asked_ms on the loop's clock. It must not use or free the peer. */
+    void (*on_round_trip)(void *user, const char *method, uint64_t asked_ms);
 };
 /* result is NULL unless status is STATUS_OK; error_code and error_text describe an error answer
  * (status STATUS_INVALID), or status is STATUS_CLOSED. raw_result is the verbatim text. */

@@ -1,6 +1,6 @@
 /* Inside of the agent. agent.c: the object and its events; thread.c: threads and their queue;
  * resume.c: a thread from the journal; history.c: the items; turn.c: the turn's states; stream.c:
- * what a response brings; count.c: what it has used; limit.c: what it may cost; steps.c: what a turn planned; queue.c: what waits, and asking again; choice.c: model, effort and mode
+ * what a response brings; count.c: what it has used; spans.c: when; limit.c: what it may cost; steps.c: what a turn planned; queue.c: what waits, and asking again; choice.c: model, effort and mode
  * of a thread; call.c: the calls of a turn; audit.c: what went out; undo.c: taking a turn back;
  * helper.c: helpers of a turn; commit.c: a turn that nobody sees; context.c: what the model is told; preview.c: the same, before it is
  * sent; steer.c: messages for a turn that runs; size.c: how much of the model's context a thread takes; compact.c: making that less;
@@ -185,6 +185,13 @@ struct turn_steer {
     struct buf prompt, json;
 };
 
+struct turn_span { /* spans.c */
+    char method[48]; /* of the editor; "": a step */
+    unsigned step;
+    uint64_t at_ms; /* since the turn began */
+    uint64_t took_ms, stage_ms[4];
+};
+
 struct compaction;
 struct agent_turn {
     struct agent_thread *thread;
@@ -221,6 +228,7 @@ struct agent_turn {
     int64_t turn_allowed, limit_next; /* tokens, since the person said so; and if they do */
     struct responses_usage usage;
     struct agent_timing timing;
+    VEC(struct turn_span) spans;
     uint64_t began_ms, asked_ms, tooling_ms;
     bool announced_end, announces_wait;
 };
@@ -258,6 +266,9 @@ void turn_on_compacted(struct agent_turn *turn, const char *failure);
 void usage_add(struct responses_usage *sum, const struct responses_usage *more);
 void turn_count(struct agent_turn *turn, const struct responses_result *result);
 struct agent_cost turn_cost(const struct agent_turn *turn);
+/* -- spans.c */
+void turn_note_step(struct agent_turn *turn, const struct responses_result *result);
+void turn_append_spans(const struct agent_turn *turn, struct json_writer *w);
 /* As the journal has it, in JSON. */
 void turn_append_usage(const struct agent_turn *turn, struct buf *json);
 /* The handlers of its responses (stream.c). */

@@ -14,6 +14,7 @@ void usage_add(struct responses_usage *sum, const struct responses_usage *more)
 void turn_count(struct agent_turn *turn, const struct responses_result *result)
 {
     usage_add(&turn->usage, &result->usage);
+    turn_note_step(turn, result);
     if (turn->thread->helper)
         helper_count(turn->thread->helper, result);
     spent_note(turn->thread, &result->usage);
@@ -127,5 +128,6 @@ void turn_append_usage(const struct agent_turn *turn, struct buf *json)
         json_write_end_object(&w);
     }
     append_timing_json(&turn->timing, &w);
+    turn_append_spans(turn, &w);
     json_write_end_object(&w);
 }

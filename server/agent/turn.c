@@ -95,6 +95,7 @@ void turn_free(struct agent_turn *turn)
     buf_finish(&turn->error);
     turn_drop_held(turn);
     vec_finish(&turn->held);
+    vec_finish(&turn->spans);
     mem_free(turn);
 }
 

@@ -10,15 +10,23 @@
 #include <lanebridge/json.h>
 
 #include "cli.h"
+#include "trace-internal.h"
+
+/* A turn that is wanted; others are read while the journal lists them. */
+struct kept {
+    char *id, *status, *prompt, *usage;
+    uint64_t started_ms, ended_ms;
+};
 
 struct trace {
     const char *wanted; /* id of a turn or a thread, or NULL: the latest turn of all */
-    bool json;
+    bool json, chrome;
     struct journal *journal;
     char thread[ID_BYTES];
     struct buf title, last; /* last: the latest turn, printed when it is known to be that */
     bool is_thread;
-    size_t printed;
+    VEC(struct kept) turns;
+    struct trace_spans spans;
 };
 
 static const char *get_environment(const char *name)
@@ -116,6 +124,17 @@ static void append_json(struct buf *out, const struct trace *trace, const struct
 
 /* -- Finding ---------------------------------------------------------------------------------- */
 
+static void drop_turns(struct trace *trace)
+{
+    for (size_t i = 0; i < trace->turns.len; i++) {
+        struct kept *kept = &trace->turns.ptr[i];
+        char *const owned[] = {kept->id, kept->status, kept->prompt, kept->usage};
+        for (size_t j = 0; j < array_count(owned); j++)
+            mem_free(owned[j]);
+    }
+    vec_clear(&trace->turns);
+}
+
 static bool on_turn(void *user, const struct journal_turn *turn)
 {
     struct trace *trace = user;
@@ -123,16 +142,36 @@ static bool on_turn(void *user, const struct journal_turn *turn)
     if (trace->wanted && !trace->is_thread && !is_it)
         return true;
     if (!trace->is_thread)
-        buf_clear(&trace->last); /* the latest counts */
-    struct json_value *usage = NULL;
-    (void)json_parse(turn->usage_json, &usage, NULL);
-    if (trace->json)
-        append_json(&trace->last, trace, turn);
-    else
-        append_turn(&trace->last, turn, usage);
-    json_free(usage);
-    trace->printed++;
+        drop_turns(trace); /* the latest counts */
+    struct kept kept = {str_dup_c(turn->id),     str_dup_c(turn->status),
+                        str_dup_c(turn->prompt), str_dup_c(turn->usage_json),
+                        turn->started_ms,        turn->ended_ms};
+    vec_push(&trace->turns, kept);
     return !is_it;
+}
+
+static void append_kept(struct trace *trace, const struct kept *kept)
+{
+    const struct journal_turn turn = {.id = str_from(kept->id),
+                                      .status = str_from(kept->status),
+                                      .prompt = str_from(kept->prompt),
+                                      .usage_json = str_from(kept->usage),
+                                      .started_ms = kept->started_ms,
+                                      .ended_ms = kept->ended_ms};
+    struct trace_spans spans = {0};
+    struct json_value *usage = NULL;
+    if (trace->json) {
+        append_json(&trace->last, trace, &turn);
+        return;
+    }
+    trace_collect(trace->journal, trace->thread, &turn, trace->chrome ? &trace->spans : &spans);
+    if (!trace->chrome) {
+        (void)json_parse(turn.usage_json, &usage, NULL);
+        append_turn(&trace->last, &turn, usage);
+        trace_append_lines(&spans, &trace->last);
+    }
+    json_free(usage);
+    trace_finish(&spans);
 }
 
 static bool on_thread(void *user, const struct journal_thread *thread)
@@ -143,12 +182,12 @@ static bool on_thread(void *user, const struct journal_thread *thread)
     buf_clear(&trace->title);
     buf_append(&trace->title, thread->title);
     journal_turn_each(trace->journal, trace->thread, on_turn, trace, NULL);
-    return trace->printed == 0;
+    return trace->turns.len == 0;
 }
 
 static int print_result(struct trace *trace)
 {
-    if (trace->printed == 0) {
+    if (trace->turns.len == 0) {
         if (trace->wanted)
             cli_complain("trace",
                          "there is no turn or thread %s in the journal; without an id the latest "
@@ -158,7 +197,11 @@ static int print_result(struct trace *trace)
             cli_complain("trace", "no turn has been asked for yet");
         return EXIT_FAILED;
     }
-    if (!trace->json && trace->title.len)
+    for (size_t i = 0; i < trace->turns.len; i++)
+        append_kept(trace, &trace->turns.ptr[i]);
+    if (trace->chrome)
+        trace_append_chrome(&trace->spans, buf_str(&trace->title), &trace->last);
+    if (!trace->json && !trace->chrome && trace->title.len)
         printf("%.*s (%s)\n", (int)trace->title.len, trace->title.ptr, trace->thread);
     fwrite(trace->last.ptr, 1, trace->last.len, stdout);
     return EXIT_OK;
@@ -177,6 +220,9 @@ static int trace_run(struct trace *trace)
         code = print_result(trace);
     }
     journal_close(trace->journal);
+    drop_turns(trace);
+    vec_finish(&trace->turns);
+    trace_finish(&trace->spans);
     buf_finish(&trace->title);
     buf_finish(&trace->last);
     config_env_finish(&env);
@@ -186,7 +232,8 @@ static int trace_run(struct trace *trace)
 int cli_trace(int argc, char **argv)
 {
     struct trace trace = {0};
-    const struct cli_option options[] = {{"--json", CLI_FLAG, &trace.json}};
+    const struct cli_option options[] = {{"--json", CLI_FLAG, &trace.json},
+                                         {"--perfetto", CLI_FLAG, &trace.chrome}};
     if (!cli_options_take("trace", &argc, argv, options, array_count(options)))
         return EXIT_USAGE;
     if (argc > 2) {

@@ -7,6 +7,8 @@
 struct pending {
     jsonrpc_answer_fn *on_answer;
     void *user;
+    char method[48];
+    uint64_t asked_ms;
 };
 
 enum { GATHERED_BYTES = 16 * 1024 }; /* above it copying costs more than a write */
@@ -260,6 +262,8 @@ static void handle_response(struct jsonrpc_peer *peer, const struct message *mes
         note_unknown_response(peer, message->id);
         return;
     }
+    if (peer->handlers.on_round_trip)
+        peer->handlers.on_round_trip(peer->user, pending->method, pending->asked_ms);
     const struct json_value *error = json_get(message->root, "error");
     struct jsonrpc_answer answer = {0};
     if (message->result.len > 0 && !json_is(error, JSON_OBJECT)) {
@@ -454,6 +458,8 @@ int64_t jsonrpc_request(struct jsonrpc_peer *peer, const char *method, struct st
     struct pending *pending = mem_new(struct pending);
     pending->on_answer = on_answer;
     pending->user = user;
+    pending->asked_ms = loop_now_ms(peer->loop);
+    snprintf(pending->method, sizeof pending->method, "%s", method);
     char text[24];
     int length = snprintf(text, sizeof text, "%lld", (long long)++peer->last_id);
     struct str id = {text, (size_t)length};

@@ -8,8 +8,8 @@ static const struct lsp_method *const requests[] = {
     queue_requests,      inline_requests,  prompts_requests, catalog_requests, audit_requests,
     completion_requests, accept_requests,  commit_requests};
 /* Of requests that are not answered at once: true, it was that one, and it is no more. */
-static bool (*const cancels[])(struct lsp_server *server, struct str id) = {
-    inline_cancel, commit_cancel, turn_cancel_request};
+static bool (*const cancels[])(struct lsp_server *server,
+                               struct str id) = {inline_cancel, commit_cancel, turn_cancel_request};
 
 static void handle_cancel(struct lsp_server *server, const struct jsonrpc_message *message)
 {
@@ -115,6 +115,17 @@ static void on_closed(void *user, enum status status)
     server_end(server, server->state == LSP_SHUT_DOWN ? 0 : 1);
 }
 
+/* What a turn may wait for; not what only shows something. */
+static void on_round_trip(void *user, const char *method, uint64_t asked_ms)
+{
+    static const char *const waited_for[] = {"lanebridge/", "workspace/applyEdit",
+                                             "window/showMessageRequest"};
+    struct lsp_server *server = user;
+    for (size_t i = 0; server->agent && i < array_count(waited_for); i++)
+        if (str_starts_with(str_from(method), str_from(waited_for[i])))
+            agent_note_editor(server->agent, method, asked_ms, loop_now_ms(server->env.loop));
+}
+
 static void leave(void *user)
 {
     struct lsp_server *server = user;
@@ -212,7 +223,8 @@ struct lsp_server *lsp_server_new(const struct lsp_env *env, int read_fd, int wr
     static const struct jsonrpc_handlers handlers = {.on_request = on_request,
                                                      .on_notification = on_notification,
                                                      .on_unreadable = on_unreadable,
-                                                     .on_closed = on_closed};
+                                                     .on_closed = on_closed,
+                                                     .on_round_trip = on_round_trip};
     struct lsp_server *server = mem_new(struct lsp_server);
     server->env = *env;
     server->encoding = POSITION_UTF16;

@@ -38,6 +38,7 @@
 #define LIMIT_HELPER_CONTEXT_TOKENS 60000  /* the same, of what it has read and written */
 #define LIMIT_HELPER_QUESTION_BYTES (8 * KIB)
 #define LIMIT_HELPER_ANSWER_BYTES (16 * KIB) /* what stays in the conversation that asked */
+#define LIMIT_TURN_SPANS_COUNT 1000        /* kept of a turn for trace, 80 bytes each; steps are 500 at most */
 #define LIMIT_TURN_QUEUE_COUNT 32          /* prompts waiting behind a running turn */
 #define LIMIT_ITEM_BYTES (64 * MIB)
 #define LIMIT_IMAGE_BYTES (5 * MIB)        /* one image that is given along; a large screen has 2 */

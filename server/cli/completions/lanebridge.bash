@@ -14,7 +14,8 @@ _lanebridge() {
         lsp) COMPREPLY=($(compgen -W "--stdio" -- "$current")) ;;
         log) COMPREPLY=($(compgen -W "--json --sent --limit" -- "$current")) ;;
         rules) COMPREPLY=($(compgen -W "list delete --json" -- "$current")) ;;
-        doctor | trace) COMPREPLY=($(compgen -W "--json" -- "$current")) ;;
+        doctor) COMPREPLY=($(compgen -W "--json" -- "$current")) ;;
+        trace) COMPREPLY=($(compgen -W "--json --perfetto" -- "$current")) ;;
         run) COMPREPLY=($(compgen -W "-C --json --yes-to-commands" -- "$current")) ;;
         endpoint) COMPREPLY=($(compgen -W "--listen --engine --upstream-model --upstream-key-env --upstream-api --token-file --trace --vocab --without --store --age-limit --idle-limit --max-memory --max-store --max-connections --max-lanes --max-requests --vocab --check --without --prototype-append --without-lanes --without-warm-up --without-steering --without-additional-tools --without-compact --without-context-management" -- "$current")) ;;
     esac

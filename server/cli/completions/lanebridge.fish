@@ -10,6 +10,7 @@ complete -c lanebridge -n '__fish_seen_subcommand_from log' -l sent
 complete -c lanebridge -n '__fish_seen_subcommand_from log' -l limit -r
 complete -c lanebridge -n '__fish_seen_subcommand_from rules' -a 'list delete'
 complete -c lanebridge -n '__fish_seen_subcommand_from doctor log rules trace' -l json
+complete -c lanebridge -n '__fish_seen_subcommand_from trace' -l perfetto
 complete -c lanebridge -n '__fish_seen_subcommand_from lsp' -l stdio
 complete -c lanebridge -n '__fish_seen_subcommand_from run' -s C -r -a '(__fish_complete_directories)'
 complete -c lanebridge -n '__fish_seen_subcommand_from run' -l json

@@ -89,7 +89,7 @@ static void on_answer(void *user, const struct jsonrpc_answer *answer)
 }
 
 static const struct jsonrpc_handlers handlers = {on_request, on_notification, on_unreadable,
-                                                 on_closed, on_traffic};
+                                                 on_closed, on_traffic, NULL};
 
 static void open_side(struct side *side, struct loop *loop, int fd)
 {
