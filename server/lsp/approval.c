@@ -17,54 +17,21 @@ static const char allow_once[] = "Allow once", trust_folder[] = "Trust this fold
                   saved_all[] = "Continue";
 
 struct question {
-    struct lsp_server *server;
-    int64_t request;
-    struct loop_timer *timer; /* when it could not be asked: declines */
+    struct asking asking;
     bool is_rich;
     char *rule_ids[RULES_MAX], *rule_texts[RULES_MAX];
     size_t rule_count;
     host_ask_fn *on_answer;
-    void *user;
 };
 
-static void question_unlist(struct question *question)
+static void release(struct asking *asking)
 {
-    struct lsp_server *server = question->server;
-    for (size_t i = 0; i < server->questions.len; i++)
-        if (server->questions.ptr[i] == question) {
-            vec_remove(&server->questions, i);
-            return;
-        }
-}
-
-static void question_free(struct question *question)
-{
-    question_unlist(question);
-    loop_timer_free(question->timer);
+    struct question *question = (struct question *)asking;
     for (size_t i = 0; i < question->rule_count; i++) {
         mem_free(question->rule_ids[i]);
         mem_free(question->rule_texts[i]);
     }
     mem_free(question);
-}
-
-void approval_drop(struct lsp_server *server, void *user)
-{
-    for (size_t i = server->questions.len; i > 0; i--) {
-        struct question *question = server->questions.ptr[i - 1];
-        if (question->user != user)
-            continue;
-        if (question->request)
-            jsonrpc_request_drop(server->peer, question->request);
-        question_free(question);
-    }
-}
-
-void approvals_free(struct lsp_server *server)
-{
-    while (server->questions.len > 0)
-        question_free(vec_last(&server->questions));
-    vec_finish(&server->questions);
 }
 
 /* -- The answer
@@ -98,23 +65,18 @@ static void read_button(const struct question *question, const struct json_value
         }
 }
 
-static void on_answer(void *user, const struct jsonrpc_answer *received)
+/* Not asked is declined. */
+static void on_answer(struct asking *asking, const struct jsonrpc_answer *received)
 {
-    struct question *question = user;
+    struct question *question = (struct question *)asking;
     struct host_ask_answer answer = {.decision = HOST_DECLINE};
     if (received->status == STATUS_OK && question->is_rich)
         read_rich(question, received->result, &answer);
     else if (received->status == STATUS_OK)
         read_button(question, received->result, &answer);
-    question_unlist(
-        question); /* nobody can drop it any more; the rule's id is ours, so freed after */
-    question->on_answer(question->user, &answer);
-    question_free(question);
-}
-
-static void on_unasked(void *user)
-{
-    on_answer(user, &(struct jsonrpc_answer){.status = STATUS_CLOSED});
+    asking_unlist(asking); /* nobody can drop it any more; the rule's id is ours, so freed after */
+    question->on_answer(asking->user, &answer);
+    asking_free(asking);
 }
 
 /* -- The question
@@ -214,24 +176,17 @@ void approval_ask(void *host, const struct host_ask *ask, host_ask_fn *answer_fn
     struct lsp_server *server = host;
     struct question *question = mem_new(struct question);
     struct buf params = {0};
-    question->server = server;
+    asking_begin(&question->asking, server, release, user);
     question->on_answer = answer_fn;
-    question->user = user;
     question->is_rich = server->client.rich_approvals;
     for (size_t i = 0; i < ask->rule_count && i < RULES_MAX; i++) {
         question->rule_ids[i] = mem_dup_c(ask->rules[i].id);
         question->rule_texts[i] = visible(ask->rules[i].text);
         question->rule_count++;
     }
-    vec_push(&server->questions, question);
     append_question(question, ask, &params);
     const char *method =
         question->is_rich ? "lanebridge/approval/request" : "window/showMessageRequest";
-    question->request =
-        jsonrpc_request(server->peer, method, buf_str(&params), on_answer, question);
+    asking_send(&question->asking, method, buf_str(&params), on_answer);
     buf_finish(&params);
-    if (question->request)
-        return;
-    question->timer = loop_timer_new(server->env.loop, on_unasked, question);
-    loop_timer_start(question->timer, 0, 0);
 }

@@ -3,95 +3,35 @@
 #include "lsp-internal.h"
 
 struct editor_job {
-    struct lsp_server *server;
-    int64_t request;
-    struct loop_timer *timer; /* when it could not be asked: tells so */
-    enum status unasked;
+    struct asking asking;
     uint64_t revision; /* of the documents, when it was asked */
     uint64_t asked_ms;
     enum host_query_kind kind;
-    void (*on_answer)(struct editor_job *job, const struct jsonrpc_answer *answer);
     union {
         host_diagnostics_fn *on_diagnostics;
         host_locations_fn *on_locations;
         host_proposal_fn *on_proposal;
     };
-    void *user;
 };
 
 /* -- Life
  * ------------------------------------------------------------------------------------------------
  */
 
-static void job_free(struct editor_job *job)
+static void release(struct asking *asking)
 {
-    for (size_t i = 0; i < job->server->asked.len; i++)
-        if (job->server->asked.ptr[i] == job) {
-            vec_remove(&job->server->asked, i);
-            break;
-        }
-    loop_timer_free(job->timer);
-    mem_free(job);
-}
-
-void ask_editor_free(struct lsp_server *server)
-{
-    while (server->asked.len > 0)
-        job_free(vec_last(&server->asked));
-    vec_finish(&server->asked);
-}
-
-void ask_editor_drop(struct lsp_server *server, void *user)
-{
-    for (size_t i = server->asked.len; i > 0; i--) {
-        struct editor_job *job = server->asked.ptr[i - 1];
-        if (job->user != user)
-            continue;
-        if (job->request)
-            jsonrpc_request_drop(server->peer, job->request);
-        job_free(job);
-    }
-}
-
-static void on_answer(void *user, const struct jsonrpc_answer *answer)
-{
-    struct editor_job *job = user;
-    job->request = 0;
-    job->on_answer(job, answer);
-}
-
-static void on_unasked(void *user)
-{
-    struct editor_job *job = user;
-    struct jsonrpc_answer answer = {.status = job->unasked, .error_text = STR("not asked")};
-    if (job->unasked == STATUS_CLOSED)
-        answer.error_text = STR("the editor is gone");
-    job->on_answer(job, &answer);
+    mem_free((struct editor_job *)asking);
 }
 
 static struct editor_job *job_new(struct lsp_server *server, void *user)
 {
     struct editor_job *job = mem_new(struct editor_job);
-    *job = (struct editor_job){.server = server, .user = user, .asked_ms = time_wall_ms()};
+    asking_begin(&job->asking, server, release, user);
+    job->asked_ms = time_wall_ms();
     const struct document *document;
     for (size_t i = 0; (document = document_at(server->env.documents, i)); i++)
         job->revision = document->revision > job->revision ? document->revision : job->revision;
-    vec_push(&server->asked, job);
     return job;
-}
-
-static void job_skip(struct editor_job *job, enum status status)
-{
-    job->unasked = status;
-    job->timer = loop_timer_new(job->server->env.loop, on_unasked, job);
-    loop_timer_start(job->timer, 0, 0);
-}
-
-static void job_send(struct editor_job *job, const char *method, struct str params)
-{
-    job->request = jsonrpc_request(job->server->peer, method, params, on_answer, job);
-    if (!job->request)
-        job_skip(job, STATUS_CLOSED);
 }
 
 /* The sentence of a refusal; what a broken editor says is cut. */
@@ -225,21 +165,22 @@ static bool read_diagnosed(const struct lsp_server *server, struct kept *kept,
     return true;
 }
 
-static void on_diagnostics(struct editor_job *job, const struct jsonrpc_answer *answer)
+static void on_diagnostics(struct asking *asking, const struct jsonrpc_answer *answer)
 {
+    struct editor_job *job = (struct editor_job *)asking;
     host_diagnostics_fn *on_done = job->on_diagnostics;
-    void *user = job->user;
+    void *user = asking->user;
     struct kept kept = {0};
     VEC(struct diagnosed) all = {0};
     VEC(struct host_diagnosed) files = {0};
     const struct json_value *one = json_first(json_get(answer->result, "files"));
     for (struct diagnosed file; one; one = json_next(one)) {
-        if (!read_diagnosed(job->server, &kept, one, &file))
+        if (!read_diagnosed(asking->server, &kept, one, &file))
             continue;
         vec_push(&all, file);
         vec_push(&files, file.file);
     }
-    job_free(job);
+    asking_free(asking);
     on_done(user, answer->status, files.ptr, files.len);
     for (size_t i = 0; i < all.len; i++)
         vec_finish(&all.ptr[i].list);
@@ -255,7 +196,6 @@ void ask_editor_diagnostics(void *host, const char *const *paths, size_t count,
     struct editor_job *job = job_new(server, user);
     struct buf params = {0};
     struct json_writer w;
-    job->on_answer = on_diagnostics;
     job->on_diagnostics = on_done;
     json_writer_init(&w, &params);
     json_write_begin_object(&w);
@@ -267,7 +207,7 @@ void ask_editor_diagnostics(void *host, const char *const *paths, size_t count,
         json_write_end_array(&w);
     }
     json_write_end_object(&w);
-    job_send(job, "lanebridge/editor/diagnostics", buf_str(&params));
+    asking_send(&job->asking, "lanebridge/editor/diagnostics", buf_str(&params), on_diagnostics);
     buf_finish(&params);
 }
 
@@ -355,30 +295,33 @@ static bool is_outdated(const struct lsp_server *server, const struct host_query
     return document && (!document->text || !text_eq(document->text, query->text));
 }
 
-static void job_query(struct editor_job *job, const struct host_query *query)
+static void job_query(struct editor_job *job, const struct host_query *query,
+                      asking_answer_fn *on_answer)
 {
+    struct asking *asking = &job->asking;
     struct buf params = {0};
     struct json_writer w;
     job->kind = query->kind;
-    if (is_outdated(job->server, query)) {
-        job_skip(job, STATUS_CONFLICT);
+    if (is_outdated(asking->server, query)) {
+        asking_skip(asking, STATUS_CONFLICT, on_answer);
         return;
     }
     json_writer_init(&w, &params);
     json_write_begin_object(&w);
-    queries[query->kind].write(job->server, &w, query);
+    queries[query->kind].write(asking->server, &w, query);
     json_write_end_object(&w);
-    job_send(job, queries[query->kind].method, buf_str(&params));
+    asking_send(asking, queries[query->kind].method, buf_str(&params), on_answer);
     buf_finish(&params);
 }
 
 /* -- Where something is
  * ---------------------------------------------------------------------------------- */
 
-static void on_located(struct editor_job *job, const struct jsonrpc_answer *answer)
+static void on_located(struct asking *asking, const struct jsonrpc_answer *answer)
 {
+    struct editor_job *job = (struct editor_job *)asking;
     host_locations_fn *on_done = job->on_locations;
-    void *user = job->user;
+    void *user = asking->user;
     struct kept kept = {0};
     VEC(struct host_location) list = {0};
     const char *member = job->kind == HOST_SYMBOLS ? "symbols" : "locations";
@@ -388,7 +331,7 @@ static void on_located(struct editor_job *job, const struct jsonrpc_answer *answ
                                          .container = json_get_str(one, "container")};
         if (!keep_path(&kept, json_get_str(one, "uri"), &location.path))
             continue;
-        struct place place = read_place(job->server, location.path, json_get(one, "range"),
+        struct place place = read_place(asking->server, location.path, json_get(one, "range"),
                                         json_get_str(one, "text"));
         location.line = place.line;
         location.character = place.character;
@@ -396,7 +339,7 @@ static void on_located(struct editor_job *job, const struct jsonrpc_answer *answ
         location.kind = (unsigned)json_get_int(one, "kind", 0);
         vec_push(&list, location);
     }
-    job_free(job);
+    asking_free(asking);
     on_done(user, answer->status, answer->status < 0 ? refusal(answer) : STR(""), list.ptr,
             list.len);
     vec_finish(&list);
@@ -407,18 +350,18 @@ void ask_editor_locate(void *host, const struct host_query *query, host_location
                        void *user)
 {
     struct editor_job *job = job_new(host, user);
-    job->on_answer = on_located;
     job->on_locations = on_done;
-    job_query(job, query);
+    job_query(job, query, on_located);
 }
 
 /* -- Edits that are not applied there
  * -------------------------------------------------------------------- */
 
-static void on_proposed(struct editor_job *job, const struct jsonrpc_answer *answer)
+static void on_proposed(struct asking *asking, const struct jsonrpc_answer *answer)
 {
+    struct editor_job *job = (struct editor_job *)asking;
     host_proposal_fn *on_done = job->on_proposal;
-    void *user = job->user;
+    void *user = asking->user;
     struct incoming incoming = {0};
     struct err err = {0};
     VEC(struct str) titles = {0};
@@ -428,7 +371,7 @@ static void on_proposed(struct editor_job *job, const struct jsonrpc_answer *ans
     } else {
         const struct json_value *edit = json_get(answer->result, "edit");
         const struct incoming_since since = {job->revision, job->asked_ms};
-        proposal.status = incoming_read(job->server, edit, &since, &incoming, &err);
+        proposal.status = incoming_read(asking->server, edit, &since, &incoming, &err);
         proposal.note = str_from(err.text);
         const struct json_value *one = json_first(json_get(answer->result, "titles"));
         for (; one; one = json_next(one))
@@ -438,7 +381,7 @@ static void on_proposed(struct editor_job *job, const struct jsonrpc_answer *ans
     proposal.count = incoming.changes.len;
     proposal.titles = titles.ptr;
     proposal.title_count = titles.len;
-    job_free(job);
+    asking_free(asking);
     on_done(user, &proposal);
     vec_finish(&titles);
     incoming_finish(&incoming);
@@ -448,7 +391,6 @@ void ask_editor_propose(void *host, const struct host_query *query, host_proposa
                         void *user)
 {
     struct editor_job *job = job_new(host, user);
-    job->on_answer = on_proposed;
     job->on_proposal = on_done;
-    job_query(job, query);
+    job_query(job, query, on_proposed);
 }

@@ -36,7 +36,7 @@ static void gathering_free(struct gathering *gathering)
     if (gathering->context_request)
         jsonrpc_request_drop(server->peer, gathering->context_request);
     for (size_t i = 0; i < gathering->wanted.len; i++) {
-        ask_editor_drop(server, gathering->wanted.ptr[i]);
+        askings_drop(server, gathering->wanted.ptr[i]);
         mem_free(gathering->wanted.ptr[i]);
     }
     vec_finish(&gathering->wanted);
@@ -228,7 +228,7 @@ static void on_diagnostics_time(void *user)
             continue;
         struct input_part *part = &gathering->parts->list.ptr[wanted->part];
         wanted->is_open = false;
-        ask_editor_drop(gathering->server, wanted);
+        askings_drop(gathering->server, wanted);
         buf_append_c(&part->text, "the editor did not tell them in time");
         buf_append_c(&part->why, "the editor did not tell them in time");
     }

@@ -5,31 +5,17 @@
 #include <stdio.h>
 
 struct inquiry {
-    struct lsp_server *server;
-    int64_t request;
-    struct loop_timer *timer; /* when it could not be asked: nobody answered */
-    VEC(char *) messages;     /* params of each question, for clients without the rich layer */
-    VEC(struct str) answers;  /* owned; ptr NULL where there is none */
-    size_t at;                /* the question that is asked */
+    struct asking asking;
+    VEC(char *) messages;    /* params of each question, for clients without the rich layer */
+    VEC(struct str) answers; /* owned; ptr NULL where there is none */
+    size_t at;               /* the question that is asked */
     size_t count;
     host_inquire_fn *on_answer;
-    void *user;
 };
 
-static void inquiry_unlist(struct inquiry *inquiry)
+static void release(struct asking *asking)
 {
-    struct lsp_server *server = inquiry->server;
-    for (size_t i = 0; i < server->inquiries.len; i++)
-        if (server->inquiries.ptr[i] == inquiry) {
-            vec_remove(&server->inquiries, i);
-            return;
-        }
-}
-
-static void inquiry_free(struct inquiry *inquiry)
-{
-    inquiry_unlist(inquiry);
-    loop_timer_free(inquiry->timer);
+    struct inquiry *inquiry = (struct inquiry *)asking;
     for (size_t i = 0; i < inquiry->messages.len; i++)
         mem_free(inquiry->messages.ptr[i]);
     vec_finish(&inquiry->messages);
@@ -39,33 +25,15 @@ static void inquiry_free(struct inquiry *inquiry)
     mem_free(inquiry);
 }
 
-void inquiry_drop(struct lsp_server *server, void *user)
-{
-    for (size_t i = server->inquiries.len; i > 0; i--) {
-        struct inquiry *inquiry = server->inquiries.ptr[i - 1];
-        if (inquiry->user != user)
-            continue;
-        if (inquiry->request)
-            jsonrpc_request_drop(server->peer, inquiry->request);
-        inquiry_free(inquiry);
-    }
-}
-
-void inquiries_free(struct lsp_server *server)
-{
-    while (server->inquiries.len > 0)
-        inquiry_free(vec_last(&server->inquiries));
-    vec_finish(&server->inquiries);
-}
-
 /* -- Answers
  * ---------------------------------------------------------------------------------------------- */
 
 static void finish(struct inquiry *inquiry)
 {
-    inquiry_unlist(inquiry); /* nobody can drop it any more; the answers are ours, so freed after */
-    inquiry->on_answer(inquiry->user, inquiry->answers.ptr, inquiry->count);
-    inquiry_free(inquiry);
+    struct asking *asking = &inquiry->asking;
+    asking_unlist(asking); /* nobody can drop it any more; the answers are ours, so freed after */
+    inquiry->on_answer(asking->user, inquiry->answers.ptr, inquiry->count);
+    asking_free(asking);
 }
 
 static void keep_answer(struct inquiry *inquiry, size_t question, struct str text)
@@ -76,9 +44,9 @@ static void keep_answer(struct inquiry *inquiry, size_t question, struct str tex
     inquiry->answers.ptr[question] = (struct str){str_dup_c(text), text.len};
 }
 
-static void on_rich_answer(void *user, const struct jsonrpc_answer *answer)
+static void on_rich_answer(struct asking *asking, const struct jsonrpc_answer *answer)
 {
-    struct inquiry *inquiry = user;
+    struct inquiry *inquiry = (struct inquiry *)asking;
     const struct json_value *one = json_first(json_get(answer->result, "answers"));
     for (; one; one = json_next(one)) {
         uint64_t number = 0;
@@ -91,31 +59,15 @@ static void on_rich_answer(void *user, const struct jsonrpc_answer *answer)
 static void ask_next(struct inquiry *inquiry);
 
 /* Who closes a question wants no more of them. */
-static void on_button(void *user, const struct jsonrpc_answer *answer)
+static void on_button(struct asking *asking, const struct jsonrpc_answer *answer)
 {
-    struct inquiry *inquiry = user;
+    struct inquiry *inquiry = (struct inquiry *)asking;
     struct str title = json_get_str(answer->result, "title");
-    inquiry->request = 0;
     keep_answer(inquiry, inquiry->at++, title);
     if (title.len == 0 || inquiry->at == inquiry->count)
         finish(inquiry);
     else
         ask_next(inquiry);
-}
-
-static void on_unasked(void *user)
-{
-    finish(user);
-}
-
-static void send(struct inquiry *inquiry, const char *method, struct str params,
-                 jsonrpc_answer_fn *on_answer)
-{
-    inquiry->request = jsonrpc_request(inquiry->server->peer, method, params, on_answer, inquiry);
-    if (inquiry->request)
-        return;
-    inquiry->timer = loop_timer_new(inquiry->server->env.loop, on_unasked, inquiry);
-    loop_timer_start(inquiry->timer, 0, 0);
 }
 
 /* -- Questions
@@ -182,8 +134,8 @@ static void append_message(const struct host_question *question, struct buf *par
 
 static void ask_next(struct inquiry *inquiry)
 {
-    send(inquiry, "window/showMessageRequest", str_from(inquiry->messages.ptr[inquiry->at]),
-         on_button);
+    asking_send(&inquiry->asking, "window/showMessageRequest",
+                str_from(inquiry->messages.ptr[inquiry->at]), on_button);
 }
 
 void inquiry_ask(void *host, const struct host_inquiry *asked, host_inquire_fn *on_answer,
@@ -192,14 +144,15 @@ void inquiry_ask(void *host, const struct host_inquiry *asked, host_inquire_fn *
     struct lsp_server *server = host;
     struct inquiry *inquiry = mem_new(struct inquiry);
     struct buf params = {0};
-    *inquiry = (struct inquiry){
-        .server = server, .count = asked->count, .on_answer = on_answer, .user = user};
+    asking_begin(&inquiry->asking, server, release, user);
+    inquiry->count = asked->count;
+    inquiry->on_answer = on_answer;
     for (size_t i = 0; i < asked->count; i++)
         vec_push(&inquiry->answers, ((struct str){0}));
-    vec_push(&server->inquiries, inquiry);
     if (server->client.rich_questions) {
         append_rich(asked, &params);
-        send(inquiry, "lanebridge/question/request", buf_str(&params), on_rich_answer);
+        asking_send(&inquiry->asking, "lanebridge/question/request", buf_str(&params),
+                    on_rich_answer);
         buf_finish(&params);
         return;
     }

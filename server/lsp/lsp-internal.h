@@ -84,14 +84,10 @@ struct lsp_server {
     struct agent *agent; /* NULL before the first prompt */
     VEC(struct apply_job *) applies;
     const struct apply_waits *apply_waits;
-    VEC(struct question *) questions;
-    VEC(struct save_job *) saves;
-    VEC(struct inquiry *) inquiries;
-    VEC(struct secret_job *) secrets;
     VEC(struct plan_offer *) plan_offers;
     VEC(struct model_wish *) model_wishes;
     VEC(struct commit_request *) commits;
-    VEC(struct editor_job *) asked;
+    VEC(struct asking *) askings; /* open questions to the editor */
     VEC(struct trust_question *) trusts;
     VEC(struct turn_start *) starts; /* asked for, and not begun */
     VEC(struct gathering *) gathers; /* turns that wait for the editor, in order */
@@ -294,31 +290,48 @@ void gathers_free(struct lsp_server *server);
 /* Fills host_ops by what the client can do. */
 void host_init_ops(struct lsp_server *server);
 void approval_ask(void *host, const struct host_ask *ask, host_ask_fn *on_answer, void *user);
-void approval_drop(struct lsp_server *server, void *user);
-void approvals_free(struct lsp_server *server);
 void apply_start(void *host, const struct host_change *changes, size_t count, const char *label,
                  host_apply_fn *on_done, void *user);
 void apply_drop(struct lsp_server *server, void *user);
 void applies_free(struct lsp_server *server);
-void host_saves_free(struct lsp_server *server);
+
+/* -- asking.c: a question to the editor, answered once or dropped by who asked; the first member of what goes with it
+ * --------------------------------------------------------------------- */
+struct asking;
+typedef void asking_answer_fn(struct asking *asking, const struct jsonrpc_answer *answer);
+struct asking {
+    struct lsp_server *server;
+    int64_t request;          /* 0: none is open */
+    struct loop_timer *timer; /* when it could not be asked: tells so */
+    enum status unasked;
+    asking_answer_fn *on_answer;
+    void (*release)(struct asking *asking); /* frees what it is the first member of */
+    void *user;                             /* who asked */
+};
+void asking_begin(struct asking *asking, struct lsp_server *server,
+                  void (*release)(struct asking *asking), void *user);
+/* Where it cannot be sent, on_answer hears CLOSED from the loop. May be sent again from on_answer. */
+void asking_send(struct asking *asking, const char *method, struct str params,
+                 asking_answer_fn *on_answer);
+/* Without asking: on_answer hears this status from the loop. */
+void asking_skip(struct asking *asking, enum status status, asking_answer_fn *on_answer);
+/* Nobody can drop it from then on. */
+void asking_unlist(struct asking *asking);
+void asking_free(struct asking *asking);
+void askings_drop(struct lsp_server *server, const void *user);
+void askings_free(struct lsp_server *server);
 
 /* -- inquiry.c, ask_editor.c, incoming.c
  * ---------------------------------------------------------------------- */
 void inquiry_ask(void *host, const struct host_inquiry *asked, host_inquire_fn *on_answer,
                  void *user);
-void inquiry_drop(struct lsp_server *server, void *user);
-void inquiries_free(struct lsp_server *server);
 void secret_ask(void *host, const char *name, bool was_refused, host_done_fn *on_done, void *user);
-void secret_drop(struct lsp_server *server, void *user);
-void secrets_free(struct lsp_server *server);
 void ask_editor_diagnostics(void *host, const char *const *paths, size_t count,
                             host_diagnostics_fn *on_done, void *user);
 void ask_editor_locate(void *host, const struct host_query *query, host_locations_fn *on_done,
                        void *user);
 void ask_editor_propose(void *host, const struct host_query *query, host_proposal_fn *on_done,
                         void *user);
-void ask_editor_drop(struct lsp_server *server, void *user);
-void ask_editor_free(struct lsp_server *server);
 
 /* Texts that changed since then are not those the edit was made for. */
 struct incoming_since {

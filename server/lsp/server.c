@@ -254,13 +254,9 @@ void lsp_server_free(struct lsp_server *server)
     gathers_free(server);
     trust_free(server);
     starts_finish(server);
-    approvals_free(server);
-    host_saves_free(server);
-    secrets_free(server);
+    askings_free(server);
     accept_free(server);
     modes_free(server);
-    inquiries_free(server);
-    ask_editor_free(server);
     rich_free(server);
     review_free(server);
     progress_free(server);

@@ -43,7 +43,7 @@ void trust_free(struct lsp_server *server)
         struct trust_question *question = vec_last(&server->trusts);
         void (*drop)(void *user) = question->drop;
         void *user = question->user;
-        approval_drop(server, question);
+        askings_drop(server, question);
         question_free(question);
         drop(user);
     }
@@ -86,7 +86,7 @@ void trust_tell(struct lsp_server *server, struct str root, bool yes)
             return;
         void (*go)(void *user, bool yes) = question->go;
         void *user = question->user;
-        approval_drop(server, question);
+        askings_drop(server, question);
         question_free(question);
         go(user, yes);
     }
