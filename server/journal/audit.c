@@ -4,29 +4,12 @@
 
 #include <string.h>
 
-static enum status begin_write(struct journal *journal, const char *thread_id, enum statement_id id,
-                               sqlite3_stmt **ret_statement, struct err *err)
-{
-    uint64_t num;
-    enum status status = journal_writable(journal, err);
-    if (status == STATUS_OK)
-        status = journal_thread_num(journal, thread_id, &num, err);
-    if (status != STATUS_OK)
-        return status;
-    *ret_statement = statement_take(journal, id, err);
-    if (!*ret_statement)
-        return STATUS_IO;
-    bind_int(*ret_statement, 1, num);
-    bind_c(*ret_statement, 2, journal->lease);
-    return STATUS_OK;
-}
-
 enum status journal_call_set_sandbox(struct journal *journal, const char *thread_id,
                                      struct str call_id, struct str sandbox, struct err *err)
 {
     sqlite3_stmt *statement;
     int changed = 0;
-    enum status status = begin_write(journal, thread_id, SQL_CALL_SANDBOX, &statement, err);
+    enum status status = owned_take(journal, thread_id, SQL_CALL_SANDBOX, &statement, err);
     if (status != STATUS_OK)
         return status;
     bind_str(statement, 3, call_id);
@@ -43,8 +26,7 @@ enum status journal_sent_add(struct journal *journal, const char *thread_id,
                              const struct journal_sent *sent, uint64_t *ret_num, struct err *err)
 {
     sqlite3_stmt *statement;
-    int changed = 0;
-    enum status status = begin_write(journal, thread_id, SQL_SENT_INSERT, &statement, err);
+    enum status status = owned_take(journal, thread_id, SQL_SENT_INSERT, &statement, err);
     if (status != STATUS_OK)
         return status;
     const uint64_t numbers[] = {sent->first_seq,
@@ -62,9 +44,7 @@ enum status journal_sent_add(struct journal *journal, const char *thread_id,
     bind_str(statement, 5, sent->host);
     for (size_t i = 0; i < array_count(numbers); i++)
         bind_int(statement, 6 + (int)i, numbers[i]);
-    status = statement_run(journal, SQL_SENT_INSERT, statement, &changed, err);
-    if (status == STATUS_OK && changed == 0)
-        return journal_lease_lost(journal, thread_id, err);
+    status = owned_run(journal, thread_id, SQL_SENT_INSERT, statement, err);
     if (status == STATUS_OK && ret_num)
         *ret_num = (uint64_t)sqlite3_last_insert_rowid(journal->db);
     return status;
@@ -205,10 +185,7 @@ enum status journal_turn_thread(struct journal *journal, struct str turn_id,
     int code = sqlite3_step(statement);
     enum status status = STATUS_OK;
     if (code == SQLITE_ROW) {
-        struct str id = column_str(statement, 0);
-        size_t len = id.len < ID_BYTES ? id.len : ID_BYTES - 1;
-        memcpy(ret_thread_id, id.ptr, len);
-        ret_thread_id[len] = '\0';
+        column_id(statement, 0, ret_thread_id);
     } else if (code == SQLITE_DONE) {
         status = err_set(err, STATUS_NOT_FOUND, "there is no turn " STR_FMT, STR_ARG(turn_id));
     } else {

@@ -4,17 +4,10 @@
 static enum status insert(struct journal *journal, enum statement_id id, const char *thread_id,
                           const struct journal_call *call, struct err *err)
 {
-    uint64_t num;
-    enum status status = journal_writable(journal, err);
-    if (status == STATUS_OK)
-        status = journal_thread_num(journal, thread_id, &num, err);
+    sqlite3_stmt *statement;
+    enum status status = owned_take(journal, thread_id, id, &statement, err);
     if (status != STATUS_OK)
         return status;
-    sqlite3_stmt *statement = statement_take(journal, id, err);
-    if (!statement)
-        return STATUS_IO;
-    bind_int(statement, 1, num);
-    bind_c(statement, 2, journal->lease);
     bind_str(statement, 3, call->call_id);
     bind_str(statement, 4, call->turn_id);
     bind_str(statement, 5, call->name);
@@ -59,18 +52,11 @@ enum status journal_call_record(struct journal *journal, const char *thread_id,
 enum status journal_call_finish(struct journal *journal, const char *thread_id, struct str call_id,
                                 struct str output, bool ok, struct err *err)
 {
-    uint64_t num;
     int changed = 0;
-    enum status status = journal_writable(journal, err);
-    if (status == STATUS_OK)
-        status = journal_thread_num(journal, thread_id, &num, err);
+    sqlite3_stmt *statement;
+    enum status status = owned_take(journal, thread_id, SQL_CALL_FINISH, &statement, err);
     if (status != STATUS_OK)
         return status;
-    sqlite3_stmt *statement = statement_take(journal, SQL_CALL_FINISH, err);
-    if (!statement)
-        return STATUS_IO;
-    bind_int(statement, 1, num);
-    bind_c(statement, 2, journal->lease);
     bind_str(statement, 3, call_id);
     bind_str(statement, 4, output);
     bind_int(statement, 5, ok);

@@ -4,26 +4,16 @@
 enum status journal_item_append(struct journal *journal, const char *thread_id, const char *turn_id,
                                 const char *kind, struct str json, struct err *err)
 {
-    uint64_t num;
-    int changed = 0;
     if (json.len > LIMIT_ITEM_BYTES)
         return err_set(err, STATUS_LIMIT, "an item of %zu bytes is too large to keep", json.len);
-    enum status status = journal_writable(journal, err);
-    if (status == STATUS_OK)
-        status = journal_thread_num(journal, thread_id, &num, err);
+    sqlite3_stmt *statement;
+    enum status status = owned_take(journal, thread_id, SQL_ITEM_INSERT, &statement, err);
     if (status != STATUS_OK)
         return status;
-    sqlite3_stmt *statement = statement_take(journal, SQL_ITEM_INSERT, err);
-    if (!statement)
-        return STATUS_IO;
-    bind_int(statement, 1, num);
-    bind_c(statement, 2, journal->lease);
     bind_c(statement, 3, turn_id);
     bind_c(statement, 4, kind);
     bind_str(statement, 5, json);
-    status = statement_run(journal, SQL_ITEM_INSERT, statement, &changed, err);
-    if (status == STATUS_OK && changed == 0)
-        return journal_lease_lost(journal, thread_id, err);
+    status = owned_run(journal, thread_id, SQL_ITEM_INSERT, statement, err);
     if (status == STATUS_OK)
         journal->last_seq = (uint64_t)sqlite3_last_insert_rowid(journal->db);
     return status;

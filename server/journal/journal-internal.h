@@ -110,11 +110,14 @@ struct journal {
     bool is_closed;   /* only that promise keeps the memory */
     bool has_reviews; /* that this window shows */
     bool has_pruned;  /* threads, and their text is still in the log */
-    bool read_only;  /* a newer version's */
-    struct err lost; /* a commit that failed, for the next write to report */
+    bool read_only;   /* a newer version's */
+    struct err lost;  /* a commit that failed, for the next write to report */
 };
 
 extern const char *const journal_schema[];
+/* journal_steps[n] leads from version n to n + 1, its user_version included; the first is the
+ * schema. */
+extern const char *const journal_steps[JOURNAL_VERSION];
 
 /* A statement, reset and without bindings; a throw-away copy while the kept one is still running.
  * NULL with err set when it cannot be prepared. */
@@ -125,6 +128,7 @@ void bind_c(sqlite3_stmt *statement, int index, const char *text);
 void bind_int(sqlite3_stmt *statement, int index, uint64_t value);
 struct str column_str(sqlite3_stmt *statement, int column);
 uint64_t column_int(sqlite3_stmt *statement, int column);
+void column_id(sqlite3_stmt *statement, int column, char ret_id[ID_BYTES]);
 /* What SQLite's code means for a person. */
 enum status statement_error(struct journal *journal, int code, struct err *err);
 /* Runs to the end and drops. *ret_changed (may be NULL): rows written. */
@@ -141,6 +145,15 @@ enum status journal_finish(struct journal *journal, enum status status, struct e
 /* thread.num of a thread leased to us; CONFLICT or NOT_FOUND otherwise. */
 enum status journal_thread_num(struct journal *journal, const char *thread_id, uint64_t *ret_num,
                                struct err *err);
+/* The same, and the journal can be written. */
+enum status journal_owned(struct journal *journal, const char *thread_id, uint64_t *ret_num,
+                          struct err *err);
+/* A statement whose first parameters are the thread's number and our lease, both bound. */
+enum status owned_take(struct journal *journal, const char *thread_id, enum statement_id id,
+                       sqlite3_stmt **ret_statement, struct err *err);
+/* Runs and drops it; CONFLICT where it changed nothing. */
+enum status owned_run(struct journal *journal, const char *thread_id, enum statement_id id,
+                      sqlite3_stmt *statement, struct err *err);
 /* A write whose WHERE names our lease changed nothing: somebody took it over. */
 enum status journal_lease_lost(struct journal *journal, const char *thread_id, struct err *err);
 void journal_lease_init(char lease[LEASE_BYTES]);

@@ -60,131 +60,11 @@ static int run_schema(sqlite3 *db)
     return code;
 }
 
-/* Messages for a turn that runs, until they are items. */
-static int add_waiting(sqlite3 *db)
+static int run_step(sqlite3 *db, int version)
 {
-    return sqlite3_exec(db,
-                        "CREATE TABLE waiting ("
-                        "  num INTEGER PRIMARY KEY AUTOINCREMENT," /* the order they were said in */
-                        "  thread INTEGER NOT NULL,"
-                        "  turn TEXT NOT NULL,"
-                        "  id TEXT NOT NULL,"
-                        "  json TEXT NOT NULL);" /* the item it will be */
-                        "CREATE INDEX waiting_by_thread ON waiting (thread, num);"
-                        "PRAGMA user_version = 2;",
-                        NULL, NULL, NULL);
+    return version == 0 ? run_schema(db)
+                        : sqlite3_exec(db, journal_steps[version], NULL, NULL, NULL);
 }
-
-/* Which tools a thread began with. A set is some 10 KB, and most threads have the same one. */
-static int add_toolset(sqlite3 *db)
-{
-    return sqlite3_exec(db,
-                        "CREATE TABLE toolset ("
-                        "  num INTEGER PRIMARY KEY,"
-                        "  made_by TEXT NOT NULL," /* the version of the program */
-                        "  json TEXT NOT NULL,"    /* as it is sent, verbatim */
-                        "  UNIQUE (made_by, json));"
-                        "ALTER TABLE thread ADD COLUMN toolset INTEGER NOT NULL DEFAULT 0;"
-                        "PRAGMA user_version = 3;",
-                        NULL, NULL, NULL);
-}
-
-/* What waits for the person's decision; what is pending of a file is between its two texts. */
-static int add_review(sqlite3 *db)
-{
-    return sqlite3_exec(db,
-                        "CREATE TABLE review ("
-                        "  num INTEGER PRIMARY KEY AUTOINCREMENT,"
-                        "  path TEXT NOT NULL,"
-                        "  old_path TEXT NOT NULL,"  /* of one that was moved */
-                        "  lease TEXT NOT NULL,"     /* the window that shows it */
-                        "  base_hash TEXT NOT NULL," /* blobs; '' where there is no file */
-                        "  now_hash TEXT NOT NULL,"
-                        "  hunks TEXT NOT NULL," /* JSON: whose they are, and where */
-                        "  updated_ms INTEGER NOT NULL);"
-                        "CREATE INDEX review_by_path ON review (path);"
-                        "PRAGMA user_version = 4;",
-                        NULL, NULL, NULL);
-}
-
-/* What was asked, for lists and for turns that wait; what a thread itself chooses; and the threads
- * of a folder without looking at all others. */
-static int add_prompts(sqlite3 *db)
-{
-    return sqlite3_exec(db,
-                        "ALTER TABLE turn ADD COLUMN prompt TEXT NOT NULL DEFAULT '';"
-                        /* the item it will be, until it is one: status queued */
-                        "ALTER TABLE turn ADD COLUMN input TEXT NOT NULL DEFAULT '';"
-                        "ALTER TABLE thread ADD COLUMN effort TEXT NOT NULL DEFAULT '';"
-                        "ALTER TABLE thread ADD COLUMN mode TEXT NOT NULL DEFAULT '';"
-                        /* reasoning before it is another model's or key's, and not sent */
-                        "ALTER TABLE thread ADD COLUMN foreign_seq INTEGER NOT NULL DEFAULT 0;"
-                        "CREATE INDEX thread_by_root ON thread (root, updated_ms);"
-                        "PRAGMA user_version = 5;",
-                        NULL, NULL, NULL);
-}
-
-/* For the audit log: which sandbox a call ran in, and what went out to whom. Of a request there is
- * a range of the thread's items; what they are is worked out when somebody looks. */
-static int add_audit(sqlite3 *db)
-{
-    return sqlite3_exec(db,
-                        "ALTER TABLE call ADD COLUMN sandbox TEXT NOT NULL DEFAULT '';"
-                        "CREATE TABLE sent ("
-                        "  num INTEGER PRIMARY KEY AUTOINCREMENT,"
-                        "  thread INTEGER NOT NULL,"
-                        "  turn TEXT NOT NULL,"
-                        "  kind TEXT NOT NULL," /* turn, warm-up, compaction */
-                        "  host TEXT NOT NULL,"
-                        "  first_seq INTEGER NOT NULL," /* items of the thread, both inclusive */
-                        "  last_seq INTEGER NOT NULL,"
-                        "  items INTEGER NOT NULL,"
-                        "  bytes INTEGER NOT NULL,"
-                        "  tools_bytes INTEGER NOT NULL,"
-                        "  continued INTEGER NOT NULL,"
-                        "  sent_ms INTEGER NOT NULL,"
-                        "  input_tokens INTEGER NOT NULL DEFAULT 0," /* 0: not told */
-                        "  cached_tokens INTEGER NOT NULL DEFAULT 0,"
-                        "  output_tokens INTEGER NOT NULL DEFAULT 0);"
-                        "CREATE INDEX sent_by_thread ON sent (thread, num);"
-                        "PRAGMA user_version = 6;",
-                        NULL, NULL, NULL);
-}
-
-/* Helpers are threads of their own that no list shows: they belong to a call of another one. */
-static int add_helpers(sqlite3 *db)
-{
-    return sqlite3_exec(db,
-                        "ALTER TABLE thread ADD COLUMN parent INTEGER NOT NULL DEFAULT 0;"
-                        "ALTER TABLE thread ADD COLUMN parent_call TEXT NOT NULL DEFAULT '';"
-                        "CREATE INDEX thread_by_parent ON thread (parent, parent_call) "
-                        "WHERE parent > 0;"
-                        "PRAGMA user_version = 7;",
-                        NULL, NULL, NULL);
-}
-
-/* The model a thread chose for itself, the mode of a turn that is its own, and what a day has cost:
- * kept apart from threads, which may be deleted. */
-static int add_choices(sqlite3 *db)
-{
-    return sqlite3_exec(db,
-                        "ALTER TABLE thread ADD COLUMN own_model TEXT NOT NULL DEFAULT '';"
-                        "ALTER TABLE turn ADD COLUMN mode TEXT NOT NULL DEFAULT '';"
-                        "CREATE TABLE spent ("
-                        "  day INTEGER NOT NULL," /* 20260131, where the person is */
-                        "  model TEXT NOT NULL,"
-                        "  input_tokens INTEGER NOT NULL,"
-                        "  cached_tokens INTEGER NOT NULL," /* of the input */
-                        "  output_tokens INTEGER NOT NULL,"
-                        "  PRIMARY KEY (day, model)) WITHOUT ROWID;"
-                        "PRAGMA user_version = 8;",
-                        NULL, NULL, NULL);
-}
-
-/* steps[n] leads from version n to n + 1, its user_version included. */
-static int (*const steps[JOURNAL_VERSION])(sqlite3 *db) = {run_schema,  add_waiting, add_toolset,
-                                                           add_review,  add_prompts, add_audit,
-                                                           add_helpers, add_choices};
 
 /* Two windows may come here at once: the version is read again under the lock. */
 static int migrate(sqlite3 *db, int *ret_version)
@@ -194,7 +74,7 @@ static int migrate(sqlite3 *db, int *ret_version)
         return code;
     code = read_version(db, ret_version);
     while (code == SQLITE_OK && *ret_version < JOURNAL_VERSION) {
-        code = steps[*ret_version](db);
+        code = run_step(db, *ret_version);
         *ret_version += code == SQLITE_OK;
     }
     if (code == SQLITE_OK)

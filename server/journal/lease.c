@@ -181,9 +181,7 @@ enum status journal_lease_renew(struct journal *journal, struct err *err)
 enum status journal_lease_drop(struct journal *journal, const char *thread_id, struct err *err)
 {
     uint64_t num;
-    enum status status = journal_writable(journal, err);
-    if (status == STATUS_OK)
-        status = journal_thread_num(journal, thread_id, &num, err);
+    enum status status = journal_owned(journal, thread_id, &num, err);
     if (status != STATUS_OK)
         return status;
     map_remove(&journal->ours, str_from(thread_id));

@@ -271,6 +271,14 @@ uint64_t column_int(sqlite3_stmt *statement, int column)
     return (uint64_t)sqlite3_column_int64(statement, column);
 }
 
+void column_id(sqlite3_stmt *statement, int column, char ret_id[ID_BYTES])
+{
+    struct str id = column_str(statement, column);
+    size_t len = id.len < ID_BYTES ? id.len : ID_BYTES - 1;
+    memcpy(ret_id, id.ptr, len);
+    ret_id[len] = '\0';
+}
+
 enum status statement_run(struct journal *journal, enum statement_id id, sqlite3_stmt *statement,
                           int *ret_changed, struct err *err)
 {

@@ -110,22 +110,12 @@ enum status journal_thread_hide(struct journal *journal, const char *id, struct 
 static enum status set_seq(struct journal *journal, enum statement_id id, const char *thread_id,
                            uint64_t seq, struct err *err)
 {
-    uint64_t num;
-    int changed = 0;
-    enum status status = journal_writable(journal, err);
-    if (status == STATUS_OK)
-        status = journal_thread_num(journal, thread_id, &num, err);
+    sqlite3_stmt *statement;
+    enum status status = owned_take(journal, thread_id, id, &statement, err);
     if (status != STATUS_OK)
         return status;
-    sqlite3_stmt *statement = statement_take(journal, id, err);
-    if (!statement)
-        return STATUS_IO;
-    bind_int(statement, 1, num);
-    bind_c(statement, 2, journal->lease);
     bind_int(statement, 3, seq);
-    status = statement_run(journal, id, statement, &changed, err);
-    return status == STATUS_OK && changed == 0 ? journal_lease_lost(journal, thread_id, err)
-                                               : status;
+    return owned_run(journal, thread_id, id, statement, err);
 }
 
 enum status journal_thread_set_base(struct journal *journal, const char *thread_id, uint64_t seq,

@@ -15,7 +15,6 @@ static enum status add_set(struct journal *journal, struct str made_by, struct s
 static enum status point_at_set(struct journal *journal, const char *thread_id, uint64_t num,
                                 struct str made_by, struct str json, struct err *err)
 {
-    int changed = 0;
     sqlite3_stmt *statement = statement_take(journal, SQL_THREAD_TOOLSET, err);
     if (!statement)
         return STATUS_IO;
@@ -23,18 +22,14 @@ static enum status point_at_set(struct journal *journal, const char *thread_id, 
     bind_c(statement, 2, journal->lease);
     bind_str(statement, 3, made_by);
     bind_str(statement, 4, json);
-    enum status status = statement_run(journal, SQL_THREAD_TOOLSET, statement, &changed, err);
-    return status == STATUS_OK && changed == 0 ? journal_lease_lost(journal, thread_id, err)
-                                               : status;
+    return owned_run(journal, thread_id, SQL_THREAD_TOOLSET, statement, err);
 }
 
 enum status journal_thread_set_tools(struct journal *journal, const char *thread_id,
                                      struct str made_by, struct str json, struct err *err)
 {
     uint64_t num;
-    enum status status = journal_writable(journal, err);
-    if (status == STATUS_OK)
-        status = journal_thread_num(journal, thread_id, &num, err);
+    enum status status = journal_owned(journal, thread_id, &num, err);
     if (status != STATUS_OK)
         return status;
     journal_begin(journal);

@@ -25,7 +25,6 @@ static enum status insert(struct journal *journal, const struct new_turn *turn, 
     sqlite3_stmt *statement = statement_take(journal, SQL_TURN_INSERT, err);
     if (!statement)
         return STATUS_IO;
-    int changed = 0;
     bind_int(statement, 1, num);
     bind_c(statement, 2, journal->lease);
     bind_c(statement, 3, turn_id);
@@ -33,9 +32,7 @@ static enum status insert(struct journal *journal, const struct new_turn *turn, 
     bind_int(statement, 5, journal->now_ms());
     bind_str(statement, 6, turn->prompt);
     bind_str(statement, 7, turn->input_json);
-    enum status status = statement_run(journal, SQL_TURN_INSERT, statement, &changed, err);
-    if (status == STATUS_OK && changed == 0)
-        return journal_lease_lost(journal, turn->thread_id, err);
+    enum status status = owned_run(journal, turn->thread_id, SQL_TURN_INSERT, statement, err);
     return status == STATUS_OK ? touch(journal, num, err) : status;
 }
 
@@ -43,9 +40,7 @@ static enum status create(struct journal *journal, const struct new_turn *turn,
                           char ret_id[ID_BYTES], struct err *err)
 {
     uint64_t num;
-    enum status status = journal_writable(journal, err);
-    if (status == STATUS_OK)
-        status = journal_thread_num(journal, turn->thread_id, &num, err);
+    enum status status = journal_owned(journal, turn->thread_id, &num, err);
     if (status != STATUS_OK)
         return status;
     char id[ID_BYTES];

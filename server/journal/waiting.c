@@ -4,26 +4,16 @@
 enum status journal_waiting_add(struct journal *journal, const char *thread_id, const char *turn_id,
                                 const char *id, struct str json, struct err *err)
 {
-    uint64_t num;
-    int changed = 0;
     if (json.len > LIMIT_ITEM_BYTES)
         return err_set(err, STATUS_LIMIT, "a message of %zu bytes is too large to keep", json.len);
-    enum status status = journal_writable(journal, err);
-    if (status == STATUS_OK)
-        status = journal_thread_num(journal, thread_id, &num, err);
+    sqlite3_stmt *statement;
+    enum status status = owned_take(journal, thread_id, SQL_WAITING_INSERT, &statement, err);
     if (status != STATUS_OK)
         return status;
-    sqlite3_stmt *statement = statement_take(journal, SQL_WAITING_INSERT, err);
-    if (!statement)
-        return STATUS_IO;
-    bind_int(statement, 1, num);
-    bind_c(statement, 2, journal->lease);
     bind_c(statement, 3, turn_id);
     bind_c(statement, 4, id);
     bind_str(statement, 5, json);
-    status = statement_run(journal, SQL_WAITING_INSERT, statement, &changed, err);
-    return status == STATUS_OK && changed == 0 ? journal_lease_lost(journal, thread_id, err)
-                                               : status;
+    return owned_run(journal, thread_id, SQL_WAITING_INSERT, statement, err);
 }
 
 static enum status run(struct journal *journal, enum statement_id id, uint64_t num,
@@ -54,9 +44,7 @@ enum status journal_waiting_place(struct journal *journal, const char *thread_id
                                   struct err *err)
 {
     uint64_t num;
-    enum status status = journal_writable(journal, err);
-    if (status == STATUS_OK)
-        status = journal_thread_num(journal, thread_id, &num, err);
+    enum status status = journal_owned(journal, thread_id, &num, err);
     if (status != STATUS_OK)
         return status;
     journal_begin(journal);
