@@ -167,10 +167,39 @@ function M.on_apply(params, ctx)
   return { applied = true }
 end
 
---- Files that changed on disk are read again; a buffer with changes of its own asks as ever ('autoread').
+--- What is done about a file that changed on disk, instead of a question that would take your keys: it is read
+--- again, also with 'noautoread', unless you have changed it.
+local function on_changed(args)
+  local name = vim.fn.fnamemodify(api.nvim_buf_get_name(args.buf), ':~:.')
+  if vim.v.fcs_reason == 'deleted' then
+    vim.v.fcs_choice = ''
+  elseif vim.bo[args.buf].modified then
+    vim.v.fcs_choice = ''
+    vim.notify(
+      ('Lanebridge: %s has changed on disk, and you have changes that are not saved: :edit! takes the file, :write! yours'):format(
+        name
+      ),
+      vim.log.levels.WARN
+    )
+  else
+    vim.v.fcs_choice = 'reload'
+  end
+end
+
+--- Files that changed on disk are read again. One by one, because for all at once Neovim may choose a later time.
 function M.reload()
-  if vim.fn.getcmdwintype() == '' and not api.nvim_get_mode().blocking then
-    vim.cmd('silent! checktime')
+  if vim.fn.getcmdwintype() ~= '' or api.nvim_get_mode().blocking then
+    return
+  end
+  local own = api.nvim_get_autocmds({ event = 'FileChangedShell' })
+  local id = #own == 0 and api.nvim_create_autocmd('FileChangedShell', { callback = on_changed })
+  for _, bufnr in ipairs(api.nvim_list_bufs()) do
+    if require('lanebridge.client').is_file(bufnr) then
+      vim.cmd(('silent! %dchecktime'):format(bufnr))
+    end
+  end
+  if id then
+    api.nvim_del_autocmd(id)
   end
 end
 

@@ -198,4 +198,76 @@ return {
       t.equal(s:lua('return _G.written'), true)
     end,
   },
+  {
+    "a command changes what is open, with 'noautoread': read again unless I have changed it; no question takes my keys",
+    function(t)
+      local s = t.session({
+        files = { ['a.c'] = t.program, ['b.c'] = t.program },
+        open = 'a.c',
+        replay = {
+          { rollout = 'run', match = { text = 'run' } },
+          t.runs('r', "sed 's/1/7/' a.c > a.new; cat a.new > a.c"),
+          t.says('Done.'),
+        },
+      })
+      s:cmd('set noautoread')
+      s:edit('b.c')
+      s:keys('Gomine<Esc>')
+      s:wait('my line', "return vim.api.nvim_buf_get_lines(0, -2, -1, false)[1] == 'mine'")
+      t.write(s.work .. '/b.c', 'somebody else was here\n')
+      s:ask('run it')
+      t.equal(s:wait_turn(), 'completed')
+      s:wait('a.c', "return vim.api.nvim_buf_get_lines(vim.fn.bufnr('a.c'), 2, 3, false)[1] == '    return 7;'")
+      s:wait_said('b.c has changed on disk')
+      t.equal(s:lua('return vim.api.nvim_get_mode()'), { mode = 'n', blocking = false })
+      t.equal(s:lines('b.c')[5], 'mine')
+    end,
+  },
+  {
+    'the swap file of an editor that died beside a file: no question takes my keys, and it stays',
+    function(t)
+      local s = t.session({
+        files = { ['a.c'] = t.program, ['b.c'] = t.program },
+        open = 'a.c',
+        replay = {
+          { rollout = 'fix', match = { text = 'fix' } },
+          t.patches('p', t.patch('b.c', { '-    return 1;', '+    return 0;' })),
+          t.says('Done.'),
+        },
+      })
+      local program = [[
+        vim.cmd('set directory=. swapfile updatecount=1 | edit b.c')
+        vim.api.nvim_buf_set_lines(0, 0, 0, false, { 'unsaved' })
+        vim.cmd('preserve')
+        vim.uv.kill(vim.fn.getpid(), 9)
+      ]]
+      t.write(s.dir .. '/die.lua', program)
+      vim.system({ t.nvim, '--clean', '--headless', '-l', s.dir .. '/die.lua' }, { cwd = s.work, env = s.env }):wait()
+      assert(vim.uv.fs_stat(s.work .. '/.b.c.swp'), 'it left no swap file')
+      s:cmd('set directory=. swapfile updatecount=200')
+      s:ask('fix b')
+      t.equal(s:wait_turn(), 'completed')
+      t.equal(s:lua('return vim.api.nvim_get_mode().blocking'), false)
+      t.equal(t.read(s.work .. '/b.c'), (t.program:gsub('return 1', 'return 0')))
+      assert(vim.uv.fs_stat(s.work .. '/.b.c.swp'), 'what was not saved then is lost')
+    end,
+  },
+  {
+    "a file that is not open, with 'nohidden' and my own unsaved text in the window: edited and written",
+    function(t)
+      local s = t.session({
+        files = { ['a.c'] = t.program, ['b.c'] = t.program },
+        open = 'a.c',
+        replay = fix(t, 'b.c', '    return 1;', '    return 0;'),
+      })
+      s:cmd('set nohidden noautowrite')
+      s:keys('Gomine<Esc>')
+      s:wait('my line', 'return vim.bo.modified')
+      s:ask('fix b')
+      t.equal(s:wait_turn(), 'completed')
+      t.equal(t.read(s.work .. '/b.c'), (t.program:gsub('return 1', 'return 0')))
+      t.equal(s:lines('a.c')[5], 'mine')
+      t.equal(s:lua('return vim.fs.basename(vim.api.nvim_buf_get_name(0))'), 'a.c')
+    end,
+  },
 }

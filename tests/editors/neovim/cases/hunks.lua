@@ -225,4 +225,23 @@ return {
       t.equal(before, program)
     end,
   },
+  {
+    'the file in two windows and a second tab: shown in all, decided on from any',
+    function(t)
+      local s = edited(t)
+      s:cmd('split')
+      s:cmd('tab split')
+      s:cmd('1')
+      s:cmd('Lanebridge next')
+      s:cmd('Lanebridge accept')
+      s:wait('one hunk', count, 1)
+      s:cmd('tabclose')
+      s:cmd('Lanebridge next')
+      t.equal(s:lua('return vim.api.nvim_win_get_cursor(0)[1]'), 9)
+      s:cmd('Lanebridge reject')
+      s:wait('no hunk', count, 0)
+      t.equal(s:lines('a.c')[9], '    return 2;')
+      t.equal(shown(s), {})
+    end,
+  },
 }
