@@ -136,7 +136,7 @@
          (text (lanebridge-render--clean
                 (cond (diff)
                       ((lanebridge-item-done item) (lanebridge-item-get item :output))
-                      (t (lanebridge-item-live item)))))
+                      (t (lanebridge-item-said item)))))
          (fence (lanebridge-markdown-fence text)))
     (if (string-blank-p text)
         ""
@@ -168,7 +168,7 @@ AFTER-FOLD says that no empty line is needed before it."
   (lanebridge-render--clean
    (if (lanebridge-item-done item)
        (lanebridge-item-get item :text)
-     (lanebridge-item-live item))))
+     (lanebridge-item-said item))))
 
 (defun lanebridge-render--reasoning (item after-fold _max)
   "The reasoning ITEM; AFTER-FOLD as in `lanebridge-render-item'."

@@ -18,7 +18,8 @@
 (cl-defstruct (lanebridge-item (:copier nil))
   "One thing in a turn: a message, a call.
 TOLD is what the server said of it, a property list.  PENDING are
-deltas that nobody has taken yet, the last one first."
+deltas that nobody has taken yet, LIVE those that somebody has, both
+the last one first: a text that grows is not copied for each of them."
   id type told live pending done doubtful)
 
 (cl-defstruct (lanebridge-turn (:copier nil))
@@ -118,12 +119,24 @@ tells them apart."
               (append (lanebridge-turn-items turn) (list item)))
         (cons item t)))))
 
+(defconst lanebridge-item--live-max 65536
+  "So many characters of a call's live output are kept.")
+
 (defun lanebridge-item-take (item)
   "Put the deltas that wait to what is live of ITEM, and return them."
   (let ((new (apply #'concat (nreverse (lanebridge-item-pending item)))))
-    (setf (lanebridge-item-pending item) nil
-          (lanebridge-item-live item) (concat (lanebridge-item-live item) new))
+    (setf (lanebridge-item-pending item) nil)
+    (push new (lanebridge-item-live item))
     new))
+
+(defun lanebridge-item-said (item)
+  "What is live of ITEM; of a call's output its end."
+  (let ((text (apply #'concat (reverse (lanebridge-item-live item)))))
+    (when (and (> (length text) lanebridge-item--live-max)
+               (not (equal (lanebridge-item-type item) "agentMessage")))
+      (setq text (substring text (- lanebridge-item--live-max)))
+      (setf (lanebridge-item-live item) (list text)))
+    text))
 
 (defun lanebridge-state-words (turn)
   "What was asked in TURN."

@@ -27,9 +27,6 @@
 (defconst lanebridge-view--redraw-seconds 0.03
   "What streams in is drawn at most so often.")
 
-(defconst lanebridge-view--live-max 65536
-  "So many characters of a call's live output are kept.")
-
 (cl-defstruct (lanebridge-block (:copier nil))
   "Text of ITEM, of the end of TURN, or of the head.
 BEG is a marker; FOLD is an overlay on what can be hidden.  PAINTED is
@@ -283,12 +280,7 @@ there."
       (lanebridge-view--stream block))
      (t
       (when (and item (lanebridge-item-pending item))
-        (lanebridge-item-take item)
-        (let ((live (lanebridge-item-live item)))
-          (when (and (> (length live) lanebridge-view--live-max)
-                     (not (equal (lanebridge-item-type item) "agentMessage")))
-            (setf (lanebridge-item-live item)
-                  (substring live (- lanebridge-view--live-max))))))
+        (lanebridge-item-take item))
       (lanebridge-view--draw block)))))
 
 (defun lanebridge-view--remove (block)
