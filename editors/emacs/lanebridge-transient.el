@@ -66,6 +66,7 @@
     ("M" "mode" lanebridge-set-mode)
     ("L" "model" lanebridge-set-model)
     ("X" "effort" lanebridge-set-effort)
+    ("i" "inline completion" lanebridge-inline-mode)
     ("T" "trust this folder" lanebridge-trust)
     ("l" "rules" lanebridge-rules)
     ("K" "enter a key" lanebridge-enter-key)]
