@@ -15,6 +15,8 @@ struct target {
 
 /* endpoint.url = "replay:FILE" */
 bool target_is_replay(const struct config *config);
+/* Its file; "replay:demo" is the recording that is installed with this program. */
+void target_append_replay_file(const struct config *config, struct buf *file);
 /* A model on this machine, which may do without one. */
 bool target_needs_no_key(const struct config *config);
 /* The key does not come from the environment but from endpoint.apiKeyCommand. */

@@ -21,6 +21,15 @@ void wire_endpoint_host(const struct config *config, struct buf *host)
         buf_append_c(host, url.host);
 }
 
+void target_append_replay_file(const struct config *config, struct buf *file)
+{
+    const char *named = config->endpoint_url + strlen("replay:");
+    bool is_demo = strcmp(named, "demo") == 0 &&
+                   path_append_beside_program(file, STR("../share/lanebridge/demo.jsonl"));
+    if (!is_demo)
+        buf_append_c(file, named);
+}
+
 bool target_needs_no_key(const struct config *config)
 {
     struct net_url url;

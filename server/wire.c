@@ -420,13 +420,18 @@ static enum status need_replay(struct wire *wire, struct err *err)
     }
     if (wire->replay)
         return STATUS_OK;
-    const char *file = wire->config->endpoint_url + 7;
-    if (access(file, R_OK) < 0)
-        return err_set_errno(err, errno, "endpoint.url: the replay file %s cannot be read", file);
+    struct buf file = {0};
+    enum status status = STATUS_OK;
+    target_append_replay_file(wire->config, &file);
     wire->replay_ready = false;
-    wire->replay =
-        replay_child_new(wire->loop, str_from(file), wire->env, on_replay_ready, wire, err);
-    return wire->replay ? STATUS_OK : STATUS_IO;
+    if (access(file.ptr, R_OK) < 0)
+        status =
+            err_set_errno(err, errno, "endpoint.url: the replay file %s cannot be read", file.ptr);
+    else
+        wire->replay =
+            replay_child_new(wire->loop, buf_str(&file), wire->env, on_replay_ready, wire, err);
+    buf_finish(&file);
+    return status < 0 || wire->replay ? status : STATUS_IO;
 }
 
 /* What can be known at once is said at once: a bad URL, a missing key. */

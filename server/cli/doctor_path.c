@@ -31,13 +31,15 @@ static bool read_url(struct doctor *doctor, struct doctor_line *line)
 {
     struct err err = {0};
     if (is_replay(doctor)) {
-        const char *file = doctor->config->endpoint_url + strlen("replay:");
+        struct buf file = {0};
         net_url_parse(STR("ws://127.0.0.1/v1/responses"), &doctor->url, NULL);
-        if (access(file, R_OK) == 0)
-            return true;
-        doctor_fail(line, "name a recording that is there in endpoint.url",
-                    "the recording %s cannot be read", file);
-        return false;
+        target_append_replay_file(doctor->config, &file);
+        bool can = access(file.ptr, R_OK) == 0;
+        if (!can)
+            doctor_fail(line, "name a recording that is there in endpoint.url",
+                        "the recording %s cannot be read", file.ptr);
+        buf_finish(&file);
+        return can;
     }
     if (net_url_parse(str_from(doctor->config->endpoint_url), &doctor->url, &err) == STATUS_OK)
         return true;

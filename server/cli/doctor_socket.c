@@ -26,10 +26,12 @@ static bool start_replay(struct doctor *doctor, struct doctor_line *line)
 {
     struct ready_wait *wait = mem_new(struct ready_wait);
     struct err err = {0};
-    const char *file = doctor->config->endpoint_url + strlen("replay:");
+    struct buf file = {0};
     wait->doctor = doctor;
+    target_append_replay_file(doctor->config, &file);
     doctor->replay =
-        replay_child_new(doctor->loop, str_from(file), &doctor->env, on_replay_ready, wait, &err);
+        replay_child_new(doctor->loop, buf_str(&file), &doctor->env, on_replay_ready, wait, &err);
+    buf_finish(&file);
     bool good = doctor->replay && doctor_wait(doctor, &wait->done, doctor->deadlines.connect) &&
                 wait->status == STATUS_OK;
     if (!good) {
