@@ -21,6 +21,9 @@ end
 local function hunks()
   return require('lanebridge.hunks')
 end
+local function review()
+  return require('lanebridge.review')
+end
 local function client()
   return require('lanebridge.client')
 end
@@ -64,7 +67,7 @@ M.subcommands = {
   amend = {
     about = 'change the hunk here in a window; writing it accepts it so',
     run = function()
-      hunks().amend()
+      review().amend()
     end,
   },
   approve = {
@@ -101,7 +104,7 @@ M.subcommands = {
   diff = {
     about = 'the file beside what it was without its hunks',
     run = function()
-      hunks().diff()
+      review().diff()
     end,
   },
   edit = { about = 'change these lines, by a prompt at the cursor', run = of('inline', 'edit') },
@@ -124,7 +127,7 @@ M.subcommands = {
   hunks = {
     about = 'all hunks, in the quickfix list',
     run = function()
-      hunks().quickfix()
+      review().quickfix()
     end,
   },
   key = {
@@ -148,7 +151,7 @@ M.subcommands = {
   next = {
     about = 'to the next hunk, through all files',
     run = function()
-      hunks().go(1)
+      review().go(1)
     end,
   },
   plan = {
@@ -160,7 +163,7 @@ M.subcommands = {
   previous = {
     about = 'to the previous hunk',
     run = function()
-      hunks().go(-1)
+      review().go(-1)
     end,
   },
   queue = { about = 'ask when the turn that runs has ended; without words, what waits', run = of('turns', 'queue') },

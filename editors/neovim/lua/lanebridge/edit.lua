@@ -176,9 +176,8 @@ local function on_changed(args)
   elseif vim.bo[args.buf].modified then
     vim.v.fcs_choice = ''
     vim.notify(
-      ('Lanebridge: %s has changed on disk, and you have changes that are not saved: :edit! takes the file, :write! yours'):format(
-        name
-      ),
+      ('Lanebridge: %s has changed on disk, and you have unsaved changes: '):format(name)
+        .. ':edit! takes the file, :write! yours',
       vim.log.levels.WARN
     )
   else

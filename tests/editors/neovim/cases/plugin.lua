@@ -113,6 +113,43 @@ return {
     end,
   },
   {
+    'types: those that are named exist, and parameters are those of the function below',
+    function(t)
+      -- lua-language-server is neither in Debian nor in npm; this is the part of it that goes wrong first.
+      local known, used = {}, {}
+      for _, path in ipairs(vim.fn.glob(t.plugin .. '/lua/lanebridge/*.lua', true, true)) do
+        local names = {}
+        for line in io.lines(path) do
+          local class = line:match('^%-%-%-@class (lanebridge%.%w+)') or line:match('^%-%-%-@alias (lanebridge%.%w+)')
+          known[class or ''] = true
+          for name in line:gmatch('lanebridge%.%u%w+') do
+            if line:match('^%s*%-%-%-') or line:match('%-%-%-@type') then
+              used[name] = vim.fs.basename(path)
+            end
+          end
+          local parameter = line:match('^%s*%-%-%-@param (%w[%w_]*)') or line:match('^%s*%-%-%-@param (%.%.%.)')
+          if parameter then
+            names[#names + 1] = parameter
+          elseif not line:match('^%s*%-%-') then
+            local given = line:match('function[^(]*%(([^)]*)%)')
+            for k, name in ipairs(names) do
+              local list = vim.split(given or '', ',%s*')
+              assert(
+                vim.tbl_contains(list, name),
+                ('%s: "%s" of @param %d is not in: %s'):format(vim.fs.basename(path), name, k, line)
+              )
+            end
+            names = {}
+          end
+        end
+      end
+      for name, file in pairs(used) do
+        assert(known[name], ('%s names %s, which is nowhere'):format(file, name))
+      end
+      assert(vim.tbl_count(used) > 10, 'the check itself is broken')
+    end,
+  },
+  {
     'every suggested key has its <Plug> map, and what is mapped already stays',
     function(t)
       local s = t.session({
