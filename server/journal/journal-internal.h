@@ -115,6 +115,7 @@ struct journal {
 };
 
 extern const char *const journal_schema[];
+extern const char *const journal_sql[SQL_COUNT];
 /* journal_steps[n] leads from version n to n + 1, its user_version included; the first is the
  * schema. */
 extern const char *const journal_steps[JOURNAL_VERSION];

@@ -23,9 +23,11 @@
  * thread otherwise, which its table refuses. (INSERT … SELECT would do as well, but takes a
  * statement journal of 64 KiB each time.) */
 #define IF_LEASED " FROM thread WHERE num = ?1 AND lease = ?2"
+/* The same of a turn, from its own thread: not from all that a window holds. */
+#define OF_LEASED " AND EXISTS (SELECT 1 FROM thread WHERE thread.num = turn.thread AND lease = ?2)"
 #define LEASED_NUM "(SELECT num" IF_LEASED ")"
 
-static const char *const sql[SQL_COUNT] = {
+const char *const journal_sql[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
@@ -92,13 +94,12 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_LEASE_DROP] = "UPDATE thread SET lease = '' WHERE num = ?1 AND lease = ?2",
     [SQL_TURN_INSERT] = "INSERT INTO turn (thread, id, status, started_ms, prompt, input) "
                         "VALUES (" LEASED_NUM ", ?3, ?4, ?5, ?6, ?7)",
-    [SQL_TURN_MODE] = "UPDATE turn SET mode = ?3 WHERE id = ?1 AND thread IN "
-                      "(SELECT num FROM thread WHERE lease = ?2)",
+    [SQL_TURN_MODE] = "UPDATE turn SET mode = ?3 WHERE id = ?1" OF_LEASED,
     [SQL_TURN_BEGIN] = "UPDATE turn SET status = 'running', input = '', started_ms = ?3 "
-                       "WHERE id = ?1 AND thread IN (SELECT num FROM thread WHERE lease = ?2)",
+                       "WHERE id = ?1" OF_LEASED,
     [SQL_TURN_END] =
         "UPDATE turn SET status = ?3, input = '', usage = ?4, error = ?5, ended_ms = ?6 "
-        "WHERE id = ?1 AND thread IN (SELECT num FROM thread WHERE lease = ?2) "
+        "WHERE id = ?1" OF_LEASED " "
         "RETURNING thread",
     [SQL_TURN_EACH] =
         "SELECT id, status, usage, error, started_ms, ended_ms, prompt, input, mode FROM turn "
@@ -223,7 +224,7 @@ sqlite3_stmt *statement_take(struct journal *journal, enum statement_id id, stru
         return kept;
     sqlite3_stmt *made = NULL;
     unsigned flags = kept ? 0 : SQLITE_PREPARE_PERSISTENT;
-    int code = sqlite3_prepare_v3(journal->db, sql[id], -1, flags, &made, NULL);
+    int code = sqlite3_prepare_v3(journal->db, journal_sql[id], -1, flags, &made, NULL);
     if (code != SQLITE_OK) {
         statement_error(journal, code, err);
         return NULL;
