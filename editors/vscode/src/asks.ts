@@ -15,6 +15,7 @@ interface Pending {
   resolve: (result: ApprovalResult | QuestionResult) => void;
   /** When it was first to be seen. */
   shown: number;
+  isNotified: boolean;
 }
 
 const SCOPES = { once: 'once', turn: 'for this turn', session: 'for this session', workspace: 'always in this folder' } as const;
@@ -78,6 +79,7 @@ export class Asks implements vscode.Disposable {
       const pending: Pending = {
         ask,
         shown: Date.now(),
+        isNotified: false,
         resolve: (result) => {
           remove.dispose();
           resolve(result as R);
@@ -85,7 +87,7 @@ export class Asks implements vscode.Disposable {
       };
       this.pending.set(ask.id, pending);
       this.tell();
-      if (!this.isShown()) void this.notify(ask);
+      this.notifyHidden();
     });
   }
 
@@ -115,12 +117,23 @@ export class Asks implements vscode.Disposable {
     return true;
   }
 
+  /** Of each once, when the chat does not show it, or no longer does. */
+  notifyHidden(): void {
+    if (this.isShown()) return;
+    for (const pending of this.pending.values()) {
+      if (pending.isNotified) continue;
+      pending.isNotified = true;
+      void this.notify(pending.ask);
+    }
+  }
+
   private async notify(ask: Ask): Promise<void> {
     const text = ask.kind === 'approval' ? approvalText(ask.params) : (ask.params.questions[0]?.text ?? 'The agent asks something.');
     const buttons = ask.kind === 'approval' ? ['Decline', 'Allow Once', 'More…'] : ['Answer…'];
     const shown = Date.now();
     const chosen = await vscode.window.showWarningMessage(`Lanebridge: ${text}`, ...buttons);
-    if (!this.pending.has(ask.id) || chosen === undefined) return; // the badge stays
+    if (chosen === undefined) return; // the badge stays
+    if (!this.pending.has(ask.id)) return void vscode.window.setStatusBarMessage('Lanebridge: that has been answered already', 4000);
     if (Date.now() - shown < DEAD_MS) return this.notify(ask);
     if (chosen === 'Decline') this.answer(ask.id, { decision: 'decline' });
     else if (chosen === 'Allow Once') this.answer(ask.id, { decision: 'accept' });

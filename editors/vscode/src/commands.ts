@@ -5,12 +5,13 @@ import type { Asks } from './asks';
 import type { Bridge } from './bridge';
 import { selectionAttachment } from './chat/attach';
 import type { Session } from './chat/session';
+import { ThreadList } from './chat/threadlist';
 import type { ChatView } from './chat/view';
 import type { ChangeActions } from './edits/actions';
 import type { InlinePrompts } from './edits/inline';
 import type { Node } from './edits/tree';
 import { fromRange, toDiagnostic, toRange } from './editor/convert';
-import type { OfTurn, ResumeResult, RulesResult, SentResult, StartResult, Thread, ThreadsResult, UndoResult } from './protocol';
+import type { OfTurn, ResumeResult, RulesResult, SentResult, StartResult, UndoResult } from './protocol';
 import type { Setup } from './setup';
 import type { StatusItem } from './status';
 import { doctor, sentText, type Reports } from './texts';
@@ -188,17 +189,7 @@ export class Commands {
 
   private async threads(): Promise<void> {
     const { bridge, session, chat } = this.parts;
-    const { threads } = await bridge.request<ThreadsResult>('thread/list');
-    const label = ({ title, id }: Thread): string => title || id;
-    const items = threads.map((thread) => ({
-      label: `${thread.id === session.threadId ? '$(check) ' : ''}${label(thread)}`,
-      description: [thread.updated === undefined ? '' : new Date(thread.updated).toLocaleString(), thread.leased ? 'open in another window' : '', thread.canContinue ? 'was cut off' : ''].filter(Boolean).join(' · '),
-      thread,
-    }));
-    const chosen = await vscode.window.showQuickPick([{ label: '$(add) New thread', description: '', thread: undefined }, ...items], { title: 'Threads', matchOnDescription: true });
-    if (!chosen) return;
-    await session.open(chosen.thread?.id);
-    await chat.focus('input');
+    if (await new ThreadList(bridge, session, chat.threads).pick()) await chat.focus('input');
   }
 
   private async review(): Promise<void> {

@@ -5,7 +5,7 @@ import { Session } from './chat/session';
 import { ChatView } from './chat/view';
 import { Commands } from './commands';
 import { ChangeActions } from './edits/actions';
-import { HunkDecorations, HunkLenses } from './edits/decorate';
+import { ghosts, HunkDecorations, HunkLenses } from './edits/decorate';
 import { AmendDocuments, BeforeDocuments } from './edits/documents';
 import { InlinePrompts } from './edits/inline';
 import { ChangeStore } from './edits/store';
@@ -67,7 +67,7 @@ export function activate(context: vscode.ExtensionContext): unknown {
   );
   commands.register(context);
   void bridge.start().then(() => session.reload());
-  return { bridge, session, asks, store, setup, chat, decorations, proxyFor, activationMs: performance.now() - began };
+  return { bridge, session, asks, store, setup, chat, decorations, ghosts, proxyFor, activationMs: performance.now() - began };
 }
 
 export async function deactivate(): Promise<void> {

@@ -104,6 +104,8 @@ export interface TurnCompleted extends OfTurn {
   usage: Usage;
   timing: { totalMs: number; steps: number; calls: number; [name: string]: number };
   error?: string;
+  /** Something the person can do about it: choose another way to a model. */
+  code?: 'no-key' | 'key-refused';
 }
 export interface TurnNotice extends OfTurn {
   text: string;

@@ -63,15 +63,6 @@ export class Setup implements vscode.Disposable {
     return this.settings.get<Mode>('mode') ?? 'ask';
   }
 
-  /** For the thread, where the server can; else for all that begin from now on. */
-  async setMode(mode: Mode, threadId: string | undefined): Promise<void> {
-    if (threadId !== undefined) {
-      const done = await this.bridge.request('thread/set', { threadId, mode }).then(() => true, () => false);
-      if (done) return;
-    }
-    await this.settings.update('mode', mode, vscode.ConfigurationTarget.Global);
-  }
-
   async model(): Promise<Model> {
     const url = await this.endpoint();
     if (url.startsWith('replay:')) return 'replay';

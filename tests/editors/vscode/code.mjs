@@ -106,7 +106,7 @@ export async function project(name) {
   await cp(path.join(top, 'tests/corpora/projects/csvline'), folder, { recursive: true });
   return folder;
 }
-/** A window on the folder. `payload` as VS Code's web server has it. */
+/** A window on the folder, or on the folders of a workspace file. `payload` as VS Code's web server has it. */
 export async function openWindow(browser, code, folder, payload = [], { size = { width: 1280, height: 800 } } = {}) {
   const page = await browser.newPage({ viewport: size });
   page.setDefaultTimeout(60000);
@@ -116,7 +116,8 @@ export async function openWindow(browser, code, folder, payload = [], { size = {
   });
   page.on('pageerror', (error) => page.problems.push(String(error)));
   page.remote = (file) => `vscode-remote://127.0.0.1:${code.port}${file}`;
-  const query = new URLSearchParams({ folder, payload: JSON.stringify(payload.map(([key, value]) => [key, value.startsWith('/') ? page.remote(value) : value])) });
+  const opened = folder.endsWith('.code-workspace') ? { workspace: folder } : { folder };
+  const query = new URLSearchParams({ ...opened, payload: JSON.stringify(payload.map(([key, value]) => [key, value.startsWith('/') ? page.remote(value) : value])) });
   page.address = `${code.origin}/?${query}`;
   return page;
 }

@@ -23,10 +23,12 @@ function suggestions() {
 
 /** Tests inside the extension host: they say what they did by the console, and how they ended by the exit code. */
 async function inHost(browser, code) {
-  const folder = await project('in-host');
+  const folders = [await project('in-host'), await project('in-host-too')];
+  const workspace = path.join(work, 'projects/both.code-workspace');
+  await writeFile(workspace, JSON.stringify({ folders: folders.map((folder) => ({ path: folder })) }));
   const extension = path.join(top, 'editors/vscode');
   const tests = path.join(top, 'tests/editors/vscode/in-host/main.cjs');
-  const page = await openWindow(browser, code, folder, [['extensionDevelopmentPath', extension], ['extensionTestsPath', tests], ['enableProposedApi', '']]);
+  const page = await openWindow(browser, code, workspace, [['extensionDevelopmentPath', extension], ['extensionTestsPath', tests], ['enableProposedApi', '']]);
   let finished;
   const exit = new Promise((done) => (finished = done));
   await page.exposeFunction('codeAutomationLog', (_type, args) => {

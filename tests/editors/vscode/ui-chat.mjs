@@ -41,10 +41,11 @@ test('a command is approved, by what it says literally, and not by a key that wa
   await until('it was pressed', () => chat.evaluate(() => globalThis.pressedEarly));
   await chat.waitForSelector('.ask:not(.dead)');
   await shot('vscode-approval');
-  const pressed = Date.now();
+  await chat.evaluate(() => document.addEventListener('click', () => (globalThis.pressedAt = Date.now()), { once: true, capture: true }));
   await press(chat, 'Allow once');
   await done(chat, 'The file is made');
-  console.log(`measured approval to command start ${Number(await disk('made.txt')) - pressed} ms (the click through the browser's driver included)`);
+  const pressed = await chat.evaluate(() => globalThis.pressedAt);
+  console.log(`measured approval to command start ${Number(await disk('made.txt')) - pressed} ms (from the click in the page to the command's own clock)`);
 });
 test('a command is declined, with a note for the agent', async () => {
   const { chat } = await fresh();
@@ -55,11 +56,17 @@ test('a command is declined, with a note for the agent', async () => {
   await done(chat, 'As you say: make clean');
 });
 test('the chat is hidden: a badge and a notification, and no focus is taken', async () => {
-  const { chat, page, command } = await fresh();
+  const { chat, page, command, shot } = await fresh();
   await chat.ask('tidy up');
   await chat.waitForSelector('.ask');
   await command('View: Show Explorer');
-  await page.waitForSelector('.statusbar-item:has-text("1 waits")');
+  await page.waitForSelector('.statusbar-item:has-text("waits")');
+  // Driven by a test, VS Code shows no toasts: what they would show is in the list behind the bell.
+  await page.click('.statusbar-item[id="status.notifications"]');
+  const notification = '.notifications-center .notification-list-item:has-text("rm -rf build")';
+  await page.waitForSelector(notification);
+  assert.deepEqual(await page.locator(`${notification} .monaco-button`).allTextContents(), ['Decline', 'Allow Once', 'More…']);
+  await shot('vscode-hidden');
   await command('Lanebridge: Answer What Waits');
   await page.waitForSelector('.quick-input-widget .monaco-list-row.focused:has-text("Decline")');
   await page.waitForTimeout(DEAD_MS);
@@ -68,7 +75,7 @@ test('the chat is hidden: a badge and a notification, and no focus is taken', as
   await page.waitForSelector('.quick-input-widget input[placeholder*="use"]');
   await page.keyboard.type('use make clean');
   await page.keyboard.press('Enter');
-  await page.waitForSelector('.statusbar-item:has-text("1 waits")', { state: 'detached' });
+  await page.waitForSelector('.statusbar-item:has-text("waits")', { state: 'detached' });
   await done(await window.again(), 'As you say');
 });
 test('a question is answered', async () => {
@@ -174,10 +181,7 @@ test('the window is loaded again: the thread is there, cut off, and is continued
 });
 test('nothing serious is wrong for those who hear or feel the screen, and the console is clean', async () => {
   const { chat, page } = await window();
-  await chat.addAxe();
-  const { violations } = await chat.evaluate(() => globalThis.axe.run(document.getElementById('root'), { resultTypes: ['violations'] }));
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  assert.deepEqual(serious.map(({ id, nodes }) => [id, nodes[0].html]), []);
+  assert.deepEqual(await chat.serious(), []);
   const ours = page.problems.filter((text) => /lanebridge\.lanebridge|chat\.js|Content Security Policy/i.test(text) && !/spdlog/.test(text)); // code-server without native modules cannot log
   assert.deepEqual(ours, []);
 });

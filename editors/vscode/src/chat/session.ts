@@ -7,8 +7,10 @@ import type { Event, ThreadView } from '../webview/messages';
 
 /** What a call prints is kept at its end, what a model says as a whole. */
 const OUTPUT_CHARACTERS = 256 * 1024;
-/** Pages of a thread's history that are read when it is opened. */
-const PAGES_MAX_COUNT = 20;
+/** Pages (of 50 turns) of a thread's history that are read when it is opened. */
+const PAGES_MAX_COUNT = 400;
+/** So many turns are shown at once, and as many more whenever somebody scrolls to the first. */
+const SHOWN_TURNS_COUNT = 30;
 
 interface Running {
   turn: Turn;
@@ -29,6 +31,8 @@ export class Session implements vscode.Disposable {
   private readonly renamed = new vscode.EventEmitter<string>();
   private current: string | undefined;
   private loading = 0;
+  /** Of the shown thread: turns before those that the view has. */
+  private before: Turn[] = [];
   /** Of the shown thread, running or not. */
   lastTurn: string | undefined;
   /** A turn ended while its thread was read: what was read may lack its end. */
@@ -184,6 +188,7 @@ export class Session implements vscode.Disposable {
 
   private async read(): Promise<ThreadView> {
     const threadId = this.current;
+    this.before = [];
     if (threadId === undefined || this.bridge.state !== 'running') return empty();
     const turns: Turn[] = [];
     let cursor: string | undefined;
@@ -196,13 +201,20 @@ export class Session implements vscode.Disposable {
       if (cursor === undefined) break;
     }
     if (thread) this.titles.set(threadId, thread.title);
-    return this.withRunning(threadId, thread, turns, cursor !== undefined);
+    const shown = turns.filter(({ status }) => status !== 'queued');
+    this.before = shown.splice(0, Math.max(0, shown.length - SHOWN_TURNS_COUNT));
+    return this.withRunning(threadId, thread, shown);
+  }
+
+  /** The turns before those that were told last. */
+  older(): { turns: Turn[]; hasOlder: boolean } {
+    const turns = this.before.splice(Math.max(0, this.before.length - SHOWN_TURNS_COUNT));
+    return { turns, hasOlder: this.before.length > 0 };
   }
 
   /** What was read, and of the turn that runs what has been told since. */
-  private withRunning(threadId: string, thread: Thread | undefined, read: Turn[], hasOlder: boolean): ThreadView {
+  private withRunning(threadId: string, thread: Thread | undefined, turns: Turn[]): ThreadView {
     const running = this.running.get(threadId);
-    const turns = read.filter(({ status }) => status !== 'queued');
     if (running) {
       const at = turns.findIndex(({ id }) => id === running.turn.id);
       const before = at < 0 ? [] : (turns[at]?.items ?? []);
@@ -214,10 +226,10 @@ export class Session implements vscode.Disposable {
     return {
       ...(thread ? { thread } : {}),
       turns,
-      hasOlder,
+      hasOlder: this.before.length > 0,
       ...(running ? { running: running.turn.id } : {}),
       queue: this.queues.get(threadId) ?? [],
-      pending: Object.fromEntries([...this.pendings].filter(([turnId]) => turns.some(({ id }) => id === turnId))),
+      pending: Object.fromEntries(this.pendings),
     };
   }
 

@@ -1,7 +1,7 @@
 /** What the chat view can do with threads and turns. */
 import * as vscode from 'vscode';
 import type { Bridge } from '../bridge';
-import type { Input, ResumeResult, SentResult, StartResult, ThreadResult, UndoResult } from '../protocol';
+import type { Input, Mode, ResumeResult, SentResult, StartResult, ThreadResult, UndoResult } from '../protocol';
 import type { FromView, ToView } from '../webview/messages';
 import { fromInput } from './attach';
 import type { Session } from './session';
@@ -15,11 +15,15 @@ export class ThreadActions {
     private readonly post: (message: ToView) => void,
   ) {}
 
+  /** Of the thread that begins with the next prompt. */
+  mode: Mode | undefined;
+
   /** A new thread in the folder of the active file; it is what the chat shows from now on. */
   async create(): Promise<string> {
     const uri = vscode.window.activeTextEditor?.document.uri;
     const folder = (uri && vscode.workspace.getWorkspaceFolder(uri)) ?? vscode.workspace.workspaceFolders?.[0];
-    const { thread } = await this.bridge.request<ThreadResult>('thread/start', folder ? { folder: folder.uri.toString() } : {});
+    const { thread } = await this.bridge.request<ThreadResult>('thread/start', { ...(folder ? { folder: folder.uri.toString() } : {}), ...(this.mode ? { mode: this.mode } : {}) });
+    this.mode = undefined;
     await this.session.open(thread.id);
     return thread.id;
   }
@@ -83,17 +87,18 @@ export class ThreadActions {
     if (this.session.threadId === threadId) await this.session.open(undefined);
   }
 
-  private async ofTurn({ type, turnId }: Of<Extract<FromView['type'], `turn/${string}`>>): Promise<void> {
+  private async ofTurn(message: Of<Extract<FromView['type'], `turn/${string}`>>): Promise<void> {
+    const { turnId } = message;
     const threadId = this.session.threadId;
     if (threadId === undefined) return;
     const which = { threadId, turnId };
-    switch (type) {
+    switch (message.type) {
       case 'turn/retry':
         await this.bridge.request<StartResult>('turn/retry', which);
         return;
       case 'turn/undo':
       case 'turn/redo': {
-        const { files } = await this.bridge.request<UndoResult>(type, which);
+        const { files } = await this.bridge.request<UndoResult>(message.type, which);
         return this.post({ type: 'undone', turnId, files });
       }
       case 'turn/sent':
@@ -103,11 +108,11 @@ export class ThreadActions {
         return;
       case 'turn/accept':
       case 'turn/reject':
-        await this.bridge.request(type === 'turn/accept' ? 'changes/accept' : 'changes/reject', which);
+        await this.bridge.request(message.type === 'turn/accept' ? 'changes/accept' : 'changes/reject', which);
         return;
       case 'turn/acceptPlan':
-        await this.bridge.request('plan/accept', which);
-        return;
+        await this.bridge.request('plan/accept', { ...which, mode: message.mode, ...(message.steps ? { steps: message.steps } : {}) });
+        return this.session.reload(); // the thread has left mode plan
     }
   }
 

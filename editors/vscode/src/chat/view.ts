@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import type { Asks } from '../asks';
 import type { Bridge } from '../bridge';
 import type { ChangeStore } from '../edits/store';
-import type { Connection, StartResult, Status, ThreadsResult } from '../protocol';
+import type { Connection, StartResult, Status } from '../protocol';
 import type { Setup as SetupView, FromView, ToView } from '../webview/messages';
 import type { Setup } from '../setup';
 import { attachmentsOf, complete, toInput } from './attach';
@@ -21,7 +21,7 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
   private readonly disposables: vscode.Disposable[] = [];
   /** Told once the page is ready. */
   private waiting: ToView[] = [];
-  private readonly threads: ThreadActions;
+  readonly threads: ThreadActions;
   /** Figures the page measured, for the tests. */
   readonly measured: { name: string; ms: number }[] = [];
 
@@ -43,7 +43,10 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
     this.disposables.push(
       asks.onChange(() => this.tellAsks()),
       session.onEvent((event) => this.post({ type: 'event', event })),
-      session.onThread((view) => this.post({ type: 'thread', view })),
+      session.onThread((view) => {
+        this.threads.mode = undefined;
+        this.post({ type: 'thread', view });
+      }),
       session.onTitle((title) => this.post({ type: 'thread/title', title })),
       setup.onChange(() => void this.tellSetup()),
       bridge.onState((state) => {
@@ -65,9 +68,12 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
     view.onDidDispose(() => {
       this.view = undefined;
       this.isReady = false;
+      this.asks.notifyHidden();
     });
     view.onDidChangeVisibility(() => {
-      if (!view.visible) this.isReady = false; // hidden pages are thrown away; a new one says ready
+      if (view.visible) return;
+      this.isReady = false; // hidden pages are thrown away; a new one says ready
+      this.asks.notifyHidden();
     });
     view.webview.html = this.page(view.webview);
     this.tellAsks();
@@ -176,10 +182,8 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
         return this.send(message);
       case 'stop':
         return this.stop();
-      case 'threads': {
-        const { threads } = await this.bridge.request<ThreadsResult>('thread/list', message.query === '' ? {} : { query: message.query });
-        return this.post({ type: 'threads', threads, query: message.query });
-      }
+      case 'older':
+        return this.post({ type: 'older', ...this.session.older() });
       case 'approve':
       case 'answer':
         if (!this.asks.answer(message.id, message.result)) this.tellAsks();
@@ -203,7 +207,9 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
       case 'link':
         return openLink(message.href);
       case 'mode':
-        return this.setup.setMode(message.mode, this.session.threadId);
+        if (this.session.threadId === undefined) this.threads.mode = message.mode;
+        else await this.bridge.request('thread/set', { threadId: this.session.threadId, mode: message.mode });
+        return;
       case 'command':
         await vscode.commands.executeCommand(message.command === 'trust' ? 'workbench.trust.manage' : `lanebridge.ui.${message.command}`);
         return;

@@ -21,15 +21,18 @@ export class Composer {
   private readonly send = button('Send', () => this.submit('turn'), { class: 'first', title: 'Enter' });
   private readonly stop = button('Stop', () => this.halt(), { class: 'secondary', title: 'Escape' });
   private readonly later = button('Queue', () => this.submit('queue'), { class: 'secondary', title: 'Ctrl+Enter: after the turn that runs' });
-  private readonly mode = h('select', { 'aria-label': 'Mode', onchange: () => post({ type: 'mode', mode: this.mode.value as Mode }) }, ...Object.entries(MODES).map(([value, title]) => h('option', { value, title }, value)));
+  private readonly mode = h('select', { 'aria-label': 'Mode', onchange: () => this.onMode(this.mode.value as Mode) }, ...Object.entries(MODES).map(([value, title]) => h('option', { value, title }, value)));
   private readonly model = button('', () => post({ type: 'command', command: 'chooseThreadModel' }), { class: 'quiet model', title: 'Model' });
   private readonly meter = button('', () => this.togglePreview(), { class: 'quiet meter', title: 'What would be sent', 'aria-expanded': 'false' });
   private readonly preview = h('div', { class: 'preview', hidden: true });
   private readonly completions: Completions;
   private attachments: Attachment[] = [];
+  private settingsMode: Mode = 'ask';
+  private threadMode: Mode | undefined;
   private isRunning = false;
   private previewSeq = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  onMode = (_mode: Mode): void => undefined;
   onSent = (): void => undefined;
   onStopped = (): void => undefined;
 
@@ -129,9 +132,16 @@ export class Composer {
   }
 
   setup({ mode, modelName }: Setup): void {
-    this.mode.value = mode;
+    this.settingsMode = mode;
+    this.mode.value = this.threadMode ?? mode;
     this.model.textContent = modelName;
     this.model.setAttribute('aria-label', `Model: ${modelName}`);
+  }
+
+  /** That of the thread counts where it has one. */
+  thread(mode: Mode | undefined): void {
+    this.threadMode = mode;
+    this.mode.value = mode ?? this.settingsMode;
   }
 
   waiting(queue: Waiting[]): void {

@@ -61,8 +61,9 @@ class NoteView implements ItemView {
 
 const STEP: Record<string, string> = { pending: '○', in_progress: '◐', completed: '●' };
 
-class PlanView implements ItemView {
+export class PlanView implements ItemView {
   readonly element = h('section', { class: 'plan', 'aria-label': 'Plan' });
+  private boxes: { step: string; box: HTMLInputElement }[] = [];
 
   append(): void {
     // It comes as a whole.
@@ -75,10 +76,21 @@ class PlanView implements ItemView {
     } catch {
       parsed = { explanation: item.output ?? '' };
     }
-    const steps = (parsed.plan ?? []).map(({ step, status }) =>
-      h('li', { class: status }, h('span', { 'aria-hidden': 'true' }, STEP[status] ?? '○'), ' ', step, h('span', { class: 'hidden-text' }, ` (${status.replace('_', ' ')})`)),
+    const plan = parsed.plan ?? [];
+    this.boxes = plan.map(({ step }) => ({ step, box: h('input', { type: 'checkbox', checked: true, hidden: true, 'aria-label': `Carry out: ${step}` }) }));
+    const steps = plan.map(({ step, status }, index) =>
+      h('li', { class: status }, this.boxes[index]?.box, h('span', { 'aria-hidden': 'true' }, STEP[status] ?? '○'), ' ', step, h('span', { class: 'hidden-text' }, ` (${status.replace('_', ' ')})`)),
     );
     this.element.replaceChildren(h('h3', {}, 'Plan'), ...(parsed.explanation ? [h('p', {}, parsed.explanation)] : []), h('ol', {}, ...steps));
+  }
+
+  /** Its steps can be ticked off from now on, or no longer. */
+  offer(isOffered: boolean): void {
+    for (const { box } of this.boxes) box.hidden = !isOffered;
+  }
+
+  get ticked(): string[] {
+    return this.boxes.filter(({ box }) => box.checked).map(({ step }) => step);
   }
 }
 

@@ -3,16 +3,20 @@ import { Asks } from './asks';
 import { Composer, readImage } from './composer';
 import { h, liveRegion, post } from './dom';
 import type { ToView } from './messages';
-import { Header, ThreadList } from './panels';
+import { Header } from './panels';
 import { Transcript } from './transcript';
 
 const header = new Header();
 const transcript = new Transcript();
 const asks = new Asks();
 const composer = new Composer();
-const threads = new ThreadList();
 const empty = h('div', { class: 'empty' }, h('p', {}, 'Ask about the code, or say what shall change.'), h('p', { class: 'quiet-text' }, 'Every edit comes to the editor, where you accept or reject it.'));
 
+composer.onMode = (mode) => {
+  composer.thread(mode);
+  transcript.setMode(mode, true);
+  post({ type: 'mode', mode });
+};
 let sent = 0;
 let stopped = 0;
 composer.onSent = () => {
@@ -40,15 +44,17 @@ const handlers: Handlers = {
   setup: ({ setup }) => {
     header.setup(setup);
     composer.setup(setup);
+    transcript.setMode(setup.mode, false);
   },
   thread: ({ view }) => {
     header.thread(view.thread?.title ?? '');
+    composer.thread(view.thread?.mode);
     transcript.show(view);
     empty.hidden = !transcript.isEmpty;
     composer.waiting(view.queue);
     running(view.running);
   },
-  older: () => undefined,
+  older: (message) => transcript.older(message),
   event: ({ event }) => {
     empty.hidden = true;
     if (event.method === 'turn/started') running(event.params.turnId);
@@ -59,7 +65,6 @@ const handlers: Handlers = {
   'thread/title': ({ title }) => header.thread(title),
   asks: ({ asks: list }) => asks.show(list),
   connection: ({ connection }) => header.state(connection),
-  threads: ({ threads: list }) => threads.show(list),
   pending: ({ turnId, pending }) => transcript.pending(turnId, pending),
   completions: (message) => composer.complete(message),
   preview: ({ seq, preview, why }) => composer.showPreview(seq, preview, why),
@@ -88,6 +93,6 @@ document.addEventListener('drop', (event) => {
   else for (const file of event.dataTransfer?.files ?? []) if (file.type.startsWith('image/')) readImage(file);
 });
 
-document.getElementById('root')?.append(header.element, threads.element, empty, transcript.element, asks.element, composer.element, liveRegion);
+document.getElementById('root')?.append(header.element, empty, transcript.element, asks.element, composer.element, liveRegion);
 header.thread('');
 post({ type: 'ready' });

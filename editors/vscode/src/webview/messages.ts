@@ -50,7 +50,7 @@ export interface ThreadView {
   /** Absent: a thread that does not exist before its first prompt. */
   thread?: Thread;
   turns: Turn[];
-  /** Prompts of turns that were cut off by `older`. */
+  /** There are turns before these: `older` asks for them. */
   hasOlder: boolean;
   /** The turn that runs now. */
   running?: string;
@@ -100,7 +100,6 @@ export type ToView =
   /** All that wait, oldest first; those of other threads too. */
   | { type: 'asks'; asks: Ask[] }
   | { type: 'connection'; connection: Connection }
-  | { type: 'threads'; threads: Thread[]; query: string }
   | { type: 'pending'; turnId: string; pending: number; changes: Change[] }
   | { type: 'completions'; seq: number; items: Completion[] }
   | { type: 'preview'; seq: number; preview: PreviewResult | undefined; why: string }
@@ -120,13 +119,14 @@ export type FromView =
   | { type: 'send'; text: string; attachments: Attachment[]; how: 'turn' | 'steer' | 'queue' }
   | { type: 'stop' }
   | { type: 'older' }
-  | { type: 'threads'; query: string }
   | { type: 'thread/new' }
   | { type: 'thread/open'; threadId: string }
   | { type: 'thread/rename'; threadId: string; title: string }
   | { type: 'thread/archive' | 'thread/delete' | 'thread/export' | 'thread/takeOver' | 'thread/compact' | 'thread/continue'; threadId: string }
   | { type: 'thread/fork'; threadId: string; turnId?: string }
-  | { type: 'turn/retry' | 'turn/undo' | 'turn/redo' | 'turn/sent' | 'turn/diff' | 'turn/accept' | 'turn/reject' | 'turn/acceptPlan'; turnId: string }
+  | { type: 'turn/retry' | 'turn/undo' | 'turn/redo' | 'turn/sent' | 'turn/diff' | 'turn/accept' | 'turn/reject'; turnId: string }
+  /** `steps`: those that were left ticked; absent: the plan is a list in the answer. */
+  | { type: 'turn/acceptPlan'; turnId: string; steps?: string[]; mode: 'ask' | 'auto' }
   | { type: 'unqueue'; turnId: string }
   | { type: 'approve'; id: number; result: ApprovalResult }
   | { type: 'answer'; id: number; result: QuestionResult }

@@ -1,6 +1,6 @@
-/** Above the conversation: its title, the truth about the connection, what keeps it from working; and the list of threads. */
+/** Above the conversation: its title, the truth about the connection, what keeps it from working. */
 import { button, h, post } from './dom';
-import type { Connection, ConnectionState, Thread } from '../protocol';
+import type { Connection, ConnectionState } from '../protocol';
 import type { FromView, Setup } from './messages';
 
 type Command = Extract<FromView, { type: 'command' }>['command'];
@@ -58,43 +58,4 @@ function problem(setup: Setup): [string, ...[string, Command][]] {
   if (setup.model === 'none') return ['No key is known yet. Enter one, name a local model, or play the demo.', ['Choose…', 'chooseModel']];
   if (setup.model === 'replay') return ['A recording answers: no model is behind it.', ['Choose a Model…', 'chooseModel']];
   return [''];
-}
-
-/** All threads of the folder, to be searched. Opened by the history button of the view's title. */
-export class ThreadList {
-  readonly element = h('div', { class: 'threads', hidden: true });
-  private readonly search = h('input', { type: 'search', placeholder: 'Search threads', 'aria-label': 'Search threads', oninput: () => post({ type: 'threads', query: this.search.value }) });
-  private readonly list = h('ul', {});
-
-  constructor() {
-    this.element.append(h('div', { class: 'row' }, this.search, button('Close', () => this.close(), { class: 'secondary' })), this.list);
-    this.element.addEventListener('keydown', (event) => {
-      if (event.key === 'Escape') this.close();
-    });
-  }
-
-  open(): void {
-    this.element.hidden = false;
-    post({ type: 'threads', query: '' });
-    this.search.focus();
-  }
-
-  close(): void {
-    this.element.hidden = true;
-  }
-
-  show(threads: Thread[]): void {
-    const act = (label: string, type: 'thread/archive' | 'thread/delete' | 'thread/export', threadId: string): HTMLElement => button(label, () => post({ type, threadId }), { class: 'quiet' });
-    this.list.replaceChildren(
-      ...threads.map((thread) =>
-        h('li', {},
-          button(thread.title || 'Untitled', () => {
-            post({ type: 'thread/open', threadId: thread.id });
-            this.close();
-          }, { class: 'link' }),
-          h('span', { class: 'quiet-text' }, [thread.updated === undefined ? '' : new Date(thread.updated).toLocaleString(), thread.leased ? 'open elsewhere' : '', thread.canContinue ? 'cut off' : ''].filter(Boolean).join(' · ')),
-          act('Export', 'thread/export', thread.id), act('Archive', 'thread/archive', thread.id), act('Delete', 'thread/delete', thread.id)),
-      ),
-    );
-  }
 }

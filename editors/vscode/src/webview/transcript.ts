@@ -1,8 +1,11 @@
 /** The thread: its turns, from the first to the one that runs. */
 import { announce, button, clock, count, h, post } from './dom';
-import { newItemView, type ItemView } from './items';
-import type { Item, Turn, TurnCompleted, TurnStatus, Usage } from '../protocol';
+import { newItemView, PlanView, type ItemView } from './items';
+import type { Item, Mode, Turn, TurnCompleted, TurnStatus, Usage } from '../protocol';
 import type { Event, ThreadView, ToView } from './messages';
+
+/** So near to the first turn those before it are asked for. */
+const OLDER_PIXELS = 200;
 
 class TurnView {
   readonly element = h('article', { class: 'turn', 'aria-label': 'Turn' });
@@ -11,13 +14,14 @@ class TurnView {
   private readonly notice = h('p', { class: 'notice', role: 'status' });
   private readonly foot = h('footer', {});
   private readonly review = h('div', { class: 'review' });
+  private readonly plan = h('div', { class: 'review carry-out', hidden: true });
   private readonly figures = h('span', { class: 'figures' });
 
   constructor(readonly id: string) {
     this.notice.hidden = true;
     this.review.hidden = true;
     this.foot.hidden = true;
-    this.element.append(this.list, this.notice, this.review, this.foot);
+    this.element.append(this.list, this.notice, this.plan, this.review, this.foot);
   }
 
   item(item: Item, isDone: boolean): ItemView {
@@ -68,6 +72,30 @@ class TurnView {
     this.foot.hidden = status === 'running';
   }
 
+  /** A turn in mode plan has ended with steps. */
+  offerPlan(): void {
+    const plan = [...this.items.values()].findLast((view) => view instanceof PlanView);
+    if (!plan && !this.list.querySelector('.agent li')) return;
+    const accept = (mode: 'ask' | 'auto'): void => {
+      if (plan?.ticked.length === 0) return this.tell('Leave at least one step ticked.');
+      post({ type: 'turn/acceptPlan', turnId: this.id, mode, ...(plan ? { steps: plan.ticked } : {}) });
+      this.withdrawPlan();
+    };
+    plan?.offer(true);
+    this.plan.replaceChildren(h('span', {}, 'Nothing is changed yet.'), button('Carry it out', () => accept('ask'), { title: 'In mode ask' }), button('… by itself', () => accept('auto'), { class: 'secondary', title: 'In mode auto: your rules decide', 'aria-label': 'Carry it out in mode auto' }));
+    this.plan.hidden = false;
+  }
+
+  withdrawPlan(): void {
+    this.plan.hidden = true;
+    for (const view of this.items.values()) if (view instanceof PlanView) view.offer(false);
+  }
+
+  /** No model was reached for want of a key. */
+  offerSetup(): void {
+    this.detail(h('div', { class: 'row' }, button('Choose How to Reach a Model…', () => post({ type: 'command', command: 'chooseModel' }), { class: 'secondary' })));
+  }
+
   pending(waiting: number): void {
     this.review.hidden = waiting === 0;
     const act = (label: string, type: 'turn/diff' | 'turn/accept' | 'turn/reject'): HTMLElement => button(label, () => post({ type, turnId: this.id }), { class: type === 'turn/diff' ? '' : 'secondary' });
@@ -88,6 +116,11 @@ export class Transcript {
   readonly element = h('div', { class: 'transcript', role: 'log', 'aria-label': 'Conversation', tabindex: '0' });
   private readonly turns = new Map<string, TurnView>();
   private follows = true;
+  private hasOlder = false;
+  private isAsking = false;
+  /** Of the settings, and of the thread, which counts. */
+  private mode: Mode = 'ask';
+  private threadMode: Mode | undefined;
   /** Called when the first words of an answer are on the screen. */
   onFirstWords = (): void => undefined;
 
@@ -95,6 +128,7 @@ export class Transcript {
     this.element.addEventListener('scroll', () => {
       const { scrollTop, scrollHeight, clientHeight } = this.element;
       this.follows = scrollHeight - scrollTop - clientHeight < 40;
+      if (scrollTop < OLDER_PIXELS) this.askOlder();
     });
     new ResizeObserver(() => this.follow()).observe(this.element);
     this.element.addEventListener('click', (event) => {
@@ -121,7 +155,36 @@ export class Transcript {
     for (const turn of view.turns) this.addTurn(turn);
     for (const [turnId, waiting] of Object.entries(view.pending)) this.turns.get(turnId)?.pending(waiting);
     if (view.thread?.canContinue) this.offerContinue(view.thread.id);
+    this.hasOlder = view.hasOlder;
+    this.isAsking = false;
+    this.threadMode = view.thread?.mode;
+    this.offerPlan(view.turns.at(-1));
     this.toEnd();
+  }
+
+  private askOlder(): void {
+    if (!this.hasOlder || this.isAsking) return;
+    this.isAsking = true;
+    post({ type: 'older' });
+  }
+
+  /** Above the others; what is read stays where it is. */
+  older({ turns, hasOlder }: ToView & { type: 'older' }): void {
+    const { scrollHeight, scrollTop } = this.element;
+    const first = this.element.firstChild;
+    for (const turn of turns) this.element.insertBefore(this.addTurn(turn).element, first);
+    this.element.scrollTop = scrollTop + this.element.scrollHeight - scrollHeight;
+    this.hasOlder = hasOlder;
+    this.isAsking = false;
+  }
+
+  setMode(mode: Mode, isOfThread: boolean): void {
+    if (isOfThread) this.threadMode = mode;
+    else this.mode = mode;
+  }
+
+  private offerPlan(turn: Pick<Turn, 'id' | 'status'> | undefined): void {
+    if (turn?.status === 'completed' && (this.threadMode ?? this.mode) === 'plan') this.turns.get(turn.id)?.offerPlan();
   }
 
   get isEmpty(): boolean {
@@ -153,7 +216,7 @@ export class Transcript {
   }
 
   event({ method, params }: Event): void {
-    if (method === 'turn/started') this.turn(params.turnId);
+    if (method === 'turn/started') this.started(params.turnId);
     else if (method === 'turn/completed') this.completed(params);
     else if (method === 'turn/notice') this.turn(params.turnId).tell(params.text);
     else if (method === 'item/started') this.turn(params.turnId).item(params.item, false);
@@ -166,8 +229,15 @@ export class Transcript {
     requestAnimationFrame(() => this.follow());
   }
 
+  private started(turnId: string): void {
+    for (const turn of this.turns.values()) turn.withdrawPlan();
+    this.turn(turnId);
+  }
+
   private completed(params: TurnCompleted): void {
     this.turn(params.turnId).end(params.status, params.usage, params.error, params.timing.totalMs);
+    this.offerPlan({ id: params.turnId, status: params.status });
+    if (params.code) this.turn(params.turnId).offerSetup();
     announce(params.status === 'completed' ? 'The turn is done.' : params.status === 'interrupted' ? 'Stopped.' : `The turn failed. ${params.error ?? ''}`);
   }
 
