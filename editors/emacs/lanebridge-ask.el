@@ -13,6 +13,8 @@
 (require 'cl-lib)
 (require 'subr-x)
 (require 'lanebridge-state)
+(require 'lanebridge-sync)
+(require 'lanebridge-editor)
 (require 'lanebridge-mention)
 (require 'lanebridge-render)
 
@@ -20,10 +22,6 @@
 (declare-function lanebridge-chat-buffer "lanebridge-chat")
 (declare-function lanebridge-view-turn-at-point "lanebridge-view")
 (declare-function lanebridge-hunks-read "lanebridge-hunks")
-(declare-function flymake-diagnostics "flymake")
-(declare-function flymake-diagnostic-beg "flymake")
-(declare-function flymake-diagnostic-end "flymake")
-(declare-function flymake-diagnostic-text "flymake")
 (defvar lanebridge-view-thread)
 
 (defvar-local lanebridge-chat-folder nil
@@ -104,11 +102,21 @@ That is the one in use here, else the one used last, else a new one."
         (setf (lanebridge-turn-text turn) text)
         (lanebridge-state-tell 'queue thread turn)))))
 
+(defun lanebridge-ask-request (thread method params callback &optional error-callback)
+  "Send METHOD with PARAMS, for CALLBACK and ERROR-CALLBACK, to THREAD's server.
+That may be on another host than the current buffer."
+  (let ((where (lanebridge-thread-where thread)))
+    (if (equal where (lanebridge-state--where))
+        (lanebridge-request method params callback error-callback)
+      (with-temp-buffer
+        (setq default-directory (if (string-empty-p where) "/" (concat where "/")))
+        (lanebridge-request method params callback error-callback)))))
+
 (defun lanebridge-ask-start (thread input &optional callback error-callback)
   "Start a turn of THREAD with INPUT, a list.
 CALLBACK gets what turn/start answers, ERROR-CALLBACK its error."
-  (lanebridge-request
-   "lanebridge/turn/start"
+  (lanebridge-ask-request
+   thread "lanebridge/turn/start"
    (list :threadId (lanebridge-thread-id thread) :input (vconcat input))
    (lambda (result)
      (lanebridge-ask--queued result (or (plist-get (car input) :text) ""))
@@ -118,8 +126,8 @@ CALLBACK gets what turn/start answers, ERROR-CALLBACK its error."
 (defun lanebridge-ask-steer (thread input &optional callback error-callback)
   "Tell INPUT to what runs in THREAD.
 If that has just ended, start a turn, with CALLBACK and ERROR-CALLBACK."
-  (lanebridge-request
-   "lanebridge/turn/steer"
+  (lanebridge-ask-request
+   thread "lanebridge/turn/steer"
    (list :threadId (lanebridge-thread-id thread)
          :expectedTurnId (lanebridge-turn-id (lanebridge-thread-running thread))
          :input (vconcat input))
@@ -153,25 +161,6 @@ and ERROR-CALLBACK are those of the request."
 
 ;;;; Places
 
-(defun lanebridge-ask--position (pos)
-  "POS as a position in the encoding that was agreed on."
-  (save-restriction
-    (widen)
-    (save-excursion
-      (goto-char pos)
-      (let ((before (buffer-substring-no-properties (line-beginning-position) (point)))
-            (server (lanebridge-server)))
-        (list :line (1- (line-number-at-pos))
-              :character
-              (pcase (if server (lanebridge-server-encoding server) 'utf-16)
-                ('utf-32 (length before))
-                ('utf-8 (string-bytes before))
-                (_ (/ (length (encode-coding-string before 'utf-16le)) 2))))))))
-
-(defun lanebridge-ask-range (beg end)
-  "BEG to END as a range."
-  (list :start (lanebridge-ask--position beg) :end (lanebridge-ask--position end)))
-
 (defun lanebridge-ask--lines (beg end)
   "The whole lines that BEG to END touch, as a cons."
   (save-excursion
@@ -186,7 +175,7 @@ and ERROR-CALLBACK are those of the request."
 (defun lanebridge-ask-selection (beg end)
   "The text from BEG to END as an input."
   (list :type "selection" :uri (lanebridge-file-uri buffer-file-name)
-        :range (lanebridge-ask-range beg end)
+        :range (lanebridge-range beg end)
         :text (buffer-substring-no-properties beg end)))
 
 ;;;; About lines, where they stand
@@ -236,7 +225,7 @@ and ERROR-CALLBACK are those of the request."
   "Argument of a command about LINES, with PROMPT if it is not nil."
   (let ((current (lanebridge-ask-current (lanebridge-ask-folder))))
     (append (list :uri (lanebridge-file-uri buffer-file-name)
-                  :range (lanebridge-ask-range (car lines) (cdr lines)))
+                  :range (lanebridge-range (car lines) (cdr lines)))
             (and prompt (list :prompt prompt))
             (and current (list :threadId current)))))
 
@@ -292,25 +281,13 @@ Interactively those of the region, else that of point."
          (lanebridge-ask-set-current folder (plist-get result :threadId))
          (lanebridge-chat-show (lanebridge-state-thread (plist-get result :threadId)) folder))))))
 
-(defun lanebridge-ask--diagnostics (lines)
-  "What flymake reports of LINES, as LSP has it."
-  (when (and (bound-and-true-p flymake-mode))
-    (mapcar (lambda (found)
-              (list :range (lanebridge-ask-range (flymake-diagnostic-beg found)
-                                                 (flymake-diagnostic-end found))
-                    :message (flymake-diagnostic-text found)))
-            (flymake-diagnostics (car lines) (cdr lines)))))
-
-(defvar lanebridge-ask-diagnostics-function #'lanebridge-ask--diagnostics
-  "Function of lines (BEG . END) that gives their diagnostics, as LSP has them.")
-
 ;;;###autoload
 (defun lanebridge-fix ()
   "Fix what is reported of the region, or of the line at point."
   (interactive)
   (lanebridge-ask--need-file)
   (let* ((lines (or (lanebridge-ask-region) (lanebridge-ask--lines (point) (point))))
-         (found (funcall lanebridge-ask-diagnostics-function lines)))
+         (found (lanebridge-diagnostics-here (car lines) (cdr lines))))
     (if (not found)
         (lanebridge-say "%s" (substitute-command-keys "nothing is reported here; \
 \\[lanebridge-edit-here] changes these lines all the same"))
@@ -331,8 +308,8 @@ Interactively those of the region, else that of point."
                   (lanebridge-state-busy))))
     (if (not thread)
         (lanebridge-say "nothing runs")
-      (lanebridge-request "lanebridge/turn/interrupt"
-                          (list :threadId (lanebridge-thread-id thread)) #'ignore))))
+      (lanebridge-ask-request thread "lanebridge/turn/interrupt"
+                              (list :threadId (lanebridge-thread-id thread)) #'ignore))))
 
 (defconst lanebridge-ask--outcomes
   '(("done" . "as before")

@@ -361,13 +361,14 @@ Its history is read if it is not here."
                          (lanebridge-thread--id thread :turnId (lanebridge-turn-id turn))
                          #'ignore))
     (_
-     (let ((url (if (equal id "localModel")
-                    (read-string "URL of the local model: " "ws://127.0.0.1:7777/v1/responses")
-                  (concat "replay:" (expand-file-name (read-file-name "Recording: " nil nil t))))))
-       (customize-set-variable
-        'lanebridge-settings
-        (plist-put (copy-sequence lanebridge-settings) :endpoint (list :url url)))
-       (lanebridge-restart)))))
+     (customize-set-variable
+      'lanebridge-settings
+      (plist-put (copy-sequence lanebridge-settings) :endpoint
+                 (list :url (if (equal id "localModel")
+                                (read-string "URL of the local model: "
+                                             "ws://127.0.0.1:7777/v1/responses")
+                              "replay:demo"))))
+     (lanebridge-restart))))
 
 (defun lanebridge-thread-choose ()
   "Choose what to do about a turn that failed for want of a key."

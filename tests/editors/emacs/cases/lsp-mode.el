@@ -14,6 +14,7 @@
 (declare-function lanebridge-lsp-mode--register "lanebridge-lsp-mode")
 (defvar lanebridge-lsp-mode--servers)
 (defvar lsp-clients)
+(defvar lsp--show-message)
 (defvar lsp-session-file)
 (defvar lsp--session)
 (defvar lsp-restart)
@@ -45,6 +46,7 @@
              (lsp-restart 'ignore) (lsp-auto-guess-root t)
              (lsp-guess-root-without-session t)
              (lsp-warn-no-matched-clients nil)
+             (lsp--show-message nil)
              (lsp-enable-suggest-server-download nil)
              (lanebridge-approval-dead-time 0))
          (unwind-protect
