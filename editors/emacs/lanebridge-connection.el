@@ -179,17 +179,28 @@
   "Begin to talk with SERVER."
   (let ((folders (vconcat (mapcar #'lanebridge--folder
                                   (reverse (lanebridge-server-folders server))))))
-    (funcall (lanebridge-server-sender server) "initialize"
-             (list :processId (if (equal (lanebridge-server-remote server) "") (emacs-pid))
-                   :clientInfo (list :name "Emacs" :version emacs-version)
-                   :rootUri nil
-                   :workspaceFolders (if (equal folders []) nil folders)
-                   :initializationOptions (lanebridge--initial-settings)
-                   :capabilities (lanebridge-client-capabilities))
-             (lambda (result) (lanebridge--enqueue server #'lanebridge-set-ready server result))
-             (lambda (problem)
-               (setf (lanebridge-server-expected server) t)
-               (lanebridge-say "the server does not start: %s" (plist-get problem :message))))))
+    (condition-case err
+        (funcall (lanebridge-server-sender server) "initialize"
+                 (list :processId (if (equal (lanebridge-server-remote server) "") (emacs-pid))
+                       :clientInfo (list :name "Emacs" :version emacs-version)
+                       :rootUri nil
+                       :workspaceFolders (if (equal folders []) nil folders)
+                       :initializationOptions (lanebridge--initial-settings)
+                       :capabilities (lanebridge-client-capabilities))
+                 (lambda (result)
+                   (lanebridge--enqueue server #'lanebridge-set-ready server result))
+                 (lambda (problem)
+                   (lanebridge--enqueue server #'lanebridge--not-initialized server problem)))
+      ;; It has ended already; its sentinel will say so.
+      (error (lanebridge-log "initialize was not sent: %s" (error-message-string err))))))
+
+(defun lanebridge--not-initialized (server problem)
+  "SERVER has refused to start, because of PROBLEM.
+If it has ended instead, that is told elsewhere."
+  (when (jsonrpc-running-p (lanebridge-server-connection server))
+    (setf (lanebridge-server-expected server) t)
+    (lanebridge-say "the server does not start: %s" (plist-get problem :message))
+    (jsonrpc-shutdown (lanebridge-server-connection server))))
 
 (defun lanebridge-set-ready (server result)
   "SERVER has answered `initialize' with RESULT."
@@ -232,6 +243,8 @@
   (setf (lanebridge-server-state server) 'ended)
   (maphash (lambda (_ reply) (funcall reply 'cancel))
            (copy-hash-table (lanebridge-server-open server)))
+  ;; What waited for it fails now.
+  (mapc #'funcall (nreverse (lanebridge-server-waiting server)))
   (lanebridge--with-server server
     (run-hooks 'lanebridge-disconnected-hook)))
 
@@ -267,12 +280,14 @@
   "The last line in the buffer STDERR, behind a colon."
   (if (not (buffer-live-p stderr))
       ""
+    (let ((process (get-buffer-process stderr)))
+      (when process
+        (accept-process-output process 0.1)))
     (with-current-buffer stderr
-      (save-excursion
-        (goto-char (point-max))
-        (skip-chars-backward "\n")
-        (let ((line (buffer-substring (line-beginning-position) (point))))
-          (if (equal line "") "" (concat ": " line)))))))
+      (let* ((lines (split-string (buffer-string) "\n" t "[ \t\r]*"))
+             (words (cl-remove-if (lambda (line) (string-match-p "\\`Process .* stderr " line))
+                                  lines)))
+        (if words (concat ": " (car (last words))) "")))))
 
 (defun lanebridge--start-again (where folders)
   "Start a server at WHERE for FOLDERS, as after the last one's end."

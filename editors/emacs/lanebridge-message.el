@@ -124,9 +124,10 @@ FN called when it does."
 
 (defun lanebridge-server ()
   "The server that is meant here, if one runs or starts."
-  (let ((server (or lanebridge--server
+  (cl-find-if (lambda (server)
+                (and server (not (eq (lanebridge-server-state server) 'ended))))
+              (list lanebridge--server
                     (cdr (assoc (lanebridge--where) lanebridge--servers)))))
-    (and server (not (eq (lanebridge-server-state server) 'ended)) server)))
 
 (defun lanebridge-connected-p ()
   "Non-nil if the server that is meant here is ready."

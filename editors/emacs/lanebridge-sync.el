@@ -366,6 +366,9 @@ Those of encrypted files are not told to anybody."
   (lanebridge-sync-close)
   (lanebridge-sync-open))
 
+(defvar lanebridge-sync--problem nil
+  "Why no server could be started last; it is said once.")
+
 (defun lanebridge-sync-attach ()
   "Have the server know the current buffer, starting one if need be."
   (setq lanebridge-sync--unwanted nil)
@@ -373,8 +376,12 @@ Those of encrypted files are not told to anybody."
       (when (lanebridge-sync--plain-p)
         (lanebridge-start)
         (lanebridge-add-folder (lanebridge-root))
-        (lanebridge-sync-open))
-    (lanebridge-error (lanebridge-say "%s" (cadr err)))))
+        (lanebridge-sync-open)
+        (setq lanebridge-sync--problem nil))
+    (lanebridge-error
+     (unless (equal lanebridge-sync--problem (cadr err))
+       (setq lanebridge-sync--problem (cadr err))
+       (lanebridge-say "%s" (cadr err))))))
 
 (defun lanebridge-sync-detach ()
   "Have the server forget the current buffer."

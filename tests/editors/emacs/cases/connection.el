@@ -168,6 +168,18 @@
       (should (string-match-p "there is no program \"/no/such/lanebridge\"" said))
       (should (string-match-p "lanebridge-command" said)))))
 
+(ert-deftest connection-ends-at-once ()
+  "A program that is none of ours: said, with its own words, and what waited fails."
+  (lb-session (:files '(("a.txt" . "text\n")))
+    (let ((lanebridge-command '("sh" "-c" "echo wrong program >&2; exit 3")) said)
+      (lanebridge-request "lanebridge/status/get" nil #'ignore
+                          (lambda (problem) (setq said problem)))
+      (lb-wait "the failure" said)
+      (lb-wait "the words"
+        (with-current-buffer (messages-buffer)
+          (save-excursion (goto-char (point-min)) (search-forward "wrong program" nil t))))
+      (should-not (lanebridge-server)))))
+
 (ert-deftest connection-started-again ()
   "A server that dies is started again, and knows the files; some time it is enough."
   (lb-session (:files '(("a.txt" . "text\n")) :open "a.txt")
