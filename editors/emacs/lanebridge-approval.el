@@ -271,21 +271,29 @@ Each choice is (KEY LABEL FUNCTION)."
 (defconst lanebridge-approval--lines 30
   "So many lines of what would happen are shown.")
 
+(defun lanebridge-approval--line-face (line diff)
+  "The face of LINE of what would happen; DIFF says that it is one of a diff."
+  (cond ((not diff) 'lanebridge-asked)
+        ((string-prefix-p "+" line) 'lanebridge-added)
+        ((string-prefix-p "-" line) 'lanebridge-removed)
+        (t 'lanebridge-asked)))
+
 (defun lanebridge-approval--literal (text)
   "TEXT as it is, indented, cut if it is long."
   (let* ((lines (split-string (string-trim-right text) "\n"))
+         (diff (string-match-p "^@@" text))
          (more (- (length lines) lanebridge-approval--lines)))
-    (concat (mapconcat (lambda (line) (concat "    " line))
-                       (seq-take lines lanebridge-approval--lines) "\n")
-            (if (> more 0) (format "\n    … %d more lines" more) "")
-            "\n")))
+    (concat (mapconcat (lambda (line)
+                         (propertize (concat "    " line "\n")
+                                     'face (lanebridge-approval--line-face line diff)))
+                       (seq-take lines lanebridge-approval--lines) "")
+            (if (> more 0) (format "    … %d more lines\n" more) ""))))
 
 (defun lanebridge-approval--body (params)
   "What an approval with PARAMS is about."
   (let ((reason (or (plist-get params :reason) "")))
     (concat (propertize (plist-get params :title) 'face 'bold) "\n\n"
-            (propertize (lanebridge-approval--literal (plist-get params :show))
-                        'face 'lanebridge-asked)
+            (lanebridge-approval--literal (plist-get params :show))
             (if (string-empty-p reason) "" (concat "\nWhy: " reason "\n")))))
 
 (defun lanebridge-approval--note (asked)

@@ -179,5 +179,23 @@
       (lb-keys "d")
       (lb-wait-prompt "hello"))))
 
+(ert-deftest approval-of-trust-is-taken-back-when-it-is-settled ()
+  (lb-session (:files lb-program-files
+               :replay (list (lb-rollout "hello") (lb-says "Hello.")))
+    (let ((lanebridge-trusted nil))
+      (lb-open "a.c")
+      (lanebridge-ask "hello")
+      (lb-open-asked)
+      (with-current-buffer (get-file-buffer (lb-file "a.c"))
+        (lanebridge-trust))
+      (lb-wait-asked 0)
+      (should-not (get-buffer "*Lanebridge asks*"))
+      (should (equal (lb-turn) "completed")))))
+
+(ert-deftest approval-shows-a-diff-in-its-colours ()
+  (let ((text (lanebridge-approval--literal "@@ -1 +1 @@\n-old\n+new\n")))
+    (should (eq (get-text-property (string-search "-old" text) 'face text) 'lanebridge-removed))
+    (should (eq (get-text-property (string-search "+new" text) 'face text) 'lanebridge-added))))
+
 (provide 'approvals)
 ;;; approvals.el ends here
