@@ -55,19 +55,21 @@ try {
   const forSecondTries = rollouts.replaceAll(/^\{"rollout":"([^"]*)"/gm, '{"rollout":"$1, again"');
   await writeFile(replay, rollouts + forSecondTries + suggestions());
   const [vsix] = (await readdir(path.join(top, 'editors/vscode'))).filter((name) => name.endsWith('.vsix')).sort().reverse();
+  const bundle = process.env.LANEBRIDGE_BUNDLE;
   const endpoint = await startEndpoint(replay);
   const model = { 'lanebridge.path': process.env.LANEBRIDGE, 'lanebridge.endpoint.url': endpoint, 'lanebridge.inlineCompletion.enabled': true };
   // As a person has it, without a key, and with Workspace Trust; each is started when it is first needed.
   const kinds = {
     main: { settings: model },
-    bare: { settings: { 'lanebridge.path': process.env.LANEBRIDGE }, env: { OPENAI_API_KEY: '' } },
+    bare: { settings: bundle ? {} : { 'lanebridge.path': process.env.LANEBRIDGE }, env: { OPENAI_API_KEY: '' }, isBare: Boolean(bundle) },
     untrusting: { settings: { ...model, 'security.workspace.trust.startupPrompt': 'never' }, trust: true },
   };
   const started = {};
   const code = (kind) =>
     (started[kind] ??= (async () => {
-      const one = await startCode(kinds[kind]);
-      await installExtension(one, path.join(top, 'editors/vscode', vsix));
+      const { isBare = false, ...options } = kinds[kind];
+      const one = Object.assign(await startCode(options), { isBare });
+      await installExtension(one, isBare ? bundle : path.join(top, 'editors/vscode', vsix));
       return run(one);
     })());
   /** Started anew where it has died. */

@@ -19,7 +19,7 @@ class Window {
     const window = new Window();
     Object.assign(window, { folder, server, page: await openWindow(await context.browser(), server, folder, payload, options) });
     opened.push(window);
-    for (const name of ['load', 'command', 'openFile', 'disk', 'editorText', 'shot', 'killServer', 'showChat', 'fresh']) window[name] = window[name].bind(window);
+    for (const name of ['load', 'command', 'openFile', 'disk', 'editorText', 'shot', 'servers', 'killServer', 'showChat', 'fresh']) window[name] = window[name].bind(window);
     await window.load();
     return window;
   }
@@ -100,18 +100,24 @@ class Window {
     mkdirSync(path.join(work, 'shots'), { recursive: true });
     await this.page.screenshot({ path: path.join(work, 'shots', `${name}.png`) });
   }
-  /** Only what was started for this window's VS Code. */
-  killServer() {
-    let killed = 0;
+  /** Only what was started for this window's VS Code: pids, and the program of each. */
+  servers() {
+    const found = [];
     for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
       try {
-        const isServer = readFileSync(`/proc/${pid}/cmdline`, 'utf8') === `${process.env.LANEBRIDGE}\0lsp\0` && readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`LANEBRIDGE_STATE=${this.server.folders.state}\0`);
-        if (isServer) killed += process.kill(Number(pid), 'SIGKILL');
+        const [program, command] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+        if (command !== 'lsp' || !readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`LANEBRIDGE_STATE=${this.server.folders.state}\0`)) continue;
+        found.push({ pid: Number(pid), program, maps: readFileSync(`/proc/${pid}/maps`, 'utf8') });
       } catch {
         // It ended meanwhile.
       }
     }
-    if (killed === 0) throw new Error('there is no server to be killed');
+    return found;
+  }
+  killServer() {
+    const found = this.servers();
+    for (const { pid } of found) process.kill(pid, 'SIGKILL');
+    if (found.length === 0) throw new Error('there is no server to be killed');
   }
 }
 
