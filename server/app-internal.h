@@ -27,6 +27,11 @@ struct app {
     struct lsp_server *server;
     struct host host;
     struct err settings_error; /* of the user's file */
+    struct app_seen {
+        uint64_t device, inode, size, changed_ns;
+    } seen;                              /* of that file */
+    struct buf init_json, workspace_json; /* what the editor said last */
+    struct buf kept_key;                 /* from the environment, for the next connection */
     struct buf file_warnings;  /* not told yet */
     struct buf mcp_checked;    /* mcp.servers as it was when its faults were told */
     bool key_is_secret;
@@ -43,6 +48,9 @@ void app_on_settings(void *user, enum lsp_settings_source source, const struct j
 void app_on_limits(void *user, struct agent_limits *ret_limits);
 bool app_on_cost(void *user, struct str model, const struct responses_usage *usage,
                  struct agent_cost *ret_cost);
+/* Takes the user's file again where it has changed and nobody is at work. True: another endpoint is meant, and the
+ * agent is to be closed. */
+bool app_reload_settings(struct app *app, struct buf *warnings);
 enum tools_edit_style app_edit_style(const struct app *app);
 
 /* -- app_status.c */

@@ -204,10 +204,53 @@ static enum status open_connection(struct app *app, struct err *err)
     for (size_t i = 0; i < app->config->endpoint_headers.count; i++)
         policy_add_secret_header(app->policy, str_from(app->config->endpoint_headers.ptr[i]));
     app->wire = wire_new(app->loop, app->net, app->config, &app->env);
+    if (app->kept_key.len > 0)
+        wire_keep_key(app->wire, &app->kept_key);
     wire_set_asker(app->wire, &(struct wire_asker){can_ask_key, ask_key, drop_key, app});
     app->responses = new_responses(app);
     wire_set_responses(app->wire, app->responses);
     return STATUS_OK;
+}
+
+static void keep_key(struct app *app)
+{
+    bool is_environments = strcmp(wire_key_source(app->wire, app->config), "environment") ==
+                           0; /* it is there no more */
+    buf_clear(&app->kept_key);
+    if (is_environments)
+        buf_append(&app->kept_key, wire_key(app->wire));
+}
+
+/* Another endpoint is meant: what was made for the one before goes, and comes anew when it is
+ * needed. The journal has what has to last. Certificates and MCP servers are those of the start. */
+static void close_connection(struct app *app)
+{
+    agent_free(app->agent);
+    complete_free(app->complete);
+    models_free(app->models);
+    tools_free(app->tools);
+    responses_free(app->responses);
+    memory_free(app->memory);
+    if (app->wire)
+        keep_key(app);
+    wire_free(app->wire);
+    app->agent = NULL;
+    app->complete = NULL;
+    app->models = NULL;
+    app->tools = NULL;
+    app->responses = NULL;
+    app->memory = NULL;
+    app->wire = NULL;
+}
+
+static bool on_refresh(void *user, struct buf *warnings)
+{
+    struct app *app = user;
+    if (!app_reload_settings(app, warnings))
+        return false;
+    log_line(LOG_INFO, "settings name another endpoint");
+    close_connection(app);
+    return true;
 }
 
 static struct agent *on_agent(void *user, const struct host *host, agent_event_fn *on_event,
@@ -219,7 +262,7 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
     if (open_connection(app, err) < 0)
         return NULL;
     app->host = *host;
-    if (strcmp(app->config->mcp_servers_json, "{}") != 0)
+    if (!app->mcp && strcmp(app->config->mcp_servers_json, "{}") != 0)
         app->mcp =
             mcp_side_new(app->loop, app->net, app->config, &app->env, app->workspace, app->policy);
     struct tools_env tools_env = {
@@ -307,8 +350,7 @@ static struct complete *on_complete(void *user)
     struct err err = {0};
     if (!app->config->inline_enabled)
         return NULL;
-    if (app->journal &&
-        agent_day_is_over(app->agent, app->journal, app->config->tokens_per_day))
+    if (app->journal && agent_day_is_over(app->agent, app->journal, app->config->tokens_per_day))
         return NULL; /* it cannot ask, so it stops */
     if (app->complete)
         return app->complete;
@@ -404,6 +446,7 @@ static enum status app_init(struct app *app, int read_fd, int write_fd, struct e
         .state_folder = app->env.state_folder,
         .user = app,
         .settings = app_on_settings,
+        .refresh = on_refresh,
         .agent = on_agent,
         .review_waits = on_review_waits,
         .code_actions = on_code_actions,
@@ -445,6 +488,11 @@ static void app_finish(struct app *app)
     config_env_finish(&app->env);
     buf_finish(&app->file_warnings);
     buf_finish(&app->mcp_checked);
+    buf_finish(&app->init_json);
+    buf_finish(&app->workspace_json);
+    if (app->kept_key.ptr)
+        explicit_bzero(app->kept_key.ptr, app->kept_key.len);
+    buf_finish(&app->kept_key);
 }
 
 int app_serve_lsp(int read_fd, int write_fd)

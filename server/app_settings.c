@@ -1,11 +1,28 @@
 /* The settings: read, changed while it runs, and what is asked of them. */
 #include "app-internal.h"
 
+#include <string.h>
+#include <sys/stat.h>
+
+static struct app_seen look_at_file(const struct app *app)
+{
+    struct stat st;
+    if (stat(app->env.config_file, &st) < 0)
+        return (struct app_seen){0};
+    return (struct app_seen){
+        .device = st.st_dev,
+        .inode = st.st_ino,
+        .size = (uint64_t)st.st_size,
+        .changed_ns = (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec,
+    };
+}
+
 /* A settings file that cannot be read is told to the person, and no turn starts: the defaults would
  * send their work to another endpoint than the one they chose. */
 void app_load_settings(struct app *app)
 {
     struct err err = {0};
+    app->seen = look_at_file(app);
     if (config_load_file(app->config, str_from(app->env.config_file), &app->file_warnings, &err) <
         0) {
         buf_append_fmt(&app->file_warnings, "%s\n", err.text);
@@ -52,6 +69,23 @@ enum tools_edit_style app_edit_style(const struct app *app)
                                                                         : TOOLS_EDIT_REPLACE;
 }
 
+/* What has changed, to whoever has a copy. */
+static void tell_all(struct app *app, struct buf *warnings)
+{
+    check_servers(app, warnings);
+    policy_hooks_check(app->policy, warnings);
+    if (app->agent)
+        agent_set_defaults(app->agent, app->config->model, app->config->reasoning_effort,
+                           app_edit_style(app));
+    log_set_level(app->config->log_level);
+}
+
+static void keep_json(struct buf *kept, const struct json_value *object)
+{
+    buf_clear(kept);
+    json_append(kept, object);
+}
+
 void app_on_settings(void *user, enum lsp_settings_source source, const struct json_value *object,
                      struct buf *warnings)
 {
@@ -60,10 +94,62 @@ void app_on_settings(void *user, enum lsp_settings_source source, const struct j
     buf_clear(&app->file_warnings);
     if (json_is(object, JSON_OBJECT))
         config_apply(app->config, sources[source], object, warnings);
-    check_servers(app, warnings);
-    policy_hooks_check(app->policy, warnings);
-    if (app->agent)
-        agent_set_defaults(app->agent, app->config->model, app->config->reasoning_effort,
-                           app_edit_style(app));
-    log_set_level(app->config->log_level);
+    if (json_is(object, JSON_OBJECT))
+        keep_json(source == LSP_SETTINGS_INIT ? &app->init_json : &app->workspace_json, object);
+    tell_all(app, warnings);
+}
+
+/* -- The file, while the program runs -----------------------------------------------------------
+ */
+
+static void append_strings(const struct config_strings *strings, struct buf *text)
+{
+    for (size_t i = 0; i < strings->count; i++)
+        buf_append_fmt(text, "%s\n", strings->ptr[i]);
+}
+
+/* All that a connection was made with. */
+static void append_endpoint(const struct config *config, struct buf *text)
+{
+    buf_append_fmt(text, "%s\n%s\n%s\n%s\n%d %d %lld\n", config->endpoint_url,
+                   config->endpoint_profile, config->endpoint_api_key_env, config->endpoint_proxy,
+                   (int)config->endpoint_transport, (int)config->store,
+                   (long long)config->endpoint_max_event_bytes);
+    append_strings(&config->endpoint_api_key_command, text);
+    append_strings(&config->endpoint_headers, text);
+}
+
+static enum status take_file(struct app *app, struct buf *warnings, struct err *err)
+{
+    struct json_value *init = NULL, *workspace = NULL;
+    (void)json_parse(buf_str(&app->init_json), &init, NULL);
+    (void)json_parse(buf_str(&app->workspace_json), &workspace, NULL);
+    enum status status =
+        config_reload(app->config, str_from(app->env.config_file), init, workspace, warnings, err);
+    json_free(init);
+    json_free(workspace);
+    return status;
+}
+
+bool app_reload_settings(struct app *app, struct buf *warnings)
+{
+    struct app_seen now = look_at_file(app);
+    struct buf before = {0}, after = {0};
+    struct err err = {0};
+    if (memcmp(&now, &app->seen, sizeof(now)) == 0 || (app->agent && agent_is_busy(app->agent)))
+        return false;
+    app->seen = now;
+    append_endpoint(app->config, &before);
+    if (take_file(app, warnings, &err) < 0) {
+        buf_append_fmt(warnings, "%s. What was set before stays until that is corrected.\n",
+                       err.text);
+    } else {
+        app->settings_error = (struct err){0};
+        tell_all(app, warnings);
+    }
+    append_endpoint(app->config, &after);
+    bool is_other = !str_eq(buf_str(&before), buf_str(&after));
+    buf_finish(&before);
+    buf_finish(&after);
+    return is_other;
 }

@@ -67,6 +67,11 @@ void config_apply(struct config *config, enum config_source source, const struct
 enum status config_load_file(struct config *config, struct str path, struct buf *warnings,
                              struct err *err);
 
+/* All anew: the user's file as it is now, then what the other sources said last (NULL: nothing). The pointer stays,
+ * what it led to is freed. On failure nothing changes. A warning that came before does not come again. */
+enum status config_reload(struct config *config, struct str path, const struct json_value *init,
+                          const struct json_value *workspace, struct buf *warnings, struct err *err);
+
 /* -- Places: the environment, read once, injected in tests ------------------------------------------- */
 
 struct config_env {

@@ -32,6 +32,9 @@ struct lsp_env {
     /* Settings as they came; sentences for the user go to `warnings`. */
     void (*settings)(void *user, enum lsp_settings_source source, const struct json_value *object,
                      struct buf *warnings);
+    /* Optional. Before what the person asks for, while no answer of the program is waited for: settings that have changed
+     * meanwhile are taken. True: agent and completion are gone, and are to be asked for anew. */
+    bool (*refresh)(void *user, struct buf *warnings);
     /* Makes the agent at the first prompt (journal, tools, connection). The same one afterwards. */
     struct agent *(*agent)(void *user, const struct host *host, agent_event_fn *on_event,
                            void *event_user, struct err *err);

@@ -206,3 +206,27 @@ out:
     mem_free(name);
     return status;
 }
+
+enum status config_reload(struct config *config, struct str path, const struct json_value *init,
+                          const struct json_value *workspace, struct buf *warnings, struct err *err)
+{
+    struct config_full *own = container_of(config, struct config_full, config);
+    struct config_full *fresh = container_of(config_new(), struct config_full, config);
+    struct map warned = own->warned, none = fresh->warned;
+    fresh->warned = warned;
+    enum status status = config_load_file(&fresh->config, path, warnings, err);
+    if (status == STATUS_OK) {
+        struct config_full old = *own;
+        config_apply(&fresh->config, CONFIG_INIT_OPTIONS, init, warnings);
+        config_apply(&fresh->config, CONFIG_WORKSPACE, workspace, warnings);
+        warned = fresh->warned;
+        *own = *fresh;
+        *fresh = old;
+    } else {
+        warned = fresh->warned;
+    }
+    own->warned = warned;
+    fresh->warned = none;
+    config_free(&fresh->config);
+    return status;
+}

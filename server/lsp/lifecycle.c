@@ -54,15 +54,35 @@ static void add_folders(struct lsp_server *server, const struct json_value *para
     }
 }
 
+static void tell_warnings(struct lsp_server *server, struct str warnings)
+{
+    struct str line;
+    while (str_next(&warnings, '\n', &line))
+        if (line.len > 0)
+            server_show_message(server, 2, "Lanebridge settings: " STR_FMT, STR_ARG(line));
+}
+
 static void take_settings(struct lsp_server *server, enum lsp_settings_source source,
                           const struct json_value *settings)
 {
     struct buf warnings = {0};
     server->env.settings(server->env.user, source, settings, &warnings);
-    struct str rest = buf_str(&warnings), line;
-    while (str_next(&rest, '\n', &line))
-        if (line.len > 0)
-            server_show_message(server, 2, "Lanebridge settings: " STR_FMT, STR_ARG(line));
+    tell_warnings(server, buf_str(&warnings));
+    buf_finish(&warnings);
+}
+
+void lifecycle_take_news(struct lsp_server *server)
+{
+    struct buf warnings = {0};
+    bool is_waited_for = server->inline_open || server->model_wishes.len > 0;
+    if (!server->env.refresh || is_waited_for || server->state != LSP_RUNNING)
+        return;
+    if (server->env.refresh(server->env.user, &warnings)) {
+        server->agent = NULL;
+        server->review_looked = false;
+        memcpy(server->carried_thread, server->last_thread, ID_BYTES);
+    }
+    tell_warnings(server, buf_str(&warnings));
     buf_finish(&warnings);
 }
 
@@ -166,6 +186,7 @@ static void handle_configuration_changed(struct lsp_server *server,
                                          const struct jsonrpc_message *message)
 {
     const struct json_value *settings = json_at(message->params, "settings", "lanebridge", NULL);
+    lifecycle_take_news(server);
     if (json_is(settings, JSON_OBJECT))
         take_settings(server, LSP_SETTINGS_WORKSPACE, settings);
     else

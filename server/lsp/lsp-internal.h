@@ -102,6 +102,8 @@ struct lsp_server {
     struct inline_request *inline_open; /* the only one that is not answered yet */
     struct responses_status connection, told_connection; /* rich layer: as it is, and as was said */
     char offered_thread[ID_BYTES]; /* to be continued */
+    char last_thread[ID_BYTES];    /* in which a turn began last */
+    char carried_thread[ID_BYTES]; /* that, when the agent was closed for another endpoint: to be gone on with */
     bool has_offered;
     bool connection_waits;                               /* to be told, if it stays so */
     struct loop_timer *connection_timer;
@@ -160,6 +162,8 @@ void server_repair(struct lsp_server *server);
 
 /* -- lifecycle.c
  * ------------------------------------------------------------------------------------- */
+/* What has changed in the user's settings file since it was read. */
+void lifecycle_take_news(struct lsp_server *server);
 void lifecycle_append_capabilities(const struct lsp_server *server, struct buf *json);
 
 /* -- quirks.c

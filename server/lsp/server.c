@@ -65,6 +65,9 @@ static void on_request(void *user, const struct jsonrpc_message *message)
         return;
     }
     lsp_method_fn *handle = method_find(requests, array_count(requests), message->method);
+    if (str_starts_with(message->method, STR("lanebridge/")) ||
+        str_eq_c(message->method, "workspace/executeCommand"))
+        lifecycle_take_news(server); /* before anything holds what goes with it */
     if (handle)
         handle(server, message);
     else

@@ -73,6 +73,9 @@ struct agent_thread *threads_pick(struct lsp_server *server, struct agent *agent
 {
     if (thread_id.len > 0)
         return agent_thread_resume(agent, thread_id, err);
+    if (server->carried_thread[0])
+        (void)agent_thread_resume(agent, str_from(server->carried_thread), NULL);
+    server->carried_thread[0] = '\0';
     struct agent_thread *last = agent_thread_last(agent, root_path);
     if (last) /* unless another editor has it by now */
         last = agent_thread_resume(agent, str_from(agent_thread_id(last)), NULL);
@@ -106,6 +109,7 @@ void threads_on_event(void *user, const struct agent_event *event)
     }
     switch (event->type) {
     case AGENT_TURN_STARTED:
+        memcpy(server->last_thread, event->thread_id, strnlen(event->thread_id, ID_BYTES - 1) + 1);
         progress_begin(server, event);
         break;
     case AGENT_ITEM_STARTED:

@@ -100,6 +100,41 @@ Test(files, sec_02_a_file_of_another_user_is_refused, .init = make_folder, .fini
     config_free(c);
 }
 
+/* The file as it is now, then what the editor said: who holds the config sees it, and a mistake
+ * changes nothing. */
+Test(files, a_file_that_has_changed_is_taken_anew, .init = make_folder, .fini = remove_folder)
+{
+    struct config *c = config_new();
+    struct json_value *init = NULL, *workspace = NULL;
+    struct buf warnings = {0};
+    struct err err = {0};
+    const char *path =
+        write_file("{\"model\":\"a\",\"endpoint.url\":\"ws://127.0.0.1:1/\",\"no\":1}", 0600);
+    json_parse(STR("{\"model\":\"init\",\"mode\":\"ask\"}"), &init, NULL);
+    json_parse(STR("{\"mode\":\"auto\",\"endpoint.url\":\"ws://elsewhere/\"}"), &workspace, NULL);
+    cr_assert_eq(config_load_file(c, str_from(path), &warnings, &err), STATUS_OK);
+    cr_assert(warnings.len > 0);
+    buf_clear(&warnings);
+    path = write_file("{\"model\":\"b\",\"reasoningEffort\":\"high\",\"mode\":\"auto\",\"no\":1}",
+                      0600);
+    cr_assert_eq(config_reload(c, str_from(path), init, NULL, &warnings, &err), STATUS_OK);
+    cr_assert_eq(warnings.len, 0, "told before: %s", warnings.ptr);
+    cr_assert_str_eq(c->model, "init");
+    cr_assert_str_eq(c->reasoning_effort, "high");
+    cr_assert_str_eq(c->endpoint_url, "wss://api.openai.com/v1/responses",
+                     "it is not in the file any more");
+    cr_assert_eq(config_reload(c, str_from(path), init, workspace, &warnings, &err), STATUS_OK);
+    cr_assert_eq(c->mode, MODE_ASK, "the workspace loosens nothing");
+    cr_assert_str_eq(c->endpoint_url, "wss://api.openai.com/v1/responses");
+    path = write_file("{\"model\":", 0600);
+    cr_assert_eq(config_reload(c, str_from(path), NULL, NULL, &warnings, &err), STATUS_INVALID);
+    cr_assert_str_eq(c->model, "init");
+    config_free(c);
+    json_free(init);
+    json_free(workspace);
+    buf_finish(&warnings);
+}
+
 /* -- Places -- */
 
 static const char *const (*variables)[2];
