@@ -40,10 +40,18 @@ function Lines:set_lines(from, to, lines)
     api.nvim_buf_set_lines(self.buf, from, from + common, false, vim.list_slice(lines, 1, common))
   end
   local at, rest = from + common, vim.list_slice(lines, common + 1)
+  -- In Insert mode a single new line goes into the fold above it: two are written, and one is taken away.
+  local single = #rest == 1
+  if single then
+    rest[2] = ''
+  end
   if #rest > 0 and at > 0 and appends then
     vim.fn.appendbufline(self.buf, at, rest)
   elseif #rest > 0 or to > at then
     api.nvim_buf_set_lines(self.buf, at, to, false, rest)
+  end
+  if single then
+    api.nvim_buf_set_lines(self.buf, at + 1, at + 2, false, {})
   end
 end
 

@@ -101,7 +101,7 @@ return {
     end,
   },
   {
-    'calls that end in another order than they began are folded each for itself',
+    'calls are folded each for itself, in whatever order they end, while I am in Insert mode',
     function(t)
       local function reads(label)
         return { type = 'function_call', call = label, name = 'read_file', arguments = { path = 'a.c' } }
@@ -110,6 +110,8 @@ return {
         replay = {
           { rollout = 'go', match = { text = 'go' } },
           { emit = { t.runs('r', 'echo one; sleep 0.5; seq 1 20').emit[1], reads('f'), reads('g') } },
+          { emit = { reads('h') } },
+          t.runs('x', 'echo two'),
           t.says('Done.'),
         },
       })
@@ -127,7 +129,7 @@ return {
         end
         return out
       ]])
-      t.equal(closed, { '✓ `echo', '✓ read_file', '✓ read_file' })
+      t.equal(closed, { '✓ `echo', '✓ read_file', '✓ read_file', '✓ read_file', '✓ `echo' })
     end,
   },
   {
