@@ -63,6 +63,17 @@ local function code(text)
   return ticks .. text .. ticks
 end
 
+--- What a call is about, without the tool's name.
+---@param item lanebridge.Item
+---@return string?
+local function subject(item)
+  local title = item.title ~= '' and item.title or nil
+  if title and item.tool and vim.startswith(title, item.tool .. ': ') then
+    title = title:sub(#item.tool + 3)
+  end
+  return title
+end
+
 ---@param item lanebridge.Item
 local function call_details(item)
   local details = {}
@@ -71,9 +82,9 @@ local function call_details(item)
   elseif item.diff then
     details[#details + 1] = ('+%d −%d'):format(count_diff(item.diff))
   elseif item.done and item.text then
-    local text = item.text
-    if item.title and vim.startswith(text, item.title .. ' ') then
-      text = text:sub(#item.title + 2)
+    local text, about = item.text, subject(item)
+    if about and vim.startswith(text, about .. ' ') then
+      text = text:sub(#about + 2)
     end
     details[#details + 1] = util.clip(text, 60)
   elseif not item.done and item.children then
@@ -99,10 +110,7 @@ local verbs = {
 local function call_header(item)
   local icon = not item.done and icons.running or (item.ok == false and icons.bad or icons.good)
   local verb = verbs[item.type] or ((item.tool or item.type) .. ' ')
-  local title = item.title and item.title ~= '' and item.title or nil
-  if title and item.tool and vim.startswith(title, item.tool .. ': ') then
-    title = title:sub(#item.tool + 3)
-  end
+  local title = subject(item)
   local line = icon[1] .. ' ' .. verb .. (title and code(title) or '')
   local head = #line
   local details = call_details(item)

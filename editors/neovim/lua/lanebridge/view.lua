@@ -91,6 +91,9 @@ function View:mark_prompt()
     width = api.nvim_win_get_width(win)
   end
   local left, right = require('lanebridge.status').rule(self.thread)
+  if vim.fn.strdisplaywidth(left) + vim.fn.strdisplaywidth(right) > width - 4 then
+    right = ''
+  end
   local fill = math.max(width - vim.fn.strdisplaywidth(left) - vim.fn.strdisplaywidth(right) - 2, 2)
   local key = left .. fill .. right .. self.height
   local empty = api.nvim_buf_line_count(self.buf) == self.height + 1
