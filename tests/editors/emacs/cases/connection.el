@@ -12,6 +12,7 @@
 
 (require 'harness)
 (require 'tramp)
+(require 'lb-chat)
 
 (defvar connection-told nil "The text that was told.")
 
@@ -250,7 +251,13 @@
         (lb-ask "fix it")
         (should (equal (lb-turn) "completed"))
         (should (string-match-p "return 0" (buffer-string)))
-        (should (string-match-p "return 0" (lb-read "a.c")))))))
+        (should (string-match-p "return 0" (lb-read "a.c")))
+        (lb-open-chat)
+        (should (equal (file-remote-p default-directory) "/mock:localhost:"))
+        (lb-wait-chat "Done.")
+        (lb-keys "see SPC @a.c RET")
+        (should (equal (lb-turn 2) "completed"))
+        (lb-wait-chat "see @a.c\n")))))
 
 (ert-deftest connection-load-cost ()
   "The package costs little when Emacs starts."
