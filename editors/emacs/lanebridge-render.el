@@ -89,13 +89,17 @@
 
 ;;;; Calls
 
+(defun lanebridge-render--bare-title (item)
+  "The title of the call ITEM without the name of its tool."
+  (let ((tool (or (lanebridge-item-get item :tool) (lanebridge-item-type item))))
+    (string-remove-prefix (concat tool ": ") (or (lanebridge-item-get item :title) ""))))
+
 (defun lanebridge-render--summary (item)
   "What came of the call ITEM, in few words, without repeating its title."
-  (let ((text (lanebridge-item-get item :text))
-        (title (lanebridge-item-get item :title)))
-    (when (and title (string-prefix-p (concat title " ") text))
-      (setq text (substring text (1+ (length title)))))
-    (lanebridge-render-clip text 60)))
+  (lanebridge-render-clip
+   (string-remove-prefix (concat (lanebridge-render--bare-title item) " ")
+                         (lanebridge-item-get item :text))
+   60))
 
 (defun lanebridge-render--details (item)
   "What is to be known of the call ITEM beside its title."
@@ -121,13 +125,11 @@
 
 (defun lanebridge-render--title (item)
   "What the call ITEM is, with its verb."
-  (let* ((tool (or (lanebridge-item-get item :tool) (lanebridge-item-type item)))
-         (title (or (lanebridge-item-get item :title) ""))
-         (title (string-remove-prefix (concat tool ": ") title)))
+  (let ((title (lanebridge-render--bare-title item)))
     (concat (pcase (lanebridge-item-type item)
               ("commandExecution" "")
               ("fileChange" "edit ")
-              (_ (concat tool " ")))
+              (type (concat (or (lanebridge-item-get item :tool) type) " ")))
             (if (string-empty-p title) "" (lanebridge-render--code title)))))
 
 (defun lanebridge-render--call-body (item max)

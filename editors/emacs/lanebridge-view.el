@@ -206,12 +206,27 @@ there."
     (or (lanebridge-view--find key)
         (lanebridge-view--insert (1- lanebridge-view--prompt) key turn nil))))
 
+(defun lanebridge-view--below (turn parent)
+  "Where another item goes below PARENT, the id of a helper's call in TURN, or nil."
+  (let* ((call (seq-find (lambda (item) (equal (lanebridge-item-id item) parent))
+                         (lanebridge-turn-items turn)))
+         (block (and call (lanebridge-view--find (lanebridge-view-item-key turn call))))
+         (pos (and block (lanebridge-block-end block))))
+    (while (and pos
+                (setq block (get-text-property pos 'lanebridge-block))
+                (lanebridge-block-item block)
+                (equal (lanebridge-item-get (lanebridge-block-item block) :parentItemId) parent))
+      (setq pos (lanebridge-block-end block)))
+    pos))
+
 (defun lanebridge-view--block (turn item)
-  "The block of ITEM in TURN."
-  (let ((key (lanebridge-view-item-key turn item)))
+  "The block of ITEM in TURN; what a helper does stands below its call."
+  (let ((key (lanebridge-view-item-key turn item))
+        (parent (lanebridge-item-get item :parentItemId)))
     (or (lanebridge-view--find key)
         (let ((end (lanebridge-view--turn-end turn)))
-          (lanebridge-view--insert (marker-position (lanebridge-block-beg end))
+          (lanebridge-view--insert (or (and parent (lanebridge-view--below turn parent))
+                                       (marker-position (lanebridge-block-beg end)))
                                    key turn item)))))
 
 (defun lanebridge-view--after-fold-p (block)

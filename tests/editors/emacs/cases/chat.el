@@ -235,5 +235,32 @@
     (should (equal (lb-turn 2) "completed"))
     (lb-wait-chat "Carried out.")))
 
+(defun lb-item (id title &rest more)
+  "Have the server say that a call ID with TITLE and MORE begins in the turn u."
+  (lanebridge-state--item-started
+   (list :threadId (lanebridge-thread-id lanebridge-view-thread) :turnId "u"
+         :item (append (list :id id :type "toolCall" :tool "grep" :title title) more))))
+
+(ert-deftest chat-what-a-helper-does-stands-below-its-call ()
+  (lb-session (:files lb-program-files :open "a.c")
+    (lb-open-chat)
+    (lanebridge-state--turn-started
+     (list :threadId (lanebridge-thread-id lanebridge-view-thread) :turnId "u" :text "look"))
+    (lb-item "h1" "first helper")
+    (lb-item "h2" "second helper")
+    (lb-item "a" "of the first" :parentItemId "h1")
+    (lb-item "b" "of the second" :parentItemId "h2")
+    (lb-item "c" "of the first, too" :parentItemId "h1")
+    (cl-flet ((order ()
+                (lanebridge-view-flush)
+                (mapcar (lambda (line) (replace-regexp-in-string ".*`\\(.*\\)`.*" "\\1" line))
+                        (seq-filter (lambda (line) (string-search "`" line))
+                                    (split-string (lb-chat) "\n"))))
+              (wanted () '("first helper" "of the first" "of the first, too"
+                           "second helper" "of the second")))
+      (should (equal (order) (wanted)))
+      (lanebridge-view-rebuild)
+      (should (equal (order) (wanted))))))
+
 (provide 'chat)
 ;;; chat.el ends here
