@@ -100,8 +100,9 @@ It counts when the package is loaded."
   (save-excursion
     (cl-every (lambda (line)
                 (prog1 (and (not (and (eobp) (not (bolp))))
-                            (equal line (buffer-substring-no-properties
-                                         (point) (line-end-position))))
+                            (equal line (string-remove-suffix
+                                         "\r" (buffer-substring-no-properties
+                                               (point) (line-end-position)))))
                   (when (> (forward-line 1) 0)
                     (end-of-line))))
               lines)))

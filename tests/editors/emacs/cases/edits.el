@@ -264,4 +264,29 @@
                                  :newText "// newer\n")])])))
     (should (looking-at "// new\n"))))
 
+(ert-deftest edits-new-file-that-is-visited ()
+  "A file is made that I have opened already, but not written."
+  (lb-session (:files `(("a.c" . ,edits-program)) :open "a.c")
+    (find-file-noselect (lb-file "new.c"))
+    (let* ((uri (lb-uri "new.c"))
+           (answer (lb-call "workspace/applyEdit"
+                            `(:edit (:documentChanges
+                                     [(:kind "create" :uri ,uri)
+                                      (:textDocument (:uri ,uri :version nil)
+                                       :edits [(:range (:start (:line 0 :character 0)
+                                                        :end (:line 0 :character 0))
+                                                :newText "int n;\n")])])))))
+      (should (equal answer '(:applied t)))
+      (should (equal (lb-text "new.c") "int n;\n"))
+      (lb-call "lanebridge/editor/save" `(:uris [,uri]))
+      (should (equal (lb-read "new.c") "int n;\n")))))
+
+(ert-deftest edits-in-a-narrowed-buffer ()
+  "An edit reaches what is narrowed away, and the narrowing stays."
+  (lb-session (:files `(("a.c" . ,edits-program)) :open "a.c")
+    (narrow-to-region (point-min) (+ 3 (point-min)))
+    (edits-line "a.c" (lanebridge-sync-version) 2 "    return 0;")
+    (should (equal (buffer-string) "int"))
+    (should (equal (lb-text "a.c") (edits-replace "1" "0")))))
+
 ;;; edits.el ends here

@@ -198,4 +198,32 @@
     (lb-open "a.c")
     (lb-wait "the hunks" (equal (length (hunks-shown)) 2))))
 
+(ert-deftest hunks-in-mixed-line-ends ()
+  "In a file with both kinds of line ends they are found."
+  (lb-session (:files '(("a.c" . "one\r\n    return 1;\r\nunix\n")) :open "a.c"
+               :replay (list (lb-rollout "fix")
+                             (lb-patch "p" "a.c" "    return 1;" "    return 10;")
+                             (lb-says "Done.")))
+    (lb-ask "fix it")
+    (should (equal (lb-turn) "completed"))
+    (hunks-wait 1)
+    (should (equal (mapcar #'car (hunks-shown)) '(2)))
+    (should (equal (lb-read "a.c") "one\r\n    return 10;\r\nunix\n"))))
+
+(ert-deftest hunks-of-a-new-file ()
+  "A file that the agent makes is one hunk; rejected, it is gone."
+  (lb-session (:files (list (cons "a.c" hunks-program)) :open "a.c"
+               :replay (list (lb-rollout "fix")
+                             (lb-patches "p" "*** Add File: new.c" "+int n;")
+                             (lb-says "Done.")))
+    (lb-ask "fix it")
+    (should (equal (lb-turn) "completed"))
+    (hunks-wait 1)
+    (lanebridge-next-hunk)
+    (should (equal buffer-file-name (lb-file "new.c")))
+    (should (string-match-p "new file: new.c" (nth 2 (car (hunks-shown)))))
+    (lanebridge-reject)
+    (hunks-wait 0)
+    (lb-wait "the file to go" (not (lb-read "new.c")))))
+
 ;;; hunks.el ends here

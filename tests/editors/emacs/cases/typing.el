@@ -5,51 +5,18 @@
 
 ;;; Commentary:
 
-;; Keys come at ten a second, whatever is going on.
+;; Keys come at ten a second; with what is asked meanwhile: approvals.el.
 
 ;;; Code:
 
 (require 'harness)
 (require 'lanebridge-hunks)
 
-(defconst typing-text "a1d2n3 aaaa dddd nnnn yyyy 1111 2222 qqqq all of it stays"
-  "What is typed: keys that would answer something.")
-
-(defun typing-steps ()
-  "A recording of four edits of one line, and a command that is asked about."
-  (append (list (lb-rollout "busy"))
-          (cl-loop for i from 1 to 4
-                   collect (lb-patch (format "p%d" i) "a.c" (format "int one = %d;" i)
-                                     (format "int one = %d;" (1+ i))))
-          (list (lb-calls "r" "exec_command" :cmd "echo made > made.txt" :escalate t
-                          :justification "why not")
-                (lb-says "Enough."))))
-
 (defun typing-type (text)
   "Type TEXT at ten keys a second."
   (dolist (char (append text nil))
     (execute-kbd-macro (vector char))
     (lb-pause 0.1)))
-
-(ert-deftest typing-while-edits-and-approvals-arrive ()
-  "None is accepted, no key is lost, and each edit is where it belongs."
-  (skip-unless (require 'lanebridge-approval nil t))
-  (lb-session (:files (list (cons "a.c" (concat "int one = 1;\n\n"
-                                                (apply #'concat (make-list 20 "int more;\n")))))
-               :open "a.c"
-               :replay (typing-steps))
-    (buffer-enable-undo)
-    (goto-char (point-max))
-    (lb-ask "be busy")
-    (typing-type typing-text)
-    (lb-wait "the question" (= (lanebridge-approval-count) 1))
-    (should (equal (car (last (split-string (lb-text "a.c") "\n"))) typing-text))
-    (should (string-prefix-p "int one = 5;\n" (lb-text "a.c")))
-    (should-not (lb-read "made.txt"))
-    (should-not lb-ended)
-    (lanebridge-execute "interrupt" nil)
-    (should (equal (lb-turn) "interrupted"))
-    (lb-wait "it to be withdrawn" (= (lanebridge-approval-count) 0))))
 
 (ert-deftest typing-in-the-lines-that-are-edited ()
   "I type in the line that an edit is for: what I typed is there afterwards."
