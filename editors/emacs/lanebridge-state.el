@@ -247,6 +247,11 @@ come last."
   "Whether ITEM is text of the model, which may turn out void."
   (member (lanebridge-item-type item) '("agentMessage" "reasoning")))
 
+(defun lanebridge-state--drop (thread turn item)
+  "Take ITEM, which is void, out of TURN of THREAD."
+  (setf (lanebridge-turn-items turn) (remq item (lanebridge-turn-items turn)))
+  (lanebridge-state-tell 'dropped thread turn item))
+
 (defun lanebridge-state--drop-void (thread turn doubtful-only)
   "Drop text of TURN in THREAD that never completed.
 With DOUBTFUL-ONLY that alone which was there when a request was sent
@@ -255,8 +260,7 @@ again."
     (when (and (not (lanebridge-item-done item))
                (or (not doubtful-only) (lanebridge-item-doubtful item))
                (lanebridge-state--text-p item))
-      (setf (lanebridge-turn-items turn) (remq item (lanebridge-turn-items turn)))
-      (lanebridge-state-tell 'dropped thread turn item))))
+      (lanebridge-state--drop thread turn item))))
 
 (defun lanebridge-state--turn-completed (params)
   "A turn has ended, as PARAMS tell.
@@ -307,8 +311,13 @@ One that is not known was a prompt that somebody took back."
   (lanebridge-state--take-item params nil))
 
 (defun lanebridge-state--item-completed (params)
-  "The item of PARAMS is complete."
-  (lanebridge-state--take-item params t))
+  "The item of PARAMS is complete, or void: it comes again as another one."
+  (if (not (lanebridge-state-true-p (plist-get (plist-get params :item) :void)))
+      (lanebridge-state--take-item params t)
+    (lanebridge-state--with-turn params
+      (dolist (item (lanebridge-turn-items turn))
+        (when (equal (lanebridge-item-id item) (plist-get (plist-get params :item) :id))
+          (lanebridge-state--drop thread turn item))))))
 
 (defun lanebridge-state--item-delta (params)
   "More of an item, as PARAMS tell."

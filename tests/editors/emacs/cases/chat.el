@@ -241,6 +241,19 @@
    (list :threadId (lanebridge-thread-id lanebridge-view-thread) :turnId "u"
          :item (append (list :id id :type "toolCall" :tool "grep" :title title) more))))
 
+(ert-deftest chat-what-is-void-is-taken-away ()
+  (lb-session (:files lb-program-files :open "a.c")
+    (lb-open-chat)
+    (let ((id (lanebridge-thread-id lanebridge-view-thread)))
+      (lanebridge-state--turn-started (list :threadId id :turnId "u" :text "look"))
+      (lanebridge-state--item-delta
+       (list :threadId id :turnId "u" :itemId "m" :type "agentMessage" :delta "Half of"))
+      (lb-wait-chat "Half of")
+      (lanebridge-state--item-completed
+       (list :threadId id :turnId "u"
+             :item '(:id "m" :type "agentMessage" :text "Half of" :void t)))
+      (lb-wait "it to be gone" (not (string-search "Half of" (lb-chat)))))))
+
 (ert-deftest chat-what-a-helper-does-stands-below-its-call ()
   (lb-session (:files lb-program-files :open "a.c")
     (lb-open-chat)
