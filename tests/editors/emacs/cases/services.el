@@ -67,6 +67,29 @@
       (should (equal (plist-get found :severity) 2))
       (should (equal (plist-get found :range) services-ours)))))
 
+(declare-function flycheck-mode "ext:flycheck")
+(declare-function flycheck-error-new-at "ext:flycheck")
+(defvar flycheck-current-errors)
+(defvar flycheck-check-syntax-automatically)
+
+(ert-deftest services-flycheck ()
+  "Diagnostics of Flycheck, in our encoding."
+  (unless (require 'flycheck nil t)
+    (ert-skip "there is no Flycheck here"))
+  (services-with nil
+    (let ((flycheck-check-syntax-automatically nil))
+      (flycheck-mode)
+      (setq flycheck-current-errors
+            (list (flycheck-error-new-at 1 5 'error "a bad name" :end-line 1 :end-column 10
+                                         :checker 'stand-in :buffer (current-buffer))))
+      (let* ((file (aref (plist-get (lb-call "lanebridge/editor/diagnostics" nil) :files) 0))
+             (found (aref (plist-get file :diagnostics) 0)))
+        (should (equal (plist-get found :severity) 1))
+        (should (equal (plist-get found :source) "stand-in"))
+        (should (equal (plist-get (plist-get found :range) :start)
+                       (plist-get services-ours :start))))
+      (flycheck-mode -1))))
+
 (ert-deftest services-nobody-checks ()
   "A file that nobody checks is left out."
   (services-with nil
