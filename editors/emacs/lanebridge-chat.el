@@ -69,7 +69,11 @@ Else RET is a new line, and `lanebridge-chat-send' has a key of its own."
          (turn (lanebridge-thread-running thread))
          (waiting (lanebridge-state-waiting thread))
          (left (concat "──"
-                       (if turn (format " %s " (lanebridge-status-activity turn)) "")
+                       (cond (turn (format " %s " (lanebridge-status-activity turn)))
+                             ;; Of trust, say: no turn waits for that yet.
+                             ((> (lanebridge-approval-count) 0)
+                              (format " %s " (lanebridge-status-asks)))
+                             (t ""))
                        (if (> waiting 0) (format " %d waiting " waiting) "")))
          (right (if turn
                     (format " %s tells it, %s stops it ──"
@@ -79,6 +83,15 @@ Else RET is a new line, and `lanebridge-chat-send' has a key of its own."
          (fill (max 0 (- width (string-width left) (string-width right)))))
     (propertize (truncate-string-to-width (concat left (make-string fill ?─) right) width)
                 'face 'lanebridge-dim)))
+
+(defun lanebridge-chat--hint-text (width)
+  "What stands in an empty prompt, in WIDTH columns, with the cursor before it."
+  (let ((text (propertize
+               (truncate-string-to-width
+                "Ask.  @ adds files, / your own prompts; C-h m shows all keys" width nil nil "…")
+               'face 'lanebridge-dim)))
+    (put-text-property 0 1 'cursor t text)
+    text))
 
 (defun lanebridge-chat-decorate (&rest _)
   "Bring the rule and the hint in an empty prompt up to date."
@@ -94,9 +107,7 @@ Else RET is a new line, and `lanebridge-chat-send' has a key of its own."
       (move-overlay lanebridge-chat--hint (point-max) (point-max))
       (overlay-put lanebridge-chat--hint 'after-string
                    (and empty
-                        (concat (propertize "A" 'face 'lanebridge-dim 'cursor t)
-                                (propertize "sk.  @ adds files, / your own prompts; C-h m shows all keys"
-                                            'face 'lanebridge-dim)))))))
+                        (lanebridge-chat--hint-text width))))))
 
 (defun lanebridge-chat--make-overlays ()
   "Make the overlays of the prompt."
@@ -373,7 +384,10 @@ Above the prompt, where nothing can be written:
               filter-buffer-substring-function #'lanebridge-chat--copy
               completion-styles '(basic substring flex)
               header-line-format '(:eval (lanebridge-status-header))
-              mode-line-buffer-identification '("%b"))
+              mode-line-buffer-identification '("%b")
+              ;; Room for what goes on: the window is narrow.
+              mode-line-position nil
+              mode-line-modes nil)
   (setq-local completion-at-point-functions '(lanebridge-chat--complete))
   (setq buffer-display-table (make-display-table))
   (set-display-table-slot buffer-display-table 'selective-display

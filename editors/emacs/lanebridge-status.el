@@ -34,6 +34,10 @@
   "State of the connection to the endpoint, as the server told it."
   (plist-get lanebridge-state-connection :state))
 
+(defun lanebridge-status-asks ()
+  "What says how to open what is asked."
+  (substitute-command-keys "asks you: \\[lanebridge-approve]"))
+
 (defun lanebridge-status-activity (turn)
   "What TURN does at this moment."
   (let ((call (seq-find (lambda (item)
@@ -41,7 +45,7 @@
                                (lanebridge-item-get item :title)))
                         (reverse (lanebridge-turn-items turn)))))
     (cond ((lanebridge-approval-holds-p (lanebridge-turn-id turn))
-           (substitute-command-keys "asks you: \\[lanebridge-approve]"))
+           (lanebridge-status-asks))
           (call (lanebridge-render-clip (lanebridge-item-get call :title) 30))
           ((cdr (assoc (lanebridge-status--connection) lanebridge-status--words)))
           (t "working"))))

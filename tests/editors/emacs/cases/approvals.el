@@ -175,6 +175,9 @@
       (lb-open "a.c")
       (lb-open-chat)
       (lb-keys "hello RET")
+      (lb-wait-asked)
+      (should (string-search "asks you: M-x lanebridge-approve"
+                             (overlay-get lanebridge-chat--rule 'before-string)))
       (lb-open-asked)
       (lb-keys "d")
       (lb-wait-prompt "hello"))))
