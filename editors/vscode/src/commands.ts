@@ -209,16 +209,17 @@ export class Commands {
     await this.showStarted(started);
   }
 
-  /** Into the message of git's view; where the server has no answer of its own kind, as a turn in the chat. */
+  /** Into the message of git's view; where that is not there, into a document. */
   private async commitMessage(): Promise<void> {
     const { bridge, setup } = this.parts;
     if (!(await setup.ready())) return;
     const git = vscode.extensions.getExtension<{ getAPI(version: 1): { repositories: { inputBox: { value: string } }[] } }>('vscode.git');
     const folder = vscode.workspace.workspaceFolders?.[0]?.uri.toString();
-    const answer = await bridge.request<{ message: string }>('commit/message', folder === undefined ? {} : { folder }).catch(() => undefined);
+    const work = async (): Promise<{ message: string }> => bridge.request('commit/message', folder === undefined ? {} : { folder });
+    const { message } = await vscode.window.withProgress({ location: vscode.ProgressLocation.SourceControl, title: 'Lanebridge writes the message' }, work);
     const repository = git?.isActive ? git.exports.getAPI(1).repositories[0] : undefined;
-    if (answer && repository) repository.inputBox.value = answer.message;
-    else await this.showStarted(await bridge.command<CommandStarted>('lanebridge.commitMessage'));
+    if (repository) repository.inputBox.value = message;
+    else await vscode.window.showTextDocument(await vscode.workspace.openTextDocument({ language: 'git-commit', content: message }));
   }
 
   private async chooseThreadModel(): Promise<void> {
