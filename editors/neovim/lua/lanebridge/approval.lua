@@ -118,11 +118,12 @@ function M.on_question(params)
   return wait('question', params)
 end
 
----@param title string
+---@param params {name: string, refused?: boolean}
 ---@return string? value
 ---@return table? err
-function M.wait_secret(title)
-  local result, err = wait('secret', { title = title })
+function M.wait_secret(params)
+  local title = params.refused and 'The endpoint refused the key' or 'The endpoint wants a key'
+  local result, err = wait('secret', { title = title, refused = params.refused })
   return result and result.value, err
 end
 
@@ -260,17 +261,66 @@ local function open_question(entry, title)
   ask(1)
 end
 
---- Typed where nobody sees it. What takes the question away ends the typing.
-local function open_secret(entry)
-  shown = { entry = entry, handle = {
-    close = function()
-      vim.api.nvim_input('<C-u><Esc>')
-    end,
-  } }
-  local ok, value = pcall(vim.fn.inputsecret, entry.params.title .. ': ')
+--- What takes the question away ends the typing as well.
+local function type_secret(entry)
+  shown = {
+    entry = entry,
+    handle = {
+      close = function()
+        vim.api.nvim_input('<C-u><Esc>')
+      end,
+    },
+  }
+  local value = require('lanebridge.secret').type_in()
   shown = nil
-  vim.cmd('redraw')
-  give(entry, ok and value ~= '' and { value = value } or {})
+  if value then
+    give(entry, { value = value })
+  end
+  refresh()
+end
+
+---@param entry lanebridge.Asked
+---@param url? string
+local function use_endpoint(entry, url)
+  if url then
+    give(entry, {})
+    require('lanebridge.secret').use_endpoint(url)
+  end
+end
+
+local secret_answers = {
+  type = type_secret,
+  url = function(entry)
+    line_of(entry, 'URL of the model, as ws://127.0.0.1:8080/v1/responses', function(url)
+      use_endpoint(entry, url)
+    end)
+  end,
+  demo = function(entry)
+    use_endpoint(entry, 'replay:demo')
+  end,
+  none = function(entry)
+    give(entry, {})
+  end,
+}
+
+local function open_secret(entry, title)
+  show(entry, {
+    title = title,
+    body = {
+      entry.params.title .. (entry.params.refused and '.' or ', and none is set.'),
+      '',
+      'For good: the environment (OPENAI_API_KEY), or the setting endpoint.apiKeyCommand.',
+    },
+    choices = {
+      { label = 'Type one in; it is kept until Neovim ends', key = 'k', value = 'type' },
+      { label = 'Use a model on this machine, by its URL …', key = 'u', value = 'url' },
+      { label = 'Play the demonstration: a recording, no model', key = 'p', value = 'demo' },
+      { label = 'Go on without: what was asked fails', key = 'n', value = 'none' },
+    },
+    on_choice = function(value)
+      secret_answers[value](entry)
+    end,
+  })
 end
 
 --- Opens what was asked first.
@@ -288,7 +338,7 @@ function M.open()
   elseif entry.kind == 'question' then
     open_question(entry, title)
   else
-    open_secret(entry)
+    open_secret(entry, title)
   end
 end
 

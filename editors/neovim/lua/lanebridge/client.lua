@@ -211,6 +211,14 @@ function M.config()
   }
 end
 
+--- What setup() was given has changed since: a server started from now on has it.
+function M.options_changed()
+  if new_api then
+    local ours = M.config()
+    vim.lsp.config('lanebridge', { init_options = ours.init_options, settings = ours.settings })
+  end
+end
+
 local function resolved_config()
   local wanted = new_api and vim.lsp.config.lanebridge or M.config()
   return vim.tbl_extend('force', {}, wanted)
@@ -241,7 +249,8 @@ function M.start(bufnr)
 end
 
 --- Ends the server, and starts it again for the buffer you are in.
-function M.restart()
+---@param callback? fun() once it runs
+function M.restart(callback)
   local client = M.get()
   local buffers = client and vim.tbl_keys(client.attached_buffers) or {}
   if client then
@@ -262,6 +271,9 @@ function M.restart()
       if M.is_file(bufnr) then
         M.start(bufnr)
       end
+    end
+    if callback then
+      M.with(callback)
     end
   end
   again()

@@ -15,7 +15,6 @@
 ---@field pieces? string[] those of a message
 ---@field done? boolean
 ---@field children? lanebridge.Item[] what a helper does, of type subagent
----@field doubtful? boolean a request was sent again; void unless it goes on
 
 ---@class lanebridge.Turn
 ---@field id string
@@ -186,22 +185,13 @@ function M.turn_started(params)
   tell('started', thread, turn)
 end
 
----@param thread lanebridge.Thread
----@param turn lanebridge.Turn
----@param index integer
-local function drop(thread, turn, index)
-  local item = table.remove(turn.items, index)
-  turn.by_id[item.id] = nil
-  tell('dropped', thread, turn, item)
-end
-
---- Deltas of what never completed are void, now that a request was sent again or the turn is over.
-local function drop_void(thread, turn, only_doubtful)
-  for i = #turn.items, 1, -1 do
-    local item = turn.items[i]
-    local void = not item.done and (not only_doubtful or item.doubtful)
-    if void and (item.type == 'agentMessage' or item.type == 'reasoning') then
-      drop(thread, turn, i)
+--- The connection broke while it came, and it is asked for again: it was never said.
+local function drop(thread, turn, item)
+  for i, one in ipairs(turn.items) do
+    if one == item then
+      table.remove(turn.items, i)
+      turn.by_id[item.id] = nil
+      return tell('dropped', thread, turn, item)
     end
   end
 end
@@ -210,9 +200,6 @@ function M.turn_completed(params)
   local thread, turn = find(params)
   turn.status, turn.usage, turn.timing, turn.error = params.status, params.usage, params.timing, params.error
   turn.notice = nil
-  if params.status == 'completed' then
-    drop_void(thread, turn, false)
-  end
   if thread.running == turn then
     thread.running = nil
   end
@@ -222,15 +209,11 @@ end
 function M.turn_notice(params)
   local thread, turn = find(params)
   turn.notice = params.text
-  for _, item in ipairs(turn.items) do
-    item.doubtful = not item.done and (item.type == 'agentMessage' or item.type == 'reasoning') or nil
-  end
   tell('notice', thread, turn)
 end
 
 function M.item_started(params)
   local thread, turn = find(params)
-  drop_void(thread, turn, true)
   local item, new, itself = item_of(turn, params.item)
   take(itself, params.item)
   tell(new and 'item' or 'item_changed', thread, turn, item)
@@ -242,23 +225,17 @@ function M.item_delta(params)
   if new then
     tell('item', thread, turn, item)
   end
-  item.doubtful = nil
   tell('delta', thread, turn, item, params.delta)
 end
 
 function M.item_completed(params)
   local thread, turn = find(params)
-  if params.item.void then
-    for i = #turn.items, 1, -1 do
-      if turn.items[i].id == params.item.id then
-        drop(thread, turn, i)
-      end
-    end
-    return
-  end
   local item, new, itself = item_of(turn, params.item)
+  if params.item.void then
+    return drop(thread, turn, item)
+  end
   take(itself, params.item)
-  itself.done, itself.live, itself.pieces, itself.doubtful = true, nil, nil, nil
+  itself.done, itself.live, itself.pieces = true, nil, nil
   tell(new and 'item' or 'item_changed', thread, turn, item)
   if itself.type == 'commandExecution' then
     -- A command may have changed files that are open here.

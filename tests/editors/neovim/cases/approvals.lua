@@ -248,8 +248,9 @@ return {
         replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello.') },
       })
       s:ask('hello')
-      s:wait('the question', waiting, 1)
-      s:keys(':Lanebridge approve<CR>')
+      t.open_question(s)
+      t.rest()
+      s:keys('k')
       s:keys('half a k')
       s:wait('the line', "return vim.api.nvim_get_mode().mode == 'c'")
       -- It is the only one that waits.
@@ -257,6 +258,58 @@ return {
       s:wait('it to go', waiting, 0)
       s:wait('the line to go', "return vim.api.nvim_get_mode().mode == 'n'")
       s:wait_said('this is no longer asked')
+    end,
+  },
+  {
+    'the first key: asked for, refused, asked for again, and kept',
+    function(t)
+      local s = t.coding({
+        key = '',
+        token = 'the-right-one',
+        replay = {
+          { rollout = 'hello', match = { text = 'hello' } },
+          t.says('Hello.'),
+          { rollout = 'more', match = { text = 'more' }, takes_over = true },
+          t.says('More.'),
+        },
+      })
+      s:ask('hello')
+      for _, key in ipairs({ 'a-wrong-one', 'the-right-one' }) do
+        t.open_question(s)
+        t.rest()
+        s:keys('k')
+        s:wait('the line', "return vim.api.nvim_get_mode().mode == 'c'")
+        s:keys(key .. '<CR>')
+        if key == 'a-wrong-one' then
+          s:wait(
+            'it to be refused',
+            [[
+            local one = require('lanebridge.approval').list()[1]
+            return one and one.params.refused
+          ]]
+          )
+        end
+      end
+      t.equal(s:wait_turn(), 'completed')
+      s:ask('more')
+      t.equal(s:wait_turn(2), 'completed')
+      t.equal(s:lua("return vim.fn.histget('input', -1):find('right') ~= nil"), false)
+    end,
+  },
+  {
+    'no key: another endpoint instead, my words are in the prompt again',
+    function(t)
+      local s = t.coding({ key = '', token = 'some-key' })
+      s:ask('hello there')
+      t.open_question(s)
+      t.rest()
+      s:keys('u')
+      s:wait('the line of input', "return vim.api.nvim_get_mode().mode == 'i'")
+      s:keys('ws://127.0.0.1:9/none<CR>')
+      s:wait_said('the endpoint is ws://127.0.0.1:9/none')
+      s:wait('my words', t.of_chat .. "return view:prompt() == 'hello there'")
+      s:cmd('Lanebridge status')
+      s:wait('the endpoint', "return vim.fn.search('^endpoint *ws://127.0.0.1:9/none') > 0")
     end,
   },
 }

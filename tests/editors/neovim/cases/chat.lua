@@ -281,6 +281,37 @@ return {
     end,
   },
   {
+    '@ means files, lines of them, folders, pictures, what git has not committed, the file beside',
+    function(t)
+      local s = t.coding({
+        files = { ['a.c'] = t.program, ['src/a name.c'] = 'int b;\n', ['shot.png'] = '\137PNG' },
+      })
+      s:open_chat()
+      local inputs = s:lua(
+        [[
+        local folder = ...
+        local text = '@a.c:2-3, @"src/a name.c" (@src/) @shot.png. @buffer @diagnostics @nothing.c a@b.c'
+        return require('lanebridge.mention').inputs(text, folder, vim.api.nvim_get_current_buf())
+      ]],
+        s.work
+      )
+      local seen = {}
+      for _, input in ipairs(inputs) do
+        seen[#seen + 1] = input.type .. ' ' .. input.uri:match('work/(.*)$')
+      end
+      table.sort(seen)
+      t.equal(
+        seen,
+        { 'diagnostics a.c', 'file a.c', 'file a.c', 'file src/a%20name.c', 'folder src', 'image shot.png' }
+      )
+      local lines = vim.iter(inputs):find(function(input)
+        return input.range
+      end)
+      t.equal(lines.range.start.line, 1)
+      t.equal(lines.range['end'].line, 3)
+    end,
+  },
+  {
     'what is above the prompt cannot be changed',
     function(t)
       local s = t.coding({ replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello.') } })
@@ -318,6 +349,32 @@ return {
       s:cmd('Lanebridge continue')
       s:wait_chat('All of it.')
       t.equal(s:wait_turn(2):match('^%a+'), 'completed')
+    end,
+  },
+  {
+    'Neovim is killed in the middle of a turn: the next one has the conversation, cut off, and continues it',
+    function(t)
+      local wanted = {
+        files = { ['a.c'] = t.program },
+        open = 'a.c',
+        replay = {
+          { rollout = 'long', match = { text = 'long' } },
+          t.runs('r', 'echo begun'),
+          t.runs('q', 'sleep 20'),
+          t.says('All of it.'),
+        },
+      }
+      local s = t.session(wanted)
+      s:ask('long')
+      s:wait_chat('sleep 20')
+      vim.uv.kill(vim.fn.jobpid(s.channel), 9)
+      vim.fn.jobwait({ s.channel }, 5000)
+      s:start_editor(wanted)
+      s:open_chat()
+      s:wait_chat('The last turn was cut off')
+      s:keys('ggC')
+      s:wait_chat('All of it.')
+      t.equal(s:chat():find('was cut off', 1, true), nil, 'the hint stays')
     end,
   },
   {

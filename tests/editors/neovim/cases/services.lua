@@ -218,21 +218,30 @@ return {
     end,
   },
   {
-    'a key: from setup, from the environment, or typed where nobody sees it',
+    'a key from setup',
     function(t)
-      local s = t.session({ files = { ['a.c'] = program }, open = 'a.c' })
-      local secret = [[
-        local name = ...
-        coroutine.wrap(function() _G.got = require('lanebridge.secret').on_request({ name = name }) end)()
-        return _G.got
-      ]]
-      t.equal(s:lua(secret, 'OPENAI_API_KEY'), { value = 'none-needed' })
-      s:lua(secret, 'ANOTHER_KEY')
-      t.equal(s:lua("return #require('lanebridge.approval').list()"), 1)
-      s:keys(':Lanebridge approve<CR>')
-      s:keys('s3cret<CR>')
-      s:wait('the key', "return _G.got and _G.got.value == 's3cret'")
-      t.equal(s:lua("return vim.fn.histget('input', -1):find('s3cret') ~= nil"), false)
+      local s = t.session({
+        files = { ['a.c'] = program },
+        key = '',
+        token = 'only-this-one',
+        setup = false,
+        replay = { { rollout = 'hello', match = { text = 'hello' } }, t.says('Hello.') },
+      })
+      s:lua(
+        [[
+        local options = ...
+        options.secret = function(name) return name == 'apiKey' and 'only-this-one' or nil end
+        require('lanebridge').setup(options)
+      ]],
+        {
+          cmd = { t.lanebridge, 'lsp' },
+          trusted = true,
+          settings = { endpoint = { url = s.url } },
+        }
+      )
+      s:edit('a.c')
+      s:ask('hello')
+      t.equal(s:wait_turn(), 'completed')
     end,
   },
 }
