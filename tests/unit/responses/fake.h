@@ -103,4 +103,15 @@ void fake_item(struct fake_wire *wire, const char *lane, const char *item_id, co
 void fake_completed(struct fake_wire *wire, const char *lane, const char *id);
 void fake_answer(struct fake_wire *wire, const char *lane, const char *id, const char *text);
 
+/* -- A caller whose first request is on the wire ------------------------------------------------
+ */
+struct asked {
+    struct fake fake;
+    struct caller caller;
+    struct fake_wire *wire;
+};
+void asked_create(struct asked *asked, const char *profile, enum responses_transport_choice choice);
+void asked_start(struct asked *asked); /* openai, and the connection is open */
+void asked_stop(struct asked *asked);
+
 #endif

@@ -1,4 +1,4 @@
-/* Deadlines, idle sockets, connecting, and HTTP instead. */
+/* Deadlines, idle sockets and connecting. */
 #include "fake.h"
 
 #include <stdio.h>
@@ -6,40 +6,12 @@
 
 TestSuite(responses_connect, .timeout = 10);
 
-struct scene {
-    struct fake fake;
-    struct caller caller;
-    struct fake_wire *wire;
-};
-
-static void scene_create(struct scene *scene, const char *profile,
-                         enum responses_transport_choice choice)
-{
-    fake_start(&scene->fake, profile, choice, false);
-    caller_start(&scene->caller, &scene->fake, PRIORITY_TURN);
-    caller_say(&scene->caller, "one");
-    cr_assert(caller_create(&scene->caller));
-    scene->wire = fake_wire(&scene->fake, 0);
-}
-
-static void scene_start(struct scene *scene)
-{
-    scene_create(scene, "openai", RESPONSES_AUTO);
-    fake_accept(scene->wire);
-}
-
-static void scene_stop(struct scene *scene)
-{
-    caller_finish(&scene->caller);
-    fake_stop(&scene->fake);
-}
-
 /* -- Deadlines ------------------------------------------------------------------------------- */
 
 Test(responses_connect, connect_has_a_deadline)
 {
-    struct scene s;
-    scene_create(&s, "openai", RESPONSES_WEBSOCKET_ONLY);
+    struct asked s;
+    asked_create(&s, "openai", RESPONSES_WEBSOCKET_ONLY);
     fake_advance(&s.fake, 99);
     cr_assert_not(s.wire->is_closed);
     cr_assert_eq(fake_status(&s.fake).state, RESPONSES_CONNECTING);
@@ -49,13 +21,13 @@ Test(responses_connect, connect_has_a_deadline)
     fake_advance(&s.fake, 1000);
     cr_assert_eq(s.fake.wires.len, 3, "three attempts");
     caller_assert_log(&s.caller, "retry 10; retry 20; end failed timeout");
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 Test(responses_connect, the_first_event_has_a_deadline)
 {
-    struct scene s;
-    scene_start(&s);
+    struct asked s;
+    asked_start(&s);
     for (int i = 0; i < 3; i++) {
         fake_advance(&s.fake, 99);
         fake_alive(s.wire);
@@ -73,13 +45,13 @@ Test(responses_connect, the_first_event_has_a_deadline)
     fake_answer(second, "l0", "r2", "fine");
     caller_assert_ended(&s.caller, RESPONSE_COMPLETED);
     cr_assert_str_eq(s.caller.result.response_id, "r2");
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 Test(responses_connect, silence_is_pinged_and_no_pong_is_the_end)
 {
-    struct scene s;
-    scene_start(&s);
+    struct asked s;
+    asked_start(&s);
     fake_created(s.wire, "l0", "r1");
     fake_advance(&s.fake, 199);
     cr_assert_eq(s.wire->pings, 0);
@@ -96,13 +68,13 @@ Test(responses_connect, silence_is_pinged_and_no_pong_is_the_end)
     fake_advance(&s.fake, 1);
     cr_assert(s.wire->is_closed);
     cr_assert_eq(s.caller.retries, 1);
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 Test(responses_connect, thinking_is_kept_alive_by_pongs_but_not_for_ever)
 {
-    struct scene s;
-    scene_start(&s);
+    struct asked s;
+    asked_start(&s);
     fake_created(s.wire, "l0", "r1");
     cr_assert_eq(fake_status(&s.fake).state, RESPONSES_THINKING);
     for (int i = 0; i < 49; i++) {
@@ -112,12 +84,12 @@ Test(responses_connect, thinking_is_kept_alive_by_pongs_but_not_for_ever)
     cr_assert_eq(s.caller.retries, 0);
     fake_advance(&s.fake, 100);
     cr_assert_eq(s.caller.retries, 1);
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 /* -- Idle, and asleep --- */
 
-static void be_idle(struct scene *s, uint64_t ms, uint64_t slept_ms)
+static void be_idle(struct asked *s, uint64_t ms, uint64_t slept_ms)
 {
     fake_answer(s->wire, "l0", "r1", "a");
     buf_clear(&s->caller.log);
@@ -133,8 +105,8 @@ Test(responses_connect, a_socket_that_was_idle_is_asked_with_the_request)
         unsigned pings;
     } cases[] = {{199, 0, 0}, {200, 0, 1}, {1, 1001, 1}, {1, 1000, 0}};
     for (size_t i = 0; i < array_count(cases); i++) {
-        struct scene s;
-        scene_start(&s);
+        struct asked s;
+        asked_start(&s);
         be_idle(&s, cases[i].idle_ms, cases[i].slept_ms);
         cr_assert(caller_create(&s.caller));
         cr_assert_eq(s.wire->pings, cases[i].pings, "case %zu", i);
@@ -150,15 +122,15 @@ Test(responses_connect, a_socket_that_was_idle_is_asked_with_the_request)
             fake_answer(fake_wire(&s.fake, 1), "l0", "r2", "b");
             caller_assert_ended(&s.caller, RESPONSE_COMPLETED);
         }
-        scene_stop(&s);
+        asked_stop(&s);
     }
 }
 
 Test(responses_connect, what_cannot_be_sent_again_waits_for_the_pong)
 {
     for (int lives = 0; lives < 2; lives++) {
-        struct scene s;
-        scene_start(&s);
+        struct asked s;
+        asked_start(&s);
         be_idle(&s, 1, 60 * 1000);
         s.caller.request.tools = STR("[{\"type\":\"mcp\",\"server_label\":\"x\"}]");
         cr_assert(caller_create(&s.caller));
@@ -178,20 +150,20 @@ Test(responses_connect, what_cannot_be_sent_again_waits_for_the_pong)
             fake_answer(fake_wire(&s.fake, 1), "l0", "r2", "b");
         }
         caller_assert_ended(&s.caller, RESPONSE_COMPLETED);
-        scene_stop(&s);
+        asked_stop(&s);
     }
 }
 
 /* The server's clock went on while the machine slept. */
 Test(responses_connect, a_connection_ages_in_its_sleep)
 {
-    struct scene s;
-    scene_start(&s);
+    struct asked s;
+    asked_start(&s);
     be_idle(&s, 1, 58 * 60 * 1000);
     cr_assert(caller_create(&s.caller));
     cr_assert(s.wire->is_closed, "an hour is its limit");
     cr_assert_eq(s.fake.wires.len, 2);
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 /* -- Connecting ------------------------------------------------------------------------------ */
@@ -201,8 +173,8 @@ Test(responses_connect, a_refused_key_is_said_clearly)
     static const enum responses_transport_choice choices[] = {
         RESPONSES_AUTO, RESPONSES_WEBSOCKET_ONLY, RESPONSES_HTTP_ONLY};
     for (size_t i = 0; i < array_count(choices); i++) {
-        struct scene s;
-        scene_create(&s, "openai", choices[i]);
+        struct asked s;
+        asked_create(&s, "openai", choices[i]);
         fake_refuse(s.wire, 401, -1);
         caller_assert_ended(&s.caller, RESPONSE_FAILED);
         cr_assert_str_eq(s.caller.result.code, "auth");
@@ -210,14 +182,14 @@ Test(responses_connect, a_refused_key_is_said_clearly)
         cr_assert(strstr(s.caller.result.text, "Check the key"));
         fake_advance(&s.fake, 10000);
         cr_assert_eq(s.fake.wires.len, 1);
-        scene_stop(&s);
+        asked_stop(&s);
     }
 }
 
 Test(responses_connect, a_refused_upgrade_goes_on_over_http_in_the_same_turn)
 {
-    struct scene s;
-    scene_create(&s, "openai", RESPONSES_AUTO);
+    struct asked s;
+    asked_create(&s, "openai", RESPONSES_AUTO);
     fake_refuse(s.wire, 404, -1);
     caller_assert_log(&s.caller, "retry 0");
     struct fake_wire *http = fake_wire(&s.fake, 1);
@@ -261,7 +233,7 @@ Test(responses_connect, a_refused_upgrade_goes_on_over_http_in_the_same_turn)
     caller_say(&s.caller, "five");
     cr_assert(caller_create(&s.caller));
     fake_assert_sent(probe, 0, "'content':'five'");
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 /* What goes to HTTP in the same turn, at once, and for how long sockets are left alone. */
@@ -274,40 +246,40 @@ static void end_connect(struct fake_wire *wire, enum status status, int http_sta
     wire->handlers->on_closed(wire->user, &close);
 }
 
-static void refuse_by(struct scene *scene, int http_status)
+static void refuse_by(struct asked *asked, int http_status)
 {
-    end_connect(scene->wire, STATUS_PROTOCOL, http_status);
+    end_connect(asked->wire, STATUS_PROTOCOL, http_status);
 }
 
-static void reset_it(struct scene *scene, int http_status)
+static void reset_it(struct asked *asked, int http_status)
 {
-    end_connect(scene->wire, STATUS_IO, http_status);
+    end_connect(asked->wire, STATUS_IO, http_status);
 }
 
-static void never_answer(struct scene *scene, int ms)
+static void never_answer(struct asked *asked, int ms)
 {
-    fake_advance(&scene->fake, (uint64_t)ms);
+    fake_advance(&asked->fake, (uint64_t)ms);
 }
 
-static void reset_before_an_event(struct scene *scene, int ignored)
+static void reset_before_an_event(struct asked *asked, int ignored)
 {
     (void)ignored;
-    fake_accept(scene->wire);
-    fake_alive(scene->wire);
-    fake_drop(scene->wire);
+    fake_accept(asked->wire);
+    fake_alive(asked->wire);
+    fake_drop(asked->wire);
 }
 
-static void never_speak(struct scene *scene, int ms)
+static void never_speak(struct asked *asked, int ms)
 {
-    fake_accept(scene->wire);
-    fake_advance(&scene->fake, (uint64_t)ms);
+    fake_accept(asked->wire);
+    fake_advance(&asked->fake, (uint64_t)ms);
 }
 
-static void too_big(struct scene *scene, int code)
+static void too_big(struct asked *asked, int code)
 {
-    fake_accept(scene->wire);
-    fake_created(scene->wire, "l0", "r1");
-    fake_close(scene->wire, (unsigned)code, STATUS_CLOSED);
+    fake_accept(asked->wire);
+    fake_created(asked->wire, "l0", "r1");
+    fake_close(asked->wire, (unsigned)code, STATUS_CLOSED);
 }
 
 Test(responses_connect, to_http_in_the_same_turn_and_for_how_long)
@@ -315,7 +287,7 @@ Test(responses_connect, to_http_in_the_same_turn_and_for_how_long)
     enum { SECOND = 1000 };
     static const struct {
         const char *name;
-        void (*happens)(struct scene *scene, int argument);
+        void (*happens)(struct asked *asked, int argument);
         int argument;
         uint64_t pin_ms;
     } cases[] = {
@@ -338,9 +310,9 @@ Test(responses_connect, to_http_in_the_same_turn_and_for_how_long)
         {"a message that is too big", too_big, 1009, 120 * SECOND},
     };
     for (size_t i = 0; i < array_count(cases); i++) {
-        struct scene s;
+        struct asked s;
         const char *name = cases[i].name;
-        scene_create(&s, "openai", RESPONSES_AUTO);
+        asked_create(&s, "openai", RESPONSES_AUTO);
         cases[i].happens(&s, cases[i].argument);
         cr_assert(s.wire->is_closed, "%s", name);
         uint64_t pinned = s.fake.now;
@@ -360,7 +332,7 @@ Test(responses_connect, to_http_in_the_same_turn_and_for_how_long)
         cr_assert_eq(fake_wire(&s.fake, 3)->kind, TRANSPORT_WEBSOCKET, "%s", name);
         fake_answer(fake_wire(&s.fake, 4), "", "r4", "over http");
         caller_assert_ended(&s.caller, RESPONSE_COMPLETED);
-        scene_stop(&s);
+        asked_stop(&s);
     }
 }
 
@@ -377,26 +349,26 @@ Test(responses_connect, what_stops_with_its_fix)
         {STATUS_DENIED, 403, "end failed denied"},
     };
     for (size_t i = 0; i < array_count(cases); i++) {
-        struct scene s;
-        scene_create(&s, "openai", RESPONSES_AUTO);
+        struct asked s;
+        asked_create(&s, "openai", RESPONSES_AUTO);
         end_connect(s.wire, cases[i].status, cases[i].http_status);
         caller_assert_log(&s.caller, cases[i].log);
         cr_assert(strstr(s.caller.result.text, "it could not be had"), "%zu", i);
         fake_advance(&s.fake, 10000);
         cr_assert_eq(s.fake.wires.len, 1, "%zu: neither again nor over HTTP", i);
-        scene_stop(&s);
+        asked_stop(&s);
     }
 }
 
 /* Nobody answers over HTTP either: no word about sockets, which are tried again at once. */
 Test(responses_connect, a_network_that_is_down_is_no_word_about_sockets)
 {
-    struct scene s;
-    scene_create(&s, "openai", RESPONSES_AUTO);
+    struct asked s;
+    asked_create(&s, "openai", RESPONSES_AUTO);
     reset_it(&s, 0);
     struct fake_wire *http = fake_wire(&s.fake, 1);
     cr_assert_eq(http->kind, TRANSPORT_HTTP);
-    reset_it(&(struct scene){.wire = http}, 0);
+    reset_it(&(struct asked){.wire = http}, 0);
     caller_assert_log(&s.caller, "retry 0; retry 10");
     cr_assert_eq(fake_status(&s.fake).state, RESPONSES_OFFLINE);
     fake_advance(&s.fake, 10);
@@ -406,7 +378,7 @@ Test(responses_connect, a_network_that_is_down_is_no_word_about_sockets)
     fake_answer(second, "l0", "r1", "back again");
     caller_assert_ended(&s.caller, RESPONSE_COMPLETED);
     cr_assert_eq(fake_status(&s.fake).transport, TRANSPORT_WEBSOCKET);
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 /* The key's command may take as long as a person takes. */
@@ -414,7 +386,7 @@ Test(responses_connect, what_must_be_had_first_is_not_the_servers_silence)
 {
     static const enum responses_transport_choice choices[] = {RESPONSES_AUTO, RESPONSES_HTTP_ONLY};
     for (size_t i = 0; i < array_count(choices); i++) {
-        struct scene s;
+        struct asked s;
         fake_start(&s.fake, "openai", choices[i], false);
         caller_start(&s.caller, &s.fake, PRIORITY_TURN);
         caller_say(&s.caller, "one");
@@ -430,14 +402,14 @@ Test(responses_connect, what_must_be_had_first_is_not_the_servers_silence)
         cr_assert_not(s.wire->is_closed);
         fake_advance(&s.fake, 1);
         cr_assert(s.wire->is_closed);
-        scene_stop(&s);
+        asked_stop(&s);
     }
 }
 
 Test(responses_connect, a_slow_network_gets_its_socket_by_the_probe)
 {
-    struct scene s;
-    scene_create(&s, "openai", RESPONSES_AUTO);
+    struct asked s;
+    asked_create(&s, "openai", RESPONSES_AUTO);
     fake_advance(&s.fake, 60);
     fake_answer(fake_wire(&s.fake, 1), "", "r1", "over http");
     fake_advance(&s.fake, 120 * 1000);
@@ -449,13 +421,13 @@ Test(responses_connect, a_slow_network_gets_its_socket_by_the_probe)
     fake_accept(probe);
     fake_alive(probe);
     cr_assert_eq(fake_status(&s.fake).state, RESPONSES_READY);
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 Test(responses_connect, a_probe_that_nobody_hears_pins_again)
 {
-    struct scene s;
-    scene_create(&s, "openai", RESPONSES_AUTO);
+    struct asked s;
+    asked_create(&s, "openai", RESPONSES_AUTO);
     refuse_by(&s, 502);
     fake_answer(fake_wire(&s.fake, 1), "", "r1", "over http");
     fake_advance(&s.fake, 30 * 1000);
@@ -469,14 +441,14 @@ Test(responses_connect, a_probe_that_nobody_hears_pins_again)
     fake_advance(&s.fake, 120 * 1000 - 1);
     cr_assert(caller_create(&s.caller));
     cr_assert_eq(s.fake.wires.len, 5, "silence counts for two minutes");
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 Test(responses_connect, after_a_failed_connect_everybody_pauses)
 {
-    struct scene s;
+    struct asked s;
     struct caller other;
-    scene_create(&s, "openai", RESPONSES_WEBSOCKET_ONLY);
+    asked_create(&s, "openai", RESPONSES_WEBSOCKET_ONLY);
     fake_refuse(s.wire, 0, -1);
     caller_interrupt(&s.caller);
     fake_settle(&s.fake);
@@ -488,13 +460,13 @@ Test(responses_connect, after_a_failed_connect_everybody_pauses)
     fake_advance(&s.fake, 1);
     cr_assert_eq(s.fake.wires.len, 2);
     caller_finish(&other);
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 Test(responses_connect, a_probe_that_fails_disturbs_nobody)
 {
-    struct scene s;
-    scene_create(&s, "openai", RESPONSES_AUTO);
+    struct asked s;
+    asked_create(&s, "openai", RESPONSES_AUTO);
     fake_refuse(s.wire, 426, -1);
     fake_answer(fake_wire(&s.fake, 1), "", "r1", "a");
     fake_advance(&s.fake, 600 * 1000);
@@ -509,26 +481,26 @@ Test(responses_connect, a_probe_that_fails_disturbs_nobody)
     fake_advance(&s.fake, 600 * 1000 - 1);
     cr_assert(caller_create(&s.caller));
     cr_assert_eq(s.fake.wires.len, 5, "the next probe waits as long");
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 Test(responses_connect, a_busy_server_at_the_upgrade_is_waited_for)
 {
-    struct scene s;
-    scene_create(&s, "openai", RESPONSES_AUTO);
+    struct asked s;
+    asked_create(&s, "openai", RESPONSES_AUTO);
     fake_refuse(s.wire, 429, 5000);
     caller_assert_log(&s.caller, "retry 5002");
     fake_advance(&s.fake, 5001);
     cr_assert_eq(s.fake.wires.len, 1);
     fake_advance(&s.fake, 1);
     cr_assert_eq(fake_wire(&s.fake, 1)->kind, TRANSPORT_HTTP, "as told, and then not by socket");
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 Test(responses_connect, an_upgrade_that_nobody_hears_ends_over_http)
 {
-    struct scene s;
-    scene_start(&s);
+    struct asked s;
+    asked_start(&s);
     fake_advance(&s.fake, 49);
     cr_assert_eq(s.wire->pings, 0);
     fake_advance(&s.fake, 1);
@@ -542,7 +514,7 @@ Test(responses_connect, an_upgrade_that_nobody_hears_ends_over_http)
     cr_assert_eq(http->kind, TRANSPORT_HTTP);
     fake_answer(http, "", "r1", "over http");
     caller_assert_ended(&s.caller, RESPONSE_COMPLETED);
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 Test(responses_connect, closes_by_the_server)
@@ -561,8 +533,8 @@ Test(responses_connect, closes_by_the_server)
         {1009, STATUS_LIMIT, RESPONSES_AUTO, "end failed too_large", 0},
     };
     for (size_t i = 0; i < array_count(cases); i++) {
-        struct scene s;
-        scene_create(&s, "openai", cases[i].choice);
+        struct asked s;
+        asked_create(&s, "openai", cases[i].choice);
         fake_accept(s.wire);
         fake_created(s.wire, "l0", "r1");
         buf_clear(&s.caller.log);
@@ -571,7 +543,7 @@ Test(responses_connect, closes_by_the_server)
         fake_advance(&s.fake, 20);
         if (s.caller.ends == 0)
             cr_assert_eq(fake_last(&s.fake)->kind, cases[i].next, "%u", cases[i].code);
-        scene_stop(&s);
+        asked_stop(&s);
     }
 }
 
@@ -581,8 +553,8 @@ Test(responses_connect, an_error_of_nobody_leaves_the_socket_behind)
 {
     static const char *const profiles[] = {"openai", "generic"};
     for (size_t i = 0; i < array_count(profiles); i++) {
-        struct scene s;
-        scene_create(&s, profiles[i], RESPONSES_AUTO);
+        struct asked s;
+        asked_create(&s, profiles[i], RESPONSES_AUTO);
         fake_accept(s.wire);
         fake_event(s.wire, "{'type':'error','status':400,'error':{'type':'invalid_request_error',"
                            "'code':null,'message':'This is no JSON.','param':null}}");
@@ -595,167 +567,6 @@ Test(responses_connect, an_error_of_nobody_leaves_the_socket_behind)
         fake_accept(next);
         fake_answer(next, i == 0 ? "l0" : "", "r2", "the right one");
         caller_assert_log(&s.caller, "started r2; item 0 message m-r2; end completed");
-        scene_stop(&s);
+        asked_stop(&s);
     }
-}
-
-/* -- HTTP ------------------------------------------------------------------------------------ */
-
-static void end_stream(struct fake_wire *wire)
-{
-    struct transport_close close = {
-        .status = STATUS_OK, .was_open = true, .http_status = 200, .retry_after_ms = -1};
-    wire->handlers->on_closed(wire->user, &close);
-}
-
-Test(responses_connect, http_streams_that_end_early)
-{
-    for (int after_item = 0; after_item < 2; after_item++) {
-        struct scene s;
-        scene_create(&s, "openai", RESPONSES_HTTP_ONLY);
-        fake_created(s.wire, "", "r1");
-        if (after_item)
-            fake_item(s.wire, "", "m1", "half");
-        end_stream(s.wire);
-        if (after_item) {
-            caller_assert_ended(&s.caller, RESPONSE_BROKEN);
-        } else {
-            caller_assert_log(&s.caller, "started r1; retry 10");
-            fake_advance(&s.fake, 10);
-            fake_answer(fake_wire(&s.fake, 1), "", "r2", "fine");
-            caller_assert_ended(&s.caller, RESPONSE_COMPLETED);
-        }
-        scene_stop(&s);
-    }
-}
-
-Test(responses_connect, http_refusals_by_body_and_by_status)
-{
-    static const struct {
-        const char *body;
-        int status;
-        int64_t retry_after_ms;
-        const char *log;
-    } cases[] = {
-        {"{'error':{'code':'context_length_exceeded','message':'too long'}}", 400, -1,
-         "end failed context_length_exceeded"},
-        {"{'error':{'code':'unknown_parameter','param':'stream_options','message':'?'}}", 400, -1,
-         "retry 0"},
-        {NULL, 429, 1000, "retry 1002"},
-        {NULL, 500, -1, "retry 10"},
-        {NULL, 413, -1, "end failed refused"},
-    };
-    for (size_t i = 0; i < array_count(cases); i++) {
-        struct scene s;
-        scene_create(&s, "openai", RESPONSES_HTTP_ONLY);
-        if (cases[i].body)
-            fake_event(s.wire, "%s", cases[i].body);
-        if (!s.wire->is_closed)
-            fake_refuse(s.wire, cases[i].status, cases[i].retry_after_ms);
-        cr_assert_str_eq(s.caller.log.ptr, cases[i].log, "case %zu: %s", i, s.caller.log.ptr);
-        scene_stop(&s);
-    }
-}
-
-Test(responses_connect, http_that_is_silent_is_closed_and_asked_again)
-{
-    struct scene s;
-    scene_create(&s, "openai", RESPONSES_HTTP_ONLY);
-    fake_advance(&s.fake, 300);
-    cr_assert(s.wire->is_closed);
-    caller_assert_log(&s.caller, "retry 10");
-    fake_advance(&s.fake, 10);
-    fake_created(fake_wire(&s.fake, 1), "", "r1");
-    fake_event(fake_wire(&s.fake, 1), "{'type':'response.output_text.delta','delta':'12345678'}");
-    fake_advance(&s.fake, 999);
-    cr_assert_not(fake_wire(&s.fake, 1)->is_closed);
-    fake_advance(&s.fake, 1);
-    cr_assert(fake_wire(&s.fake, 1)->is_closed, "in the middle of a text");
-    cr_assert_eq(fake_status(&s.fake).abandoned_tokens, 2);
-    scene_stop(&s);
-}
-
-/* Comments (": keep-alive") are told as life, as pongs are on a socket. */
-Test(responses_connect, http_is_kept_alive_by_comments_but_not_for_ever)
-{
-    struct scene s;
-    scene_create(&s, "openai", RESPONSES_HTTP_ONLY);
-    for (int i = 0; i < 4; i++) {
-        fake_advance(&s.fake, 299);
-        fake_alive(s.wire);
-    }
-    cr_assert_eq(s.caller.retries, 0, "somebody has the request");
-    fake_created(s.wire, "", "r1");
-    cr_assert_eq(fake_status(&s.fake).state, RESPONSES_HTTP);
-    fake_advance(&s.fake, 1999);
-    fake_alive(s.wire);
-    fake_advance(&s.fake, 1999);
-    fake_alive(s.wire);
-    cr_assert_eq(s.caller.retries, 0);
-    fake_advance(&s.fake, 1001);
-    cr_assert_eq(s.caller.retries, 0);
-    fake_advance(&s.fake, 1);
-    cr_assert_eq(s.caller.retries, 1, "a server that only comments is of no use either");
-    scene_stop(&s);
-}
-
-Test(responses_connect, http_without_a_byte_while_it_thinks)
-{
-    struct scene s;
-    scene_create(&s, "openai", RESPONSES_HTTP_ONLY);
-    fake_created(s.wire, "", "r1");
-    fake_advance(&s.fake, 1999);
-    cr_assert_eq(s.caller.retries, 0);
-    fake_advance(&s.fake, 1);
-    cr_assert_eq(s.caller.retries, 1);
-    cr_assert_neq(fake_status(&s.fake).state, RESPONSES_STREAMING);
-    scene_stop(&s);
-}
-
-Test(responses_connect, http_interrupt_closes_the_request)
-{
-    struct scene s;
-    scene_create(&s, "openai", RESPONSES_HTTP_ONLY);
-    fake_created(s.wire, "", "r1");
-    fake_event(s.wire, "{'type':'response.output_text.delta','delta':'12345678'}");
-    caller_interrupt(&s.caller);
-    cr_assert(s.wire->is_closed);
-    fake_settle(&s.fake);
-    caller_assert_ended(&s.caller, RESPONSE_INTERRUPTED);
-    cr_assert_eq(fake_status(&s.fake).abandoned_tokens, 2);
-    scene_stop(&s);
-}
-
-Test(responses_connect, http_chains_on_stored_ids)
-{
-    struct scene s;
-    fake_start(&s.fake, "openai", RESPONSES_HTTP_ONLY, true);
-    caller_start(&s.caller, &s.fake, PRIORITY_TURN);
-    caller_say(&s.caller, "one");
-    cr_assert(caller_create(&s.caller));
-    fake_answer(fake_wire(&s.fake, 0), "", "r1", "a");
-    caller_say(&s.caller, "two");
-    cr_assert(caller_create(&s.caller));
-    fake_assert_sent(fake_wire(&s.fake, 1), 0, "'previous_response_id':'r1'");
-    fake_assert_not_sent(fake_wire(&s.fake, 1), 0, "'content':'one'");
-    scene_stop(&s);
-}
-
-Test(responses_connect, states_as_they_were_told)
-{
-    struct scene s;
-    scene_start(&s);
-    fake_created(s.wire, "l0", "r1");
-    fake_event(s.wire, "{'type':'response.output_text.delta','stream_id':'l0','delta':'x'}");
-    fake_item(s.wire, "l0", "m1", "x");
-    fake_completed(s.wire, "l0", "r1");
-    fake_drop(s.wire);
-    fake_settle(&s.fake);
-    cr_assert_str_eq(s.fake.states.ptr, "waiting thinking streaming ready idle");
-    struct responses_status status = fake_status(&s.fake);
-    cr_assert_eq(status.connects, 1);
-    cr_assert_eq(status.counters.frames_sent, 1);
-    cr_assert_eq(status.counters.frames_received, 4);
-    cr_assert_eq(status.sockets, 0);
-    scene_stop(&s);
 }

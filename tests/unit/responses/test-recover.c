@@ -5,34 +5,6 @@
 
 TestSuite(responses_recover, .timeout = 10);
 
-struct scene {
-    struct fake fake;
-    struct caller caller;
-    struct fake_wire *wire;
-};
-
-static void scene_create(struct scene *scene, const char *profile,
-                         enum responses_transport_choice choice)
-{
-    fake_start(&scene->fake, profile, choice, false);
-    caller_start(&scene->caller, &scene->fake, PRIORITY_TURN);
-    caller_say(&scene->caller, "one");
-    cr_assert(caller_create(&scene->caller));
-    scene->wire = fake_wire(&scene->fake, 0);
-}
-
-static void scene_start(struct scene *scene)
-{
-    scene_create(scene, "openai", RESPONSES_AUTO);
-    fake_accept(scene->wire);
-}
-
-static void scene_stop(struct scene *scene)
-{
-    caller_finish(&scene->caller);
-    fake_stop(&scene->fake);
-}
-
 /* -- Errors of the server -------------------------------------------------------------------- */
 
 #define AT_LANE "'stream_id':'l0'"
@@ -86,8 +58,8 @@ Test(responses_recover, each_error_has_its_answer)
     };
     for (size_t i = 0; i < array_count(cases); i++) {
         for (int after_item = 0; after_item < 2; after_item++) {
-            struct scene s;
-            scene_start(&s);
+            struct asked s;
+            asked_start(&s);
             if (after_item) {
                 fake_created(s.wire, "l0", "r1");
                 fake_item(s.wire, "l0", "m1", "done");
@@ -97,15 +69,15 @@ Test(responses_recover, each_error_has_its_answer)
             const char *expected = after_item ? cases[i].log_after_item : cases[i].log;
             cr_assert_str_eq(s.caller.log.ptr, expected, "case %zu: %s", i, s.caller.log.ptr);
             cr_assert_not(s.wire->is_closed);
-            scene_stop(&s);
+            asked_stop(&s);
         }
     }
 }
 
 Test(responses_recover, a_wait_is_told_in_words_and_kept)
 {
-    struct scene s;
-    scene_start(&s);
+    struct asked s;
+    asked_start(&s);
     fake_event(s.wire, "{'type':'error'," AT_LANE ",'status':429,'error':{"
                        "'code':'rate_limit_exceeded','message':'slow','retry_after':2}}");
     cr_assert(strstr(fake_status(&s.fake).detail, "rate limit (slow): retrying in 3 s"));
@@ -117,13 +89,13 @@ Test(responses_recover, a_wait_is_told_in_words_and_kept)
     cr_assert_str_eq(fake_status(&s.fake).detail, "");
     caller_assert_log(&s.caller, "retry 2002; started r1; item 0 message m-r1; end completed");
     cr_assert_eq(fake_status(&s.fake).retries, 1);
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 Test(responses_recover, a_forgotten_parent_means_full_input_at_once)
 {
-    struct scene s;
-    scene_start(&s);
+    struct asked s;
+    asked_start(&s);
     fake_answer(s.wire, "l0", "r1", "first");
     caller_say(&s.caller, "two");
     cr_assert(caller_create(&s.caller));
@@ -139,7 +111,7 @@ Test(responses_recover, a_forgotten_parent_means_full_input_at_once)
     caller_say(&s.caller, "three");
     cr_assert(caller_create(&s.caller));
     fake_assert_sent(s.wire, 3, "'previous_response_id':'r2'");
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 Test(responses_recover, what_is_refused_is_left_out_from_then_on)
@@ -157,7 +129,7 @@ Test(responses_recover, what_is_refused_is_left_out_from_then_on)
         {"stream_id", "'stream_id':"},
     };
     for (size_t i = 0; i < array_count(cases); i++) {
-        struct scene s;
+        struct asked s;
         fake_start(&s.fake, "openai", RESPONSES_AUTO, false);
         caller_start(&s.caller, &s.fake, PRIORITY_TURN);
         caller_say(&s.caller, "one");
@@ -183,13 +155,13 @@ Test(responses_recover, what_is_refused_is_left_out_from_then_on)
                    "'message':'?','param':'%s'}%s}",
                    cases[i].param, i == 7 ? "" : "," AT_LANE);
         caller_assert_ended(&s.caller, RESPONSE_FAILED);
-        scene_stop(&s);
+        asked_stop(&s);
     }
 }
 
 Test(responses_recover, warm_up_refused_ends_completed)
 {
-    struct scene s;
+    struct asked s;
     fake_start(&s.fake, "openai", RESPONSES_AUTO, false);
     caller_start(&s.caller, &s.fake, PRIORITY_TURN);
     s.caller.request.warm_up = true;
@@ -202,13 +174,13 @@ Test(responses_recover, warm_up_refused_ends_completed)
     fake_settle(&s.fake);
     cr_assert_eq(s.caller.ends, 2);
     cr_assert_eq(s.wire->sent.len, 1);
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 Test(responses_recover, retries_are_bounded_and_back_off)
 {
-    struct scene s;
-    scene_start(&s);
+    struct asked s;
+    asked_start(&s);
     for (int i = 0; i < 3; i++) {
         cr_assert_eq(s.wire->sent.len, (size_t)i + 1);
         fake_event(s.wire, "{'type':'error'," AT_LANE ",'status':500,'error':{'message':'oops'}}");
@@ -218,7 +190,7 @@ Test(responses_recover, retries_are_bounded_and_back_off)
     cr_assert(strstr(s.caller.result.text, "Gave up after"));
     cr_assert(strstr(s.caller.result.text, "oops"));
     cr_assert_eq(s.wire->sent.len, 3);
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 Test(responses_recover, fewer_lanes_than_we_thought)
@@ -264,8 +236,8 @@ Test(responses_recover, a_lost_socket_at_every_event)
         "{'type':'response.completed','stream_id':'l0','response':{'id':'r1'}}",
     };
     for (size_t lost = 0; lost <= array_count(script); lost++) {
-        struct scene s;
-        scene_start(&s);
+        struct asked s;
+        asked_start(&s);
         for (size_t i = 0; i < lost; i++)
             fake_event(s.wire, "%s", script[i]);
         fake_drop(s.wire);
@@ -293,7 +265,7 @@ Test(responses_recover, a_lost_socket_at_every_event)
         /* Nothing twice, nothing lost: each item that was done stands there once. */
         size_t items = lost < 4 ? 2 : lost < 6 ? 3 : lost < 7 ? 4 : 3;
         cr_assert_eq(s.caller.history.len, items, "lost at %zu: %zu", lost, s.caller.history.len);
-        scene_stop(&s);
+        asked_stop(&s);
     }
 }
 
@@ -309,7 +281,7 @@ Test(responses_recover, hosted_tools_with_effects_are_not_asked_twice)
         {"[{\"type\":\"code_interpreter\"}]", 0},
     };
     for (size_t i = 0; i < array_count(cases); i++) {
-        struct scene s;
+        struct asked s;
         fake_start(&s.fake, "openai", RESPONSES_AUTO, false);
         caller_start(&s.caller, &s.fake, PRIORITY_TURN);
         s.caller.request.tools = str_from(cases[i].tools);
@@ -320,7 +292,7 @@ Test(responses_recover, hosted_tools_with_effects_are_not_asked_twice)
         fake_drop(s.wire);
         cr_assert_eq(s.caller.retries, cases[i].retries, "%s", cases[i].tools);
         cr_assert_eq(s.caller.ends, 1 - cases[i].retries);
-        scene_stop(&s);
+        asked_stop(&s);
     }
 }
 
@@ -328,12 +300,12 @@ Test(responses_recover, nonsense_from_the_server_is_a_lost_connection)
 {
     static const char *const cases[] = {"", "nonsense", "[]", "{'type':", "{'no':'type'}", "{}{}"};
     for (size_t i = 0; i < array_count(cases); i++) {
-        struct scene s;
-        scene_start(&s);
+        struct asked s;
+        asked_start(&s);
         fake_event(s.wire, "%s", cases[i]);
         cr_assert(s.wire->is_closed, "%s", cases[i]);
         cr_assert_eq(s.caller.retries, 1);
-        scene_stop(&s);
+        asked_stop(&s);
     }
 }
 
@@ -342,7 +314,7 @@ Test(responses_recover, a_connection_that_takes_nothing_is_lost)
     static const enum responses_transport_choice choices[] = {RESPONSES_WEBSOCKET_ONLY,
                                                               RESPONSES_HTTP_ONLY};
     for (size_t i = 0; i < array_count(choices); i++) {
-        struct scene s;
+        struct asked s;
         fake_start(&s.fake, "openai", choices[i], false);
         caller_start(&s.caller, &s.fake, PRIORITY_TURN);
         caller_say(&s.caller, "one");
@@ -356,13 +328,13 @@ Test(responses_recover, a_connection_that_takes_nothing_is_lost)
         }
         caller_assert_log(&s.caller, "retry 10; retry 20; end failed connection_lost");
         cr_assert_eq(s.fake.wires.len, 3);
-        scene_stop(&s);
+        asked_stop(&s);
     }
 }
 
 Test(responses_recover, a_stored_parent_outlives_an_interrupt)
 {
-    struct scene s;
+    struct asked s;
     fake_start(&s.fake, "openai", RESPONSES_AUTO, true);
     caller_start(&s.caller, &s.fake, PRIORITY_TURN);
     caller_say(&s.caller, "one");
@@ -382,7 +354,7 @@ Test(responses_recover, a_stored_parent_outlives_an_interrupt)
     fake_assert_sent(s.wire, 3, "'stream_id':'l1'");
     fake_assert_sent(s.wire, 3, "'input':[{'type':'message','role':'user','content':'two'}");
     fake_assert_sent(s.wire, 3, "'text':'half'");
-    scene_stop(&s);
+    asked_stop(&s);
 }
 
 Test(responses_recover, completed_with_another_status)
@@ -398,12 +370,12 @@ Test(responses_recover, completed_with_another_status)
          "started r; end failed invalid_prompt"},
     };
     for (size_t i = 0; i < array_count(cases); i++) {
-        struct scene s;
-        scene_start(&s);
+        struct asked s;
+        asked_start(&s);
         fake_event(s.wire, "{'type':'response.done'," AT_LANE ",'response':{'id':'r',%s}}",
                    cases[i].response);
         caller_assert_log(&s.caller, cases[i].log);
-        scene_stop(&s);
+        asked_stop(&s);
     }
 }
 
@@ -419,8 +391,8 @@ Test(responses_recover, both_shapes_of_errors_before_and_after_the_first_output)
     enum { BEFORE_ANY, BEFORE_OUTPUT, AFTER_DELTA, AFTER_ITEM, PLACES };
     for (int at = 0; at < (int)array_count(shapes) * (int)array_count(lanes) * PLACES; at++) {
         int place = at % PLACES;
-        struct scene s;
-        scene_start(&s);
+        struct asked s;
+        asked_start(&s);
         if (place >= BEFORE_OUTPUT)
             fake_created(s.wire, "l0", "r1");
         if (place >= AFTER_DELTA)
@@ -445,6 +417,6 @@ Test(responses_recover, both_shapes_of_errors_before_and_after_the_first_output)
             caller_assert_log(&s.caller, "started r2; item 0 message m-r2; end completed");
         }
         cr_assert_eq(s.fake.wires.len, 1, "case %d: the socket is good", at);
-        scene_stop(&s);
+        asked_stop(&s);
     }
 }
