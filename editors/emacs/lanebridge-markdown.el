@@ -119,9 +119,7 @@ Return the fence that is open at the beginning of the last line."
             (setq open (cons (match-string-no-properties 1) (match-string-no-properties 2)))
             (lanebridge-markdown--face (point) eol 'lanebridge-dim))
            (t (lanebridge-markdown--text-line eol)))
-          (forward-line 1)
-          (when (and (bolp) (<= (point) end))
-            (setq before open))))
+          (forward-line 1)))
       before)))
 
 (defun lanebridge-markdown-fence (text)

@@ -241,6 +241,35 @@
    (list :threadId (lanebridge-thread-id lanebridge-view-thread) :turnId "u"
          :item (append (list :id id :type "toolCall" :tool "grep" :title title) more))))
 
+(defun lb-faces ()
+  "The chat's text above the prompt, with faces and what is hidden."
+  (lanebridge-view-flush)
+  (let ((text (buffer-substring (point-min) lanebridge-view--prompt)))
+    (remove-list-of-text-properties
+     0 (length text) '(lanebridge-block keymap read-only front-sticky rear-nonsticky lanebridge-rule)
+     text)
+    text))
+
+(ert-deftest chat-torn-text-looks-as-whole-text ()
+  (let ((text "# A\n\nsee `a` and **b**\n```c\nint x;\n```\nafter `it`\n````\n```\n````\n- [x] *end*\n")
+        whole)
+    (dolist (size '(1000 1 3 7))
+      (lb-session (:files lb-program-files :open "a.c")
+        (lb-open-chat)
+        (let ((id (lanebridge-thread-id lanebridge-view-thread)) (at 0))
+          (lanebridge-state--turn-started (list :threadId id :turnId "u" :text "look"))
+          (while (< at (length text))
+            (lanebridge-state--item-delta
+             (list :threadId id :turnId "u" :itemId "m" :type "agentMessage"
+                   :delta (substring text at (min (length text) (+ at size)))))
+            (lanebridge-view-flush)
+            (setq at (+ at size)))
+          (if (not whole)
+              (setq whole (lb-faces))
+            (should (equal-including-properties (lb-faces) whole))))))
+    (should (get-text-property (string-search "int x" whole) 'face whole))
+    (should-not (get-text-property (string-search "after" whole) 'face whole))))
+
 (ert-deftest chat-what-is-void-is-taken-away ()
   (lb-session (:files lb-program-files :open "a.c")
     (lb-open-chat)
