@@ -104,7 +104,8 @@
   (let ((command lanebridge-command))
     (unless (executable-find (car command) (file-remote-p default-directory))
       (signal 'lanebridge-error
-              (list (format "there is no program \"%s\"%s.  Install Lanebridge, or name it by `lanebridge-command'"
+              (list (format (concat "there is no program \"%s\"%s.  Install Lanebridge, "
+                                    "or name it by `lanebridge-command'")
                             (car command)
                             (let ((host (file-remote-p default-directory 'host)))
                               (if host (concat " on " host) ""))))))

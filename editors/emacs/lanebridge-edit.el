@@ -98,7 +98,8 @@ saved."
     (cond
      ((null mine)
       (when (buffer-modified-p)
-        (lanebridge-edit--refuse "the buffer has changes that were not known: %s" buffer-file-name)))
+        (lanebridge-edit--refuse "the buffer has changes that were not known: %s"
+                                 buffer-file-name)))
      ((null version)
       (when (buffer-modified-p)
         (lanebridge-edit--refuse "the file was opened and changed: %s" buffer-file-name)))

@@ -35,7 +35,8 @@
                   (unencodable-char-position (point-min) (point-max)
                                              buffer-file-coding-system))))
     (when pos
-      (lanebridge-edit--refuse "%s cannot be written as %s because of \"%c\" in it: choose another by C-x RET f"
+      (lanebridge-edit--refuse (concat "%s cannot be written as %s because of \"%c\" in it: "
+                                       "choose another by C-x RET f")
                                buffer-file-name buffer-file-coding-system (char-after pos)))))
 
 (defun lanebridge-editor--save-here ()
@@ -213,7 +214,8 @@ NONE is said where none can do that."
                                  (list :edit (lanebridge-others-edit
                                               client
                                               (if (vectorp result)
-                                                  (list :changes (list (plist-get params :uri) result))
+                                                  (list :changes
+                                                        (list (plist-get params :uri) result))
                                                 result)
                                               versions))
                                lanebridge-empty)))))
@@ -234,7 +236,8 @@ NONE is said where none can do that."
                                "textDocument/formatting")
                              params
                              (list :options (list :tabSize tab-width
-                                                  :insertSpaces (if indent-tabs-mode :json-false t)))
+                                                  :insertSpaces
+                                                  (if indent-tabs-mode :json-false t)))
                              reply
                              "no language server here formats this file")))
 

@@ -287,7 +287,9 @@ It counts when the package is loaded."
     (if shown
         (with-current-buffer buffer
           (line-number-at-pos (overlay-start (lanebridge-hunk-overlay shown)) t))
-      (max 1 (or (plist-get told (if (lanebridge-hunks--applied-p change) :newStart :oldStart)) 1)))))
+      (max 1 (or (plist-get told
+                            (if (lanebridge-hunks--applied-p change) :newStart :oldStart))
+                 1)))))
 
 (defun lanebridge-hunks-entries ()
   "Every hunk as (FILE ROW CHANGE TOLD), in order."

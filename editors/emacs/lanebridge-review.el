@@ -226,7 +226,14 @@ That is without them where they are applied, else with them."
   "Show the file beside what it is without its hunks, by Ediff."
   (interactive)
   (require 'ediff)
-  (ediff-buffers (lanebridge-review-other-buffer) (current-buffer)))
+  (let ((other (lanebridge-review-other-buffer)))
+    (ediff-buffers other (current-buffer)
+                   (list (lambda ()
+                           (add-hook 'ediff-quit-hook
+                                     (lambda ()
+                                       (when (buffer-live-p other)
+                                         (kill-buffer other)))
+                                     t t))))))
 
 ;;; Conflicts
 
