@@ -408,6 +408,10 @@ local function on_state(event, thread, turn, item, more)
   end
   if event == 'started' then
     one.held = nil
+    local before = thread.turns[#thread.turns - 1]
+    if before then
+      M.draw_turn(one, before) -- what it offered is no longer to be had
+    end
   end
   if event == 'delta' then
     return one:append(turn, item, more)

@@ -272,9 +272,20 @@ local function ended(turn)
   return table.concat(parts, ' · ')
 end
 
+--- What can be done about a plan, while nothing else has been asked.
 ---@param turn lanebridge.Turn
+---@param thread lanebridge.Thread
+local function plan_hint(turn, thread)
+  if turn.status ~= 'completed' or thread.mode ~= 'plan' or thread.turns[#thread.turns] ~= turn then
+    return nil
+  end
+  return '*A plan? P here, or `:Lanebridge plan`, has its steps carried out.*'
+end
+
+---@param turn lanebridge.Turn
+---@param thread lanebridge.Thread
 ---@return string[] lines, table[] marks
-function M.turn_end(turn)
+function M.turn_end(turn, thread)
   if turn.status == 'queued' then
     local line = '*waits: ' .. util.clip(turn.text ~= '' and turn.text or 'a prompt', 80) .. '*'
     return { '', line }, { { 1, 0, #line, 'LanebridgeDim' } }
@@ -299,6 +310,7 @@ function M.turn_end(turn)
     lines[#lines + 1] = line
     hl[#hl + 1] = { #lines - 1, 0, #line, 'LanebridgeDim' }
   end
+  lines[#lines + 1] = plan_hint(turn, thread)
   return #lines > 1 and lines or {}, hl
 end
 

@@ -157,7 +157,7 @@ function View:draw(block)
   if block.item then
     lines, fold, hl = render.item(block.item, before and before.fold ~= nil, config.options.chat.output_lines)
   elseif block.turn then
-    lines, hl = render.turn_end(block.turn)
+    lines, hl = render.turn_end(block.turn, self.thread)
   else
     lines, hl = render.head(self.thread)
   end

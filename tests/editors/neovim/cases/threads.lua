@@ -153,6 +153,7 @@ return {
       t.equal(s:wait_turn(1), 'completed')
       s:wait_chat('This is the plan.')
       s:wait_chat('- [ ] Drop the old')
+      s:wait_chat('has its steps carried out')
       s:cmd('Lanebridge plan')
       s:wait('the steps', "return vim.api.nvim_buf_get_name(0):match('plan/')")
       t.equal(s:lua('return vim.api.nvim_buf_get_lines(0, 0, -1, false)'), { '- Rename it', '- Drop the old' })
@@ -161,6 +162,7 @@ return {
       s:cmd('write')
       s:wait_chat('Renamed.')
       t.equal(s:wait_turn(2), 'completed')
+      t.equal(s:chat():find('has its steps', 1, true), nil, 'the hint stays')
       t.equal(s:lua("return vim.fn.bufexists('lanebridge://plan')"), 0)
     end,
   },
