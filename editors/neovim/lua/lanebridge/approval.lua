@@ -57,6 +57,7 @@ local function refresh()
     text = ('●%s %s  %s'):format(more, util.clip(headline(queue[1]), room), hint)
   end
   float.badge(text)
+  state.tell('asked')
   require('lanebridge.status').changed()
 end
 

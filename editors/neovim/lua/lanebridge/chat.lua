@@ -386,7 +386,7 @@ function M.go(step)
 end
 
 local function on_state(event, thread, turn, item, more)
-  if event == 'server' then
+  if event == 'server' or event == 'asked' then
     for _, one in pairs(M.views) do
       one.rule_key = nil
       one:mark_prompt()

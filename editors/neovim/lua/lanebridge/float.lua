@@ -43,6 +43,21 @@ local function geometry(lines)
   }
 end
 
+--- Back to where one was, with the window that <C-w>p goes to.
+---@return fun()
+local function way_back()
+  local before, previous = api.nvim_get_current_win(), vim.fn.win_getid(vim.fn.winnr('#'))
+  return function()
+    if not api.nvim_win_is_valid(before) then
+      return
+    end
+    if previous ~= before and api.nvim_win_is_valid(previous) then
+      vim.cmd(('noautocmd call nvim_set_current_win(%d)'):format(previous))
+    end
+    pcall(api.nvim_set_current_win, before)
+  end
+end
+
 local function scratch(lines)
   local buf = api.nvim_create_buf(false, true)
   vim.bo[buf].bufhidden = 'wipe'
@@ -76,7 +91,7 @@ end
 ---@param wanted lanebridge.Chooser
 ---@return {close: fun(), win: integer, buf: integer}
 function M.choose(wanted)
-  local before = api.nvim_get_current_win()
+  local go_back = way_back()
   local lines, rows = vim.list_extend({}, wanted.body), {}
   lines[#lines + 1] = ''
   for i, choice in ipairs(wanted.choices) do
@@ -122,9 +137,7 @@ function M.choose(wanted)
     if api.nvim_win_is_valid(win) then
       api.nvim_win_close(win, true)
     end
-    if api.nvim_win_is_valid(before) then
-      pcall(api.nvim_set_current_win, before)
-    end
+    go_back()
   end
   handle.close = close
   local function take(i)
@@ -188,7 +201,7 @@ function M.input(wanted)
     footer = ' <CR> sends, <Esc> twice leaves ',
     footer_pos = 'right',
   }
-  local before = api.nvim_get_current_win()
+  local go_back = way_back()
   local win = api.nvim_open_win(buf, true, place)
   vim.wo[win].wrap = true
   vim.cmd('startinsert!')
@@ -202,9 +215,7 @@ function M.input(wanted)
     if api.nvim_win_is_valid(win) then
       api.nvim_win_close(win, true)
     end
-    if api.nvim_win_is_valid(before) then
-      pcall(api.nvim_set_current_win, before)
-    end
+    go_back()
     wanted.on_done(text)
   end
   local at = { buffer = buf, nowait = true, silent = true }

@@ -56,6 +56,26 @@ function M.refresh_quickfix()
   end
 end
 
+--- Into a window that shows a file: a chat, a list or a float is not to be replaced by one.
+local function to_file_window()
+  if client.is_file(api.nvim_get_current_buf()) then
+    return
+  end
+  local last = require('lanebridge.chat').file_beside()
+  local found
+  for _, win in ipairs(api.nvim_tabpage_list_wins(0)) do
+    local buf = api.nvim_win_get_buf(win)
+    if client.is_file(buf) and api.nvim_win_get_config(win).relative == '' and (not found or buf == last) then
+      found = win
+    end
+  end
+  if found then
+    api.nvim_set_current_win(found)
+  else
+    vim.cmd('topleft vnew')
+  end
+end
+
 --- To the next or previous hunk, through all files.
 ---@param step integer
 function M.go(step)
@@ -80,10 +100,8 @@ function M.go(step)
   end
   target = target or list[step > 0 and 1 or #list]
   vim.cmd("normal! m'")
-  if target.filename ~= name then
-    if not client.is_file(api.nvim_get_current_buf()) then
-      vim.cmd('wincmd p')
-    end
+  to_file_window()
+  if target.filename ~= api.nvim_buf_get_name(0) then
     vim.cmd.edit(vim.fn.fnameescape(target.filename))
   end
   api.nvim_win_set_cursor(0, { math.min(target.lnum, api.nvim_buf_line_count(0)), 0 })

@@ -244,4 +244,30 @@ return {
       t.equal(shown(s), {})
     end,
   },
+  {
+    'from the chat, after a question: the file is shown beside it, not in its place',
+    function(t)
+      local s = edited(t)
+      s:open_chat()
+      local chat = s:lua('return vim.api.nvim_get_current_win()')
+      s:lua([[
+        coroutine.wrap(function()
+          require('lanebridge.approval').on_approval({ kind = 'trust', title = 'Really?', show = 'x', reason = '', rules = {} })
+        end)()
+      ]])
+      t.contains(
+        s:lua('return vim.inspect(vim.api.nvim_buf_get_extmarks(0, -1, 0, -1, { details = true }))'),
+        'asks you'
+      )
+      t.open_question(s)
+      t.rest()
+      s:keys('d')
+      s:wait('the chat', 'return vim.api.nvim_get_current_win() == ...', chat)
+      s:cmd('Lanebridge next')
+      t.equal(s:lua('return vim.api.nvim_win_get_cursor(0)[1]'), 3)
+      t.equal(s:lua('return vim.b[vim.api.nvim_win_get_buf(...)].lanebridge_thread ~= nil', chat), true)
+      s:cmd('wincmd p')
+      t.equal(s:lua('return vim.api.nvim_get_current_win()'), chat)
+    end,
+  },
 }
