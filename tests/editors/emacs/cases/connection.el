@@ -109,6 +109,27 @@
       (set-buffer-file-coding-system 'utf-8-dos)
       (connection-should-know))))
 
+(ert-deftest connection-typing-is-told-by-itself ()
+  "What is typed goes as it was typed, not as a whole text, in modes that do much."
+  (lb-session (:files '(("a.c" . "int main(void)\n{\n    return 1;\n}\n")) :open "a.c")
+    (should (derived-mode-p 'c-mode))
+    (font-lock-mode)
+    (font-lock-ensure)
+    (let (told)
+      (cl-letf* ((notify (symbol-function 'lanebridge-notify))
+                 ((symbol-function 'lanebridge-notify)
+                  (lambda (method params)
+                    (when (equal method "textDocument/didChange")
+                      (push (aref (plist-get params :contentChanges) 0) told))
+                    (funcall notify method params))))
+        (goto-char (point-max))
+        (dolist (keys '("i f" "{" "RET" "z" "}" "DEL"))
+          (lb-keys keys)
+          (font-lock-ensure)
+          (lanebridge-sync-flush)))
+      (should (= (length told) 6))
+      (should (cl-every (lambda (change) (plist-get change :range)) told)))))
+
 (ert-deftest connection-many-changes-are-one-text ()
   "Thousands of changes at once are told as one text."
   (connection-playing (mapconcat #'identity (make-list 3000 "a line of text") "\n")
