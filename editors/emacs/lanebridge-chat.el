@@ -321,6 +321,23 @@ While a turn runs it is told; with a prefix argument QUEUE it waits."
   (unless (lanebridge-view-toggle-fold)
     (message "Lanebridge: nothing is folded here")))
 
+(defun lanebridge-chat-visit ()
+  "Visit the file of the call at point, in another window."
+  (interactive nil lanebridge-chat-mode)
+  (let* ((block (get-text-property (point) 'lanebridge-block))
+         (item (and block (lanebridge-block-item block)))
+         (title (and item (lanebridge-render-bare-title item)))
+         (named (and title (string-match "\\`\\(.+?\\)\\(?::\\([0-9]+\\).*\\)?\\'" title)
+                     (cons (match-string 1 title) (match-string 2 title))))
+         (path (and named (expand-file-name (car named) lanebridge-chat-folder)))
+         (line (cdr named)))
+    (if (not (and path (file-regular-p path)))
+        (message "Lanebridge: no file is named here")
+      (find-file-other-window path)
+      (when line
+        (goto-char (point-min))
+        (forward-line (1- (string-to-number line)))))))
+
 (defun lanebridge-chat--asked-p (pos)
   "Whether the line at POS begins something the person said."
   (let ((block (get-text-property pos 'lanebridge-block)))
@@ -349,7 +366,7 @@ While a turn runs it is told; with a prefix argument QUEUE it waits."
   (pcase-dolist (`(,key . ,command)
                  '(("RET" . lanebridge-chat-toggle) ("TAB" . lanebridge-chat-toggle)
                    ("n" . lanebridge-chat-next) ("p" . lanebridge-chat-previous)
-                   ("i" . lanebridge-chat-to-prompt) ("q" . quit-window)
+                   ("i" . lanebridge-chat-to-prompt) ("o" . lanebridge-chat-visit) ("q" . quit-window)
                    ("R" . lanebridge-retry) ("F" . lanebridge-fork)
                    ("U" . lanebridge-undo-turn) ("C" . lanebridge-continue)
                    ("!" . lanebridge-thread-choose)

@@ -89,7 +89,7 @@
 
 ;;;; Calls
 
-(defun lanebridge-render--bare-title (item)
+(defun lanebridge-render-bare-title (item)
   "The title of the call ITEM without the name of its tool."
   (let ((tool (or (lanebridge-item-get item :tool) (lanebridge-item-type item))))
     (string-remove-prefix (concat tool ": ") (or (lanebridge-item-get item :title) ""))))
@@ -97,7 +97,7 @@
 (defun lanebridge-render--summary (item)
   "What came of the call ITEM, in few words, without repeating its title."
   (lanebridge-render-clip
-   (string-remove-prefix (concat (lanebridge-render--bare-title item) " ")
+   (string-remove-prefix (concat (lanebridge-render-bare-title item) " ")
                          (lanebridge-item-get item :text))
    60))
 
@@ -125,7 +125,7 @@
 
 (defun lanebridge-render--title (item)
   "What the call ITEM is, with its verb."
-  (let ((title (lanebridge-render--bare-title item)))
+  (let ((title (lanebridge-render-bare-title item)))
     (concat (pcase (lanebridge-item-type item)
               ("commandExecution" "")
               ("fileChange" "edit ")

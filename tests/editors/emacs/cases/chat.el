@@ -270,6 +270,19 @@
     (should (get-text-property (string-search "int x" whole) 'face whole))
     (should-not (get-text-property (string-search "after" whole) 'face whole))))
 
+(ert-deftest chat-visits-the-file-of-a-call ()
+  (lb-session (:files lb-program-files :open "a.c"
+               :replay (list (lb-rollout "read") (lb-calls "r" "read_file" :path "a.c")
+                             (lb-says "I see.")))
+    (lb-open-chat)
+    (lb-keys "read RET")
+    (should (equal (lb-turn) "completed"))
+    (lb-wait-chat "tokens in")
+    (goto-char (point-min))
+    (search-forward "read_file")
+    (lb-keys "o")
+    (should (equal (buffer-name (window-buffer)) "a.c"))))
+
 (ert-deftest chat-what-is-void-is-taken-away ()
   (lb-session (:files lb-program-files :open "a.c")
     (lb-open-chat)
