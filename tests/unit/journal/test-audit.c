@@ -1,26 +1,8 @@
 /* What ran in which sandbox, and what was sent. */
-#include "support.h"
+#include "one-turn.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
-
-static struct journal *journal;
-static char thread[ID_BYTES], turn[ID_BYTES];
-static struct err err;
-
-static void begin(void)
-{
-    make_folder();
-    journal = open_journal();
-    cr_assert_eq(journal_thread_create(journal, STR("/r"), STR("m"), thread, &err), STATUS_OK);
-    cr_assert_eq(journal_turn_create(journal, thread, turn, &err), STATUS_OK, "%s", err.text);
-}
-
-static void end(void)
-{
-    journal_close(journal);
-    remove_folder();
-}
 
 TestSuite(audit, .timeout = 10, .init = begin, .fini = end);
 

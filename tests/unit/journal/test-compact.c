@@ -1,29 +1,11 @@
 /* A new beginning for the model, and messages that wait for their place. */
-#include "support.h"
+#include "one-turn.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
 
 TestSuite(beginning, .timeout = 10);
-
-static struct journal *journal;
-static char thread[ID_BYTES], turn[ID_BYTES];
-static struct err err;
-
-static void begin(void)
-{
-    make_folder();
-    journal = open_journal();
-    cr_assert_eq(journal_thread_create(journal, STR("/r"), STR("m"), thread, &err), STATUS_OK);
-    cr_assert_eq(journal_turn_create(journal, thread, turn, &err), STATUS_OK, "%s", err.text);
-}
-
-static void end(void)
-{
-    journal_close(journal);
-    remove_folder();
-}
 
 static void open_again(void)
 {
