@@ -346,3 +346,19 @@ const char *peer_url(const struct peer *peer, const char *scheme, const char *ho
     snprintf(url, sizeof(url), "%s://%s:%u%s", scheme, host, peer->port, path);
     return url;
 }
+
+int listen_at(const char *address, unsigned *port, bool hole)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)*port)};
+    socklen_t len = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    inet_pton(AF_INET, address, &at.sin_addr);
+    cr_assert_eq(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0, "%s", address);
+    cr_assert_eq(listen(fd, hole ? 0 : 8), 0);
+    getsockname(fd, (struct sockaddr *)&at, &len);
+    *port = ntohs(at.sin_port);
+    for (int i = 0; hole && i < 4; i++)
+        connect(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), (struct sockaddr *)&at,
+                sizeof(at)); /* left open to the end of the test's process */
+    return fd;
+}

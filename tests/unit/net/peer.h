@@ -44,6 +44,9 @@ const char *peer_url(const struct peer *peer, const char *scheme, const char *ho
                      const char *path);
 /* Opens a connection to it. */
 void peer_open(struct client *client, struct world *world, struct peer *peer);
+/* Listens at 127.0.0.N, without a script; a hole's queue is full, so that connecting to it hangs.
+ */
+int listen_at(const char *address, unsigned *port, bool hole);
 
 /* In scripts. False when the connection is gone. */
 bool peer_read(struct peer *peer, void *out, size_t len);
