@@ -32,7 +32,7 @@ interface CommandStarted {
   turnId?: string;
   pending?: 'trust';
 }
-type Wish = { prompt?: string; uri?: string; range?: ReturnType<typeof toRange>; threadId?: string };
+type Wish = { prompt?: string; uri?: string; range?: ReturnType<typeof toRange> };
 
 export class Commands {
   constructor(private readonly parts: Parts) {}
@@ -141,12 +141,13 @@ export class Commands {
     await this.start('lanebridge.fix', { uri: document.uri.toString(), range: toRange(selection), diagnostics: here.map(toDiagnostic) } as Wish);
   }
 
-  /** A turn by command, in the thread that is shown. Undefined: nothing can be asked yet. */
+  /** A turn by command, in the thread that is shown, or in a new one where that is what is shown. Undefined: nothing can be
+   *  asked yet. */
   async startTurn(command: string, wish: Wish): Promise<CommandStarted | undefined> {
-    const { bridge, session, setup } = this.parts;
+    const { bridge, session, chat, setup } = this.parts;
     if (!(await setup.ready())) return undefined;
-    const threadId = wish.threadId ?? session.threadId;
-    return bridge.command<CommandStarted>(command, { ...wish, ...(threadId === undefined ? {} : { threadId }) });
+    const threadId = session.threadId ?? (await chat.threads.create());
+    return bridge.command<CommandStarted>(command, { ...wish, threadId });
   }
 
   /** The chat shows it without taking the keyboard. */

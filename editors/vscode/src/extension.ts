@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { Asks } from './asks';
 import { Bridge } from './bridge';
+import { Coalescer } from './chat/coalesce';
 import { Session } from './chat/session';
 import { ChatView } from './chat/view';
 import { Commands } from './commands';
@@ -67,7 +68,7 @@ export function activate(context: vscode.ExtensionContext): unknown {
   );
   commands.register(context);
   void bridge.start().then(() => session.reload());
-  return { bridge, session, asks, store, setup, chat, decorations, ghosts, proxyFor, activationMs: performance.now() - began };
+  return { bridge, session, asks, store, setup, chat, decorations, ghosts, Coalescer, proxyFor, activationMs: performance.now() - began };
 }
 
 export async function deactivate(): Promise<void> {

@@ -55,7 +55,7 @@ export class StatusItem implements vscode.Disposable {
   private shown(waiting: number): { text: string; command: string; kind: '' | 'warning' | 'error' } {
     const menu = 'lanebridge.ui.status';
     if (this.bridge.state === 'failed') return { text: '$(error) Lanebridge', command: menu, kind: 'error' };
-    if (waiting > 0) return { text: `$(bell-dot) ${waiting} waits`, command: 'lanebridge.ui.approvals', kind: 'warning' };
+    if (waiting > 0) return { text: `$(bell-dot) ${waiting} ${waiting === 1 ? 'waits' : 'wait'}`, command: 'lanebridge.ui.approvals', kind: 'warning' };
     if (this.bridge.state === 'starting') return { text: '$(loading~spin) Lanebridge', command: menu, kind: '' };
     if (this.connection?.state === 'offline' && this.session.isBusy) return { text: '$(debug-disconnect) Lanebridge offline', command: menu, kind: 'warning' };
     if (this.session.isBusy) return { text: '$(sync~spin) Lanebridge', command: menu, kind: '' };

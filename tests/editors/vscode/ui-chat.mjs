@@ -60,7 +60,7 @@ test('the chat is hidden: a badge and a notification, and no focus is taken', as
   await chat.ask('tidy up');
   await chat.waitForSelector('.ask');
   await command('View: Show Explorer');
-  await page.waitForSelector('.statusbar-item:has-text("waits")');
+  await page.waitForSelector('.statusbar-item:has-text(" wait")');
   // Driven by a test, VS Code shows no toasts: what they would show is in the list behind the bell.
   await page.click('.statusbar-item[id="status.notifications"]');
   const notification = '.notifications-center .notification-list-item:has-text("rm -rf build")';
@@ -75,7 +75,7 @@ test('the chat is hidden: a badge and a notification, and no focus is taken', as
   await page.waitForSelector('.quick-input-widget input[placeholder*="use"]');
   await page.keyboard.type('use make clean');
   await page.keyboard.press('Enter');
-  await page.waitForSelector('.statusbar-item:has-text("waits")', { state: 'detached' });
+  await page.waitForSelector('.statusbar-item:has-text(" wait")', { state: 'detached' });
   await done(await window.again(), 'As you say');
 });
 test('a question is answered', async () => {

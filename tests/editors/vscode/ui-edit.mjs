@@ -2,14 +2,19 @@
 import assert from 'node:assert/strict';
 import { shared, test, until } from './ui.mjs';
 
-const window = shared('chat', { file: 'src/csvline.c' });
+// Of its own: nothing else moves the keyboard there.
+const window = shared('inline', { file: 'src/csvline.c' });
 const prompt = '.review-widget';
 /** What stands at the ends of lines without being in the document. */
 const ghosts = (page) =>
   page.evaluate(() => [...document.querySelectorAll('.editor-instance .view-line span')].map((one) => getComputedStyle(one, '::after').content).filter((text) => text !== 'none' && text !== 'normal' && text !== '""'));
 async function askHere({ page, openFile }, line, words) {
   await openFile('src/csvline.c');
-  await page.click(`.editor-instance .view-line:has-text("${line}")`);
+  await page.keyboard.press('Control+g');
+  await page.waitForSelector('.quick-input-widget input[type="text"]');
+  await page.keyboard.type(String(line));
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.quick-input-widget', { state: 'hidden' });
   await page.keyboard.press('Alt+l');
   await page.keyboard.press('e');
   await page.waitForSelector(`${prompt} .monaco-editor.focused`);
@@ -19,14 +24,15 @@ async function askHere({ page, openFile }, line, words) {
 }
 
 test('a prompt at the cursor: the change stands in the lines, what is gone too, and is accepted there', async () => {
-  const here = await (await window()).fresh();
+  const here = await window();
   const { page, editorText, shot } = here;
-  await askHere(here, 'strcspn', 'simplify this');
+  await askHere(here, 30, 'simplify this');
   await page.waitForSelector(`${prompt} .filename:has-text("simplify this")`);
   await page.waitForSelector(`${prompt} .filename:has-text("2 changes wait")`);
   await until('the new line', async () => /return \*at \+= strcspn/.test(await editorText()));
   await until('the old lines', async () => /\*at \+= strcspn.*⏎.*return \*at;/.test((await ghosts(page)).join('\n')));
   assert.ok((await ghosts(page)).some((text) => text.includes('Reads one plain field')), 'a line that is gone is shown');
+  await here.chat.waitForSelector('.turn .message.user:has-text("simplify this")');
   await shot('vscode-inline');
   await page.click('.codelens-decoration a:has-text("2 old lines")');
   await page.waitForSelector('.peekview-widget .view-line:has-text("return *at;")');

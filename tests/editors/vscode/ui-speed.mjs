@@ -57,17 +57,35 @@ test('from Enter to the first character, and from Stop to a ready input', async 
   );
   console.log(`measured Stop to input ready ${stop.toFixed(0)} ms`);
 });
+/** Beside what a busy machine makes of it: how much of the time the thread that paints the window has worked. */
+async function threadTime(page) {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable');
+  const get = async () => {
+    const { metrics } = await session.send('Performance.getMetrics');
+    const value = (wanted) => metrics.find(({ name }) => name === wanted).value;
+    return { at: value('Timestamp'), worked: value('ThreadTime') };
+  };
+  const before = await get();
+  return async () => {
+    const now = await get();
+    await session.detach();
+    return Math.round((100 * (now.worked - before.worked)) / (now.at - before.at));
+  };
+}
 async function flood(words, name, seconds) {
-  const { chat } = await (await window()).fresh();
+  const { chat, page } = await (await window()).fresh();
+  const used = await threadTime(page);
   await chat.ask(words);
   await chat.waitForSelector('.bar button:text-is("Stop"):visible, .turn:last-of-type footer:not([hidden])');
   const end = Date.now() + seconds * 4000 + 60000;
   const typed = await type(chat, async () => Date.now() < end && (await chat.locator('.bar button:text-is("Stop"):visible').count()) > 0);
   await chat.waitForSelector('.turn footer:not([hidden])');
+  const busy = await used();
   const length = await chat.evaluate(() => document.querySelector('.turn:last-of-type .agent .markdown').textContent.length);
   assert.ok(length > seconds * 3000, `${length} characters are there`);
   const painted = () => `a typed letter painted after ${percentile(typed, 0.5).toFixed(0)} ms (median), ${percentile(typed, 0.95).toFixed(0)} ms (95th percentile)`;
-  console.log(`measured ${name}: ${length} characters, ${typed.length > 0 ? painted() : 'over before a letter was typed'}`);
+  console.log(`measured ${name}: ${length} characters, ${typed.length > 0 ? painted() : 'over before a letter was typed'}; the window's own thread was busy for ${busy} % of the time`);
 }
 test('typing while a thousand tokens a second come', () => flood('talk for three seconds', '1,000 tokens a second for 3 s', 3), { full: true });
 test('typing while four thousand tokens come at once', () => flood('say four thousand', 'a burst of 4,000 tokens', 4), { full: true });

@@ -9,6 +9,7 @@ import type { Setup as SetupView, FromView, ToView } from '../webview/messages';
 import type { Setup } from '../setup';
 import { attachmentsOf, complete, toInput } from './attach';
 import { applyCode, insertCode, openLink, openPath } from './code';
+import { Coalescer } from './coalesce';
 import type { Session } from './session';
 import { ThreadActions } from './threads';
 
@@ -19,6 +20,7 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
   private isReady = false;
   private connection: Connection | undefined;
   private readonly disposables: vscode.Disposable[] = [];
+  private readonly events = new Coalescer((event) => this.post({ type: 'event', event }));
   /** Told once the page is ready. */
   private waiting: ToView[] = [];
   readonly threads: ThreadActions;
@@ -42,9 +44,10 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
     });
     this.disposables.push(
       asks.onChange(() => this.tellAsks()),
-      session.onEvent((event) => this.post({ type: 'event', event })),
+      session.onEvent((event) => this.events.push(event)),
       session.onThread((view) => {
         this.threads.mode = undefined;
+        this.events.drop();
         this.post({ type: 'thread', view });
       }),
       session.onTitle((title) => this.post({ type: 'thread/title', title })),
@@ -258,6 +261,7 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
   }
 
   dispose(): void {
+    this.events.drop();
     for (const one of this.disposables) one.dispose();
   }
 }

@@ -21,7 +21,6 @@ export interface Wish {
   prompt: string;
   uri: string;
   range?: Range;
-  threadId?: string;
 }
 /** Undefined: nothing could be asked yet. */
 export type StartTurn = (command: string, wish: Wish) => Promise<Partial<OfTurn> | undefined>;
@@ -59,6 +58,8 @@ class Bar {
 export class InlinePrompts implements vscode.Disposable {
   private readonly controller = vscode.comments.createCommentController(CONTROLLER, 'Lanebridge');
   private readonly bars = new Map<vscode.CommentThread, Bar>();
+  /** It may have been one of ours, and have ended before that was known. */
+  private lastEnded: TurnCompleted | undefined;
   private readonly listeners: vscode.Disposable[];
   startTurn: StartTurn = () => Promise.resolve(undefined);
   /** The answer to a prompt that changed nothing is in the chat. */
@@ -127,6 +128,7 @@ export class InlinePrompts implements vscode.Disposable {
       if (started?.threadId !== undefined && started.turnId !== undefined) {
         bar.turn = { threadId: started.threadId, turnId: started.turnId };
         bar.does('working…');
+        if (this.lastEnded?.turnId === started.turnId) this.onCompleted(this.lastEnded);
       } else bar.show('unsent', started ? 'not asked: the workspace is not trusted' : 'not asked: how a model is reached is not chosen yet');
     } catch (error) {
       bar.show('unsent', `not asked: ${error instanceof Error ? error.message : String(error)}`);
@@ -142,8 +144,10 @@ export class InlinePrompts implements vscode.Disposable {
     for (const { params } of this.asks.list()) this.of(params.turnId)?.does('something is asked first: Alt+L O opens it');
   }
 
-  private onCompleted({ threadId, turnId, status, error }: TurnCompleted): void {
+  private onCompleted(params: TurnCompleted): void {
+    const { threadId, turnId, status, error } = params;
     const bar = this.of(turnId);
+    this.lastEnded = params;
     if (!bar) return;
     const ended = { completed: 'nothing waits here; the answer is in the chat', interrupted: 'stopped', failed: `failed: ${error ?? 'the chat says why'}` };
     bar.show('done', ended[status]);

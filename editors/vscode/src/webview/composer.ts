@@ -5,6 +5,7 @@ import type { Mode, PreviewResult, Waiting } from '../protocol';
 import type { Attachment, Setup, ToView } from './messages';
 
 const PREVIEW_PAUSE_MS = 400;
+const KEEP_MS = 300;
 const LINES_MAX = 12;
 const MODES: Record<Mode, string> = { plan: 'Plan: changes and runs nothing', ask: 'Ask: leaves the sandbox only when you allow it', auto: 'Auto: your rules decide' };
 
@@ -31,6 +32,7 @@ export class Composer {
   private threadMode: Mode | undefined;
   private isRunning = false;
   private previewSeq = 0;
+  private keeping: ReturnType<typeof setTimeout> | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   onMode = (_mode: Mode): void => undefined;
   onSent = (): void => undefined;
@@ -68,11 +70,16 @@ export class Composer {
   }
 
   private grow(): void {
-    this.input.rows = Math.min(LINES_MAX, Math.max(2, this.input.value.split('\n').length));
+    const rows = Math.min(LINES_MAX, Math.max(2, this.input.value.split('\n').length));
+    if (rows !== this.input.rows) this.input.rows = rows;
   }
 
+  /** Kept by the window, which costs it something: not for each letter. */
   private keep(): void {
-    api.setState({ text: this.input.value, attachments: this.attachments } satisfies Draft);
+    this.keeping ??= setTimeout(() => {
+      this.keeping = undefined;
+      api.setState({ text: this.input.value, attachments: this.attachments } satisfies Draft);
+    }, KEEP_MS);
   }
 
   private submit(how: 'turn' | 'steer' | 'queue'): void {

@@ -26,8 +26,9 @@ composer.onSent = () => {
 composer.onStopped = () => (stopped = performance.now());
 transcript.onFirstWords = () => {
   if (sent === 0) return;
-  post({ type: 'measured', name: 'enter to first character', ms: performance.now() - sent });
+  const began = sent;
   sent = 0;
+  requestAnimationFrame(() => requestAnimationFrame(() => post({ type: 'measured', name: 'enter to first character', ms: performance.now() - began })));
 };
 
 function running(turnId: string | undefined): void {

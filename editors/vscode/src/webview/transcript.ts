@@ -116,12 +116,13 @@ export class Transcript {
   readonly element = h('div', { class: 'transcript', role: 'log', 'aria-label': 'Conversation', tabindex: '0' });
   private readonly turns = new Map<string, TurnView>();
   private follows = true;
+  private frame = 0;
   private hasOlder = false;
   private isAsking = false;
   /** Of the settings, and of the thread, which counts. */
   private mode: Mode = 'ask';
   private threadMode: Mode | undefined;
-  /** Called when the first words of an answer are on the screen. */
+  /** Called when words of an answer come. */
   onFirstWords = (): void => undefined;
 
   constructor() {
@@ -224,9 +225,12 @@ export class Transcript {
     else if (method === 'item/completed') this.turn(params.turnId).item(params.item, true);
     else if (method === 'item/delta') {
       this.turn(params.turnId).delta(params.itemId, params.type, params.delta);
-      if (params.type === 'agentMessage') requestAnimationFrame(() => requestAnimationFrame(() => this.onFirstWords()));
+      if (params.type === 'agentMessage') this.onFirstWords();
     }
-    requestAnimationFrame(() => this.follow());
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.follow();
+    });
   }
 
   private started(turnId: string): void {

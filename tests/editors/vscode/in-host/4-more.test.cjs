@@ -87,4 +87,17 @@ module.exports = (test, { api, root, assert, until, vscode, fs, path }) => {
     assert.equal(await setup.model(), 'ready');
     delete setup.endpoint;
   });
+  test('pieces that come close together go to the page as one, in their order', async () => {
+    const sent = [];
+    const events = new api.Coalescer((event) => sent.push(event.method === 'item/delta' ? `${event.params.itemId}:${event.params.delta}` : event.method));
+    const delta = (itemId, text) => events.push({ method: 'item/delta', params: { threadId: 't', turnId: 'u', itemId, type: 'agentMessage', delta: text } });
+    for (const text of 'abcd') delta('one', text);
+    delta('two', 'x');
+    delta('two', 'y');
+    events.push({ method: 'item/completed' });
+    assert.equal(sent.join(' ').replaceAll(/ one:/g, ''), 'one:abcd two:xy item/completed');
+    assert.equal(sent[0], 'one:a', 'the first goes at once');
+    delta('three', 'z');
+    await until('what is held goes by itself', () => sent.at(-1) === 'three:z');
+  });
 };
