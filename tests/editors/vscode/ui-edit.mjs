@@ -24,7 +24,7 @@ async function askHere({ page, openFile }, line, words) {
 }
 
 test('a prompt at the cursor: the change stands in the lines, what is gone too, and is accepted there', async () => {
-  const here = await window();
+  const here = await (await window()).fresh();
   const { page, editorText, shot } = here;
   await askHere(here, 30, 'simplify this');
   await page.waitForSelector(`${prompt} .filename:has-text("simplify this")`);

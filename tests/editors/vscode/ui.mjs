@@ -88,8 +88,6 @@ class Window {
     await this.command('Lanebridge: New Thread');
     this.chat = await this.showChat();
     await until('a new thread', async () => (await this.chat.locator('.turn').count()) === 0);
-    // It brings the keyboard to the chat: not while the test is elsewhere.
-    await until('the keyboard in it', () => this.chat.evaluate(() => document.hasFocus() && document.activeElement.tagName === 'TEXTAREA'), 5000).catch(() => undefined);
     return this;
   }
   disk(name) {
