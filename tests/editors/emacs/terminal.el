@@ -272,27 +272,32 @@ Nothing is between it and us, for what is to be measured."
                                      (make-list 3000 "A line, with `code` and **words**.\n")))]
                :pace (:delta_ms 1 :chunk 16))))
 
-(defun lb-measure-typing (in-file)
-  "Type while an answer streams in: in the prompt, or in the file if IN-FILE."
+(defun lb-measure-typing (in-file beside)
+  "Type in the prompt, or in the file if IN-FILE.
+An answer streams in meanwhile if BESIDE; else it is what Emacs takes by itself."
   (let ((process (lb-start-alone (lb-long-answer) :init lb-clock)))
     (unwind-protect
         (progn
           (process-send-string process "\C-cla")
           (lb-await "adds files")
-          (process-send-string process "a long one\r")
-          (lb-await "line, with")
+          (when beside
+            (process-send-string process "a long one\r")
+            (lb-await "line, with"))
           (when in-file
             (process-send-string process "\C-xo"))
           (let ((took (lb-type-along process 100)))
-            (lb-measured "typing in the %s beside 4,000 deltas a second: p50 %.1f ms, p95 %.1f ms"
-                         (if in-file "file" "prompt") (nth 50 took) (nth 95 took))))
-      (delete-process process))))
+            (lb-measured "typing in the %s beside %s: p50 %.1f ms, p95 %.1f ms"
+                         (if in-file "file" "prompt")
+                         (if beside "4,000 deltas a second" "nothing")
+                         (nth 50 took) (nth 95 took))))
+      (delete-process process)
+      (delete-directory lb-dir t))))
 
 (defun lb-case-typing ()
   "Typing in the file and in the prompt while an answer streams in: no key is lost."
-  (lb-measure-typing t)
-  (delete-directory lb-dir t)
-  (lb-measure-typing nil))
+  (dolist (in-file '(t nil))
+    (lb-measure-typing in-file nil)
+    (lb-measure-typing in-file t)))
 
 (defun lb-case-speed ()
   "From Enter to the first words, from edit to painted hunk, from answer to command, Stop."
