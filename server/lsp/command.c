@@ -157,8 +157,13 @@ static void run_edit(const struct command_call *call)
     }
     if (refuse_empty(call, wish.prompt, "the prompt is empty: write what should be done"))
         return;
-    wish.instruction = "Edit the selected code as asked; change nothing else.";
+    /* What the person wrote comes first: the thread has its title from it. */
+    struct buf prompt = {0};
+    buf_append_fmt(&prompt, STR_FMT "\nEdit the selected code as asked; change nothing else.",
+                   STR_ARG(str_trim(wish.prompt)));
+    wish.prompt = buf_str(&prompt);
     turn_request(call->server, call->message, &wish);
+    buf_finish(&prompt);
 }
 
 static void run_review(const struct command_call *call)

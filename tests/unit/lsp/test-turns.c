@@ -102,7 +102,7 @@ Test(turns, the_selection_is_sent)
     assert_has(e.w.model.frames.ptr[0],
                "<context label=\\\"selection of a.c, lines 2-2\\\">\\ntwo\\n</context>");
     assert_has(e.w.model.frames.ptr[0],
-               "Edit the selected code as asked; change nothing else.\\nshout");
+               "shout\\nEdit the selected code as asked; change nothing else.");
     editor_finish(&e);
 }
 
