@@ -1,9 +1,7 @@
 // One window: what a person sees and does between the lines.
 import assert from 'node:assert/strict';
-import { shared, test, until } from './ui.mjs';
+import { test, until } from './ui.mjs';
 
-// Of its own: nothing else moves the keyboard there.
-const window = shared('inline', { file: 'src/csvline.c' });
 const prompt = '.review-widget';
 /** What stands at the ends of lines without being in the document. */
 const ghosts = (page) =>
@@ -20,12 +18,15 @@ async function askHere({ page, openFile }, line, words) {
   await page.waitForSelector(`${prompt} .monaco-editor.focused`);
   await page.keyboard.type(words);
   await page.waitForSelector(`${prompt} .monaco-button:has-text("Send")`);
-  await page.keyboard.press('Enter');
+  await page.locator(`${prompt} .monaco-editor :is(.inputarea, .native-edit-context)`).press('Enter');
 }
 
-test('a prompt at the cursor: the change stands in the lines, what is gone too, and is accepted there', async () => {
-  const here = await (await window()).fresh();
+test('a prompt at the cursor: the change stands in the lines, what is gone too, and is accepted there', async ({ open }) => {
+  // A window of its own: nothing else moves the keyboard there, once the chat has had it.
+  const here = await open('inline', { file: 'src/csvline.c' });
   const { page, editorText, shot } = here;
+  here.chat = await here.showChat();
+  await until('the keyboard in the chat', () => here.chat.evaluate(() => document.activeElement?.tagName === 'TEXTAREA'), 10000).catch(() => undefined);
   await askHere(here, 30, 'simplify this');
   await page.waitForSelector(`${prompt} .filename:has-text("simplify this")`);
   await page.waitForSelector(`${prompt} .filename:has-text("2 changes wait")`);

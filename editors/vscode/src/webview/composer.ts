@@ -175,7 +175,8 @@ export class Composer {
     if (seq !== this.previewSeq) return;
     this.meter.textContent = preview ? `~${count(preview.tokens)}` : '';
     this.meter.hidden = !preview && this.preview.hidden;
-    if (preview) this.meter.setAttribute('aria-label', `About ${preview.tokens} tokens would be sent`);
+    // What is seen is part of what is heard, so that it can be said to press it.
+    if (preview) this.meter.setAttribute('aria-label', `${this.meter.textContent} tokens would be sent`);
     const rows = preview?.parts.map(({ label, tokens, included, why: reason }) => h('tr', included ? {} : { class: 'left-out' }, h('td', {}, label), h('td', {}, count(tokens)), h('td', {}, included ? reason : `left out: ${reason}`))) ?? [];
     this.preview.replaceChildren(preview ? h('table', {}, h('caption', {}, 'What would be sent, in tokens'), h('tbody', {}, ...rows)) : h('p', {}, why));
   }
