@@ -391,6 +391,7 @@ Test(stdio, roots_that_change_are_told_to_who_asked)
     stage_prepare(&s);
     outcome_run(&o, &s, "mcp__s__echo", "{\"text\":\"x\"}");
     outcome_finish(&o);
+    stage_wait_file(&s, "heard", "roots/list_changed"); /* it hears in threads */
     cr_assert_eq(stage_count_lines(&s, "heard", "roots/list_changed"), 1);
     stage_finish(&s);
 }
