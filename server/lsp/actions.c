@@ -92,18 +92,13 @@ static bool is_empty(const struct json_value *range)
            json_get_int(start, "character", 0) == json_get_int(end, "character", 0);
 }
 
-/* For clients that show no list of a server's commands: a transcript offers to ask what was written
- * in it. */
-static void write_ask(struct json_writer *w, struct str thread_id)
+void actions_write_command(struct json_writer *w, const char *title, const char *command,
+                           struct str thread_id)
 {
-    static const char title[] = "Lanebridge: Ask what is below the prompt heading";
-    json_write_begin_object(w);
-    json_write_field_c(w, "title", title);
-    json_write_field_c(w, "kind", "refactor");
     json_write_key(w, "command");
     json_write_begin_object(w);
     json_write_field_c(w, "title", title);
-    json_write_field_c(w, "command", "lanebridge.ask");
+    json_write_field_c(w, "command", command);
     json_write_key(w, "arguments");
     json_write_begin_array(w);
     json_write_begin_object(w);
@@ -111,7 +106,24 @@ static void write_ask(struct json_writer *w, struct str thread_id)
     json_write_end_object(w);
     json_write_end_array(w);
     json_write_end_object(w);
+}
+
+void actions_write_for_thread(struct json_writer *w, const char *title, const char *command,
+                              struct str thread_id)
+{
+    json_write_begin_object(w);
+    json_write_field_c(w, "title", title);
+    json_write_field_c(w, "kind", "refactor");
+    actions_write_command(w, title, command, thread_id);
     json_write_end_object(w);
+}
+
+/* For clients that show no list of a server's commands: a transcript offers to ask what was written
+ * in it. */
+static void write_ask(struct json_writer *w, struct str thread_id)
+{
+    actions_write_for_thread(w, "Lanebridge: Ask what is below the prompt heading",
+                             "lanebridge.ask", thread_id);
 }
 
 void actions_append(struct lsp_server *server, const struct json_value *params,

@@ -138,6 +138,11 @@ void prompts_expand(struct lsp_server *server, struct str prompt, struct buf *ou
 /* False: there is no such target. */
 bool prompts_append_review(struct str target, struct str base, struct buf *out);
 extern const char prompts_commit_message[];
+/* A member "command" that names a thread, and a code action with one. */
+void actions_write_command(struct json_writer *w, const char *title, const char *command,
+                           struct str thread_id);
+void actions_write_for_thread(struct json_writer *w, const char *title, const char *command,
+                              struct str thread_id);
 /* Adds the code actions that start a turn, where the request's place calls for them. */
 void actions_append(struct lsp_server *server, const struct json_value *params,
                     struct json_writer *w);

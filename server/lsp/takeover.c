@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 static const char title[] = "Lanebridge: Take this thread over from the other editor";
+static const char command[] = "lanebridge.takeOver";
 
 /* -- Which thread ------------------------------------------------------------------------------ */
 
@@ -48,31 +49,12 @@ static struct str thread_in_use(const struct lsp_server *server)
 
 /* -- The offer --------------------------------------------------------------------------------- */
 
-static void write_command(struct json_writer *w, struct str thread_id, const char *shown)
-{
-    json_write_key(w, "command");
-    json_write_begin_object(w);
-    json_write_field_c(w, "title", shown);
-    json_write_field_c(w, "command", "lanebridge.takeOver");
-    json_write_key(w, "arguments");
-    json_write_begin_array(w);
-    json_write_begin_object(w);
-    json_write_field_str(w, "threadId", thread_id);
-    json_write_end_object(w);
-    json_write_end_array(w);
-    json_write_end_object(w);
-}
-
 bool takeover_append_action(struct lsp_server *server, struct str path, struct json_writer *w)
 {
     struct str thread_id = thread_of(server, path);
     if (!is_elsewhere(server, thread_id))
         return false;
-    json_write_begin_object(w);
-    json_write_field_c(w, "title", title);
-    json_write_field_c(w, "kind", "refactor");
-    write_command(w, thread_id, title);
-    json_write_end_object(w);
+    actions_write_for_thread(w, title, command, thread_id);
     return true;
 }
 
@@ -88,7 +70,8 @@ void takeover_append_lens(struct lsp_server *server, struct str path, struct jso
     json_write_begin_object(w);
     json_write_key(w, "range");
     convert_write_range(server, w, text, line, line);
-    write_command(w, thread_id, "open in another editor, here to be read: take it over");
+    actions_write_command(w, "open in another editor, here to be read: take it over", command,
+                          thread_id);
     json_write_end_object(w);
 }
 
