@@ -221,9 +221,7 @@ static void keep_key(struct app *app)
         buf_append(&app->kept_key, wire_key(app->wire));
 }
 
-/* Another endpoint is meant: what was made for the one before goes, and comes anew when it is
- * needed. The journal has what has to last. Certificates and MCP servers are those of the start. */
-static void close_connection(struct app *app)
+static void free_connection(struct app *app)
 {
     agent_free(app->agent);
     complete_free(app->complete);
@@ -231,8 +229,6 @@ static void close_connection(struct app *app)
     tools_free(app->tools);
     responses_free(app->responses);
     memory_free(app->memory);
-    if (app->wire)
-        keep_key(app);
     wire_free(app->wire);
     app->agent = NULL;
     app->complete = NULL;
@@ -241,6 +237,15 @@ static void close_connection(struct app *app)
     app->responses = NULL;
     app->memory = NULL;
     app->wire = NULL;
+}
+
+/* Another endpoint is meant: what was made for the one before goes, and comes anew when it is
+ * needed. The journal has what has to last. Certificates and MCP servers are those of the start. */
+static void close_connection(struct app *app)
+{
+    if (app->wire)
+        keep_key(app);
+    free_connection(app);
 }
 
 static bool on_refresh(void *user, struct buf *warnings)
@@ -465,13 +470,7 @@ static enum status app_init(struct app *app, int read_fd, int write_fd, struct e
 
 static void app_finish(struct app *app)
 {
-    agent_free(app->agent);
-    complete_free(app->complete);
-    models_free(app->models);
-    tools_free(app->tools);
-    responses_free(app->responses);
-    memory_free(app->memory);
-    wire_free(app->wire);
+    free_connection(app);
     sweep_free(app->sweep);
     if (app->journal)
         journal_close(app->journal);
