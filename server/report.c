@@ -256,17 +256,6 @@ static bool on_sent(void *user, const struct journal_sent *sent)
     return true;
 }
 
-/* The last that went out for a turn. */
-static bool on_latest(void *user, const struct journal_sent *sent)
-{
-    struct report *report = user;
-    if (sent->turn_id.len > 0) {
-        buf_clear(&report->turn_id);
-        buf_append(&report->turn_id, sent->turn_id);
-    }
-    return true;
-}
-
 /* A helper whose conversation was not held sends that of the thread before its own. */
 static void add_before(struct report *report)
 {
@@ -295,20 +284,21 @@ static void fill_requests(struct report *report)
 
 static enum status report_collect(struct report *report, struct str turn_id, struct err *err)
 {
-    buf_append(&report->turn_id, turn_id);
+    char latest[ID_BYTES] = "";
+    enum status status = STATUS_OK;
     if (turn_id.len == 0)
-        journal_sent_each(report->journal, STR(""), STR(""), on_latest, report, NULL);
-    if (report->turn_id.len == 0)
-        return err_set(err, STATUS_NOT_FOUND, "nothing was sent yet");
-    enum status status =
-        journal_turn_thread(report->journal, buf_str(&report->turn_id), report->thread_id, err);
+        status = journal_sent_latest(report->journal, latest, err);
+    buf_append(&report->turn_id, turn_id.len > 0 ? turn_id : str_from(latest));
+    if (status == STATUS_OK)
+        status =
+            journal_turn_thread(report->journal, buf_str(&report->turn_id), report->thread_id, err);
     if (status < 0)
         return status;
     journal_call_each(report->journal, str_from(report->thread_id), STR(""), CALLS_COUNT, on_call,
                       report, NULL);
     journal_call_each(report->journal, STR(""), buf_str(&report->turn_id), CALLS_COUNT, on_call,
                       report, NULL); /* of its helpers */
-    journal_sent_each(report->journal, STR(""), buf_str(&report->turn_id), on_sent, report, NULL);
+    journal_sent_each(report->journal, buf_str(&report->turn_id), on_sent, report, NULL);
     fill_requests(report);
     return STATUS_OK;
 }

@@ -206,7 +206,8 @@ typedef bool journal_call_fn(void *user, const struct journal_call *call);
 /* The one, if it was started. */
 enum status journal_call_get(struct journal *journal, const char *thread_id, struct str call_id,
                              journal_call_fn *fn, void *user, struct err *err);
-/* The newest first; empty ids: of all. */
+/* The newest first. Of a thread, or of a turn of it; of a turn alone: with what its helpers called;
+ * with both ids empty the latest of all, which is for people, since it looks at every row. */
 enum status journal_call_each(struct journal *journal, struct str thread_id, struct str turn_id,
                               size_t limit, journal_call_fn *fn, void *user, struct err *err);
 
@@ -226,9 +227,12 @@ enum status journal_sent_add(struct journal *journal, const char *thread_id,
 enum status journal_sent_set_tokens(struct journal *journal, uint64_t num, int64_t input_tokens,
                                     int64_t cached_tokens, int64_t output_tokens, struct err *err);
 typedef bool journal_sent_fn(void *user, const struct journal_sent *sent);
-/* In the order they went out; empty ids: of all. */
-enum status journal_sent_each(struct journal *journal, struct str thread_id, struct str turn_id,
-                              journal_sent_fn *fn, void *user, struct err *err);
+/* Of a turn and its helpers, in the order they went out. */
+enum status journal_sent_each(struct journal *journal, struct str turn_id, journal_sent_fn *fn,
+                              void *user, struct err *err);
+/* The turn that sent something last. Errors: STATUS_NOT_FOUND. */
+enum status journal_sent_latest(struct journal *journal, char ret_turn_id[ID_BYTES],
+                                struct err *err);
 enum status journal_sent_prune(struct journal *journal, uint64_t before_ms, struct err *err);
 /* Tokens of today, where the person is, of all windows; a thread that is deleted takes none back. Kept
  * as long as journal_sent_prune keeps what was sent. */

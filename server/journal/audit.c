@@ -138,17 +138,20 @@ enum status journal_call_get(struct journal *journal, const char *thread_id, str
 enum status journal_call_each(struct journal *journal, struct str thread_id, struct str turn_id,
                               size_t limit, journal_call_fn *fn, void *user, struct err *err)
 {
-    sqlite3_stmt *statement = begin_each(journal, SQL_CALL_EACH, thread_id, turn_id, err);
+    enum statement_id id = thread_id.len > 0 ? SQL_CALL_OF_THREAD
+                           : turn_id.len > 0 ? SQL_CALL_OF_TURN
+                                             : SQL_CALL_LATEST;
+    sqlite3_stmt *statement = begin_each(journal, id, thread_id, turn_id, err);
     if (!statement)
         return STATUS_IO;
     bind_int(statement, 3, limit);
-    return read_calls(journal, SQL_CALL_EACH, statement, fn, user, err);
+    return read_calls(journal, id, statement, fn, user, err);
 }
 
-enum status journal_sent_each(struct journal *journal, struct str thread_id, struct str turn_id,
-                              journal_sent_fn *fn, void *user, struct err *err)
+enum status journal_sent_each(struct journal *journal, struct str turn_id, journal_sent_fn *fn,
+                              void *user, struct err *err)
 {
-    sqlite3_stmt *statement = begin_each(journal, SQL_SENT_EACH, thread_id, turn_id, err);
+    sqlite3_stmt *statement = begin_each(journal, SQL_SENT_OF_TURN, STR(""), turn_id, err);
     if (!statement)
         return STATUS_IO;
     int code;
@@ -172,25 +175,40 @@ enum status journal_sent_each(struct journal *journal, struct str thread_id, str
         if (!fn(user, &sent))
             break;
     }
-    return end_each(journal, SQL_SENT_EACH, statement, code, err);
+    return end_each(journal, SQL_SENT_OF_TURN, statement, code, err);
+}
+
+/* The id in the one row there may be; STATUS_NOT_FOUND, with nothing said, where there is none. */
+static enum status read_id(struct journal *journal, enum statement_id id, struct str of,
+                           char ret_id[ID_BYTES], struct err *err)
+{
+    sqlite3_stmt *statement = statement_take(journal, id, err);
+    if (!statement)
+        return STATUS_IO;
+    if (of.len > 0)
+        bind_str(statement, 1, of);
+    int code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
+        column_id(statement, 0, ret_id);
+    enum status status = code == SQLITE_ROW    ? STATUS_OK
+                         : code == SQLITE_DONE ? STATUS_NOT_FOUND
+                                               : statement_error(journal, code, err);
+    statement_drop(journal, id, statement);
+    return status;
+}
+
+enum status journal_sent_latest(struct journal *journal, char ret_turn_id[ID_BYTES],
+                                struct err *err)
+{
+    enum status status = read_id(journal, SQL_SENT_LATEST, (struct str){0}, ret_turn_id, err);
+    return status == STATUS_NOT_FOUND ? err_set(err, status, "nothing was sent yet") : status;
 }
 
 enum status journal_turn_thread(struct journal *journal, struct str turn_id,
                                 char ret_thread_id[ID_BYTES], struct err *err)
 {
-    sqlite3_stmt *statement = statement_take(journal, SQL_TURN_GET, err);
-    if (!statement)
-        return STATUS_IO;
-    bind_str(statement, 1, turn_id);
-    int code = sqlite3_step(statement);
-    enum status status = STATUS_OK;
-    if (code == SQLITE_ROW) {
-        column_id(statement, 0, ret_thread_id);
-    } else if (code == SQLITE_DONE) {
-        status = err_set(err, STATUS_NOT_FOUND, "there is no turn " STR_FMT, STR_ARG(turn_id));
-    } else {
-        status = statement_error(journal, code, err);
-    }
-    statement_drop(journal, SQL_TURN_GET, statement);
-    return status;
+    enum status status = read_id(journal, SQL_TURN_GET, turn_id, ret_thread_id, err);
+    return status == STATUS_NOT_FOUND
+               ? err_set(err, status, "there is no turn " STR_FMT, STR_ARG(turn_id))
+               : status;
 }

@@ -16,9 +16,15 @@
 #define WITH_HELPERS                                                                               \
     "(SELECT num FROM thread WHERE id = ?1 UNION SELECT num FROM thread WHERE parent > 0 AND "     \
     "parent = (SELECT num FROM thread WHERE id = ?1))"
+/* The threads that rows of turn ?2 are in: its own and those of its helpers. Rows are kept by
+ * thread; by their turn alone they would be looked for among all there are. */
+#define THREADS_OF_TURN                                                                            \
+    "(SELECT thread FROM turn WHERE id = ?2 UNION SELECT num FROM thread WHERE parent > 0 AND "    \
+    "parent = (SELECT thread FROM turn WHERE id = ?2))"
 #define CALL_ROWS                                                                                  \
     "SELECT thread.id, turn, call_id, name, arguments, decision, sandbox, output, ok, "            \
     "started_ms, ended_ms FROM call JOIN thread ON thread.num = call.thread "
+#define NEWEST_FIRST " ORDER BY started_ms DESC, call.rowid DESC LIMIT ?3"
 /* A row may be written only while its thread's lease is ours, whatever we believe. A new one has no
  * thread otherwise, which its table refuses. (INSERT … SELECT would do as well, but takes a
  * statement journal of 64 KiB each time.) */
@@ -133,19 +139,22 @@ const char *const journal_sql[SQL_COUNT] = {
                          "AND EXISTS (SELECT 1" IF_LEASED ")",
     /* The newest first; a call and its turn may be as many as there are of the thread. */
     [SQL_CALL_GET] = CALL_ROWS "WHERE thread.id = ?1 AND call_id = ?2",
-    [SQL_CALL_EACH] = CALL_ROWS "WHERE (?1 = '' OR thread.id = ?1) AND (?2 = '' OR turn = ?2) "
-                                "ORDER BY started_ms DESC, call.rowid DESC LIMIT ?3",
+    [SQL_CALL_OF_THREAD] = CALL_ROWS "WHERE thread.id = ?1 AND (?2 = '' OR turn = ?2)" NEWEST_FIRST,
+    [SQL_CALL_OF_TURN] =
+        CALL_ROWS "WHERE call.thread IN " THREADS_OF_TURN " AND turn = ?2" NEWEST_FIRST,
+    [SQL_CALL_LATEST] = CALL_ROWS NEWEST_FIRST,
     [SQL_SENT_INSERT] =
         "INSERT INTO sent (thread, turn, kind, host, first_seq, last_seq, items, bytes, "
         "tools_bytes, continued, sent_ms, input_tokens, cached_tokens, output_tokens) "
         "VALUES (" LEASED_NUM ", ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     [SQL_SENT_TOKENS] = "UPDATE sent SET input_tokens = ?2, cached_tokens = ?3, output_tokens = ?4 "
                         "WHERE num = ?1",
-    [SQL_SENT_EACH] =
+    [SQL_SENT_OF_TURN] =
         "SELECT thread.id, turn, kind, host, first_seq, last_seq, items, bytes, tools_bytes, "
         "continued, sent_ms, input_tokens, cached_tokens, output_tokens FROM sent "
         "JOIN thread ON thread.num = sent.thread "
-        "WHERE (?1 = '' OR thread.id = ?1) AND (?2 = '' OR turn = ?2) ORDER BY sent.num",
+        "WHERE sent.thread IN " THREADS_OF_TURN " AND turn = ?2 ORDER BY sent.num",
+    [SQL_SENT_LATEST] = "SELECT turn FROM sent WHERE turn <> '' ORDER BY num DESC LIMIT 1",
     [SQL_SENT_OLD] = "DELETE FROM sent WHERE sent_ms < ?1",
     [SQL_SPENT_ADD] =
         "INSERT INTO spent VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (day, model) DO UPDATE SET "

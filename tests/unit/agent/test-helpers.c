@@ -352,7 +352,7 @@ Test(helpers, are_in_the_journal_and_the_audit_log)
     cr_assert_str_eq(told.text.ptr, "userMessagego; subagentexplore; e1>toolCallread_file; "
                                     "e1>agentMessagefound; agentMessagedone; ");
     cr_assert_eq(told.turns, 1);
-    journal_sent_each(d.w.journal, STR(""), str_from(turn_id), count_sent, &sent, NULL);
+    journal_sent_each(d.w.journal, str_from(turn_id), count_sent, &sent, NULL);
     cr_assert_eq(sent, 2);
     journal_call_each(d.w.journal, STR(""), str_from(turn_id), 100, count_calls, &calls, NULL);
     cr_assert_eq(calls, 2);
