@@ -4,26 +4,43 @@
 
 #include <string.h>
 
-enum { COMMITS_COUNT = 4, CODE_OK = 60, CODE_NO_GIT, CODE_NO_REPOSITORY, CODE_NO_CHANGE };
+enum { COMMITS_COUNT = 4 };
 
 /* What follows is told apart by its exit code; 0 would also be that of a command that has not
  * ended. */
+#define CODE_OK 60
+#define CODE_NO_GIT 61
+#define CODE_NO_REPOSITORY 62
+#define CODE_NO_CHANGE 63
+#define EXIT_TEXT(code) "exit " #code
+#define EXIT(code) EXIT_TEXT(code)
+
 static const char look[] =
     "export GIT_OPTIONAL_LOCKS=0 GIT_PAGER=cat\n"
-    "git --version >/dev/null 2>&1 || exit 61\n"
-    "git rev-parse --is-inside-work-tree >/dev/null || exit 62\n"
-    "[ -n \"$(git status --porcelain)\" ] || exit 63\n"
-    "echo 'The last messages:'\n"
-    "git log -6 --no-merges --format='%n%B' 2>/dev/null | head -c 4000\n"
-    "options='--no-color --no-ext-diff --no-textconv'\n"
-    "if git diff --cached --quiet; then\n"
-    "  echo; echo 'Nothing is staged. What is not committed:'; git status --short\n"
-    "  git diff $options\n"
-    "else\n"
-    "  echo; echo 'What is staged:'; git diff --cached --stat $options\n"
-    "  git diff --cached $options\n"
-    "fi\n"
-    "exit 60";
+    "git --version >/dev/null 2>&1 || " EXIT(
+        CODE_NO_GIT) "\n"
+                     "git rev-parse --is-inside-work-tree >/dev/null || " EXIT(
+                         CODE_NO_REPOSITORY) "\n"
+                                             "[ -n \"$(git status --porcelain)\" ] || " EXIT(
+                                                 CODE_NO_CHANGE) "\n"
+                                                                 "echo 'The last messages:'\n"
+                                                                 "git log -6 --no-merges "
+                                                                 "--format='%n%B' 2>/dev/null | "
+                                                                 "head -c 4000\n"
+                                                                 "options='--no-color "
+                                                                 "--no-ext-diff --no-textconv'\n"
+                                                                 "if git diff --cached --quiet; "
+                                                                 "then\n"
+                                                                 "  echo; echo 'Nothing is staged. "
+                                                                 "What is not committed:'; git "
+                                                                 "status --short\n"
+                                                                 "  git diff $options\n"
+                                                                 "else\n"
+                                                                 "  echo; echo 'What is staged:'; "
+                                                                 "git diff --cached --stat "
+                                                                 "$options\n"
+                                                                 "  git diff --cached $options\n"
+                                                                 "fi\n" EXIT(CODE_OK);
 
 static const char prompt[] = "Write the message of a commit with these changes: a first line of at "
                              "most 72 characters that says what the "
