@@ -129,6 +129,8 @@ static int print_sent(struct log *log)
                              : report_sent_text(log->journal, str_from(log->wanted), &text, &err);
     if (status == STATUS_OK)
         printf("%s%s", text.ptr, log->json ? "\n" : "");
+    else
+        cli_complain("log", "%s", err.text);
     buf_finish(&text);
     return status == STATUS_OK ? EXIT_OK : EXIT_FAILED;
 }
