@@ -4,43 +4,33 @@
 
 #include <string.h>
 
-enum { COMMITS_COUNT = 4 };
+enum { COMMITS_COUNT = 4, CODE_OK = 60, CODE_NO_GIT, CODE_NO_REPOSITORY, CODE_NO_CHANGE };
 
-/* What follows is told apart by its exit code; 0 would also be that of a command that has not
- * ended. */
-#define CODE_OK 60
-#define CODE_NO_GIT 61
-#define CODE_NO_REPOSITORY 62
-#define CODE_NO_CHANGE 63
-#define EXIT_TEXT(code) "exit " #code
-#define EXIT(code) EXIT_TEXT(code)
-
+/* How the command ends is told apart by its exit code, which it gets as variables; 0 would also be
+ * that of a command that has not ended. */
+static const struct {
+    const char *name;
+    int code;
+} ends[] = {{"ok", CODE_OK},
+            {"no_git", CODE_NO_GIT},
+            {"no_repository", CODE_NO_REPOSITORY},
+            {"no_change", CODE_NO_CHANGE}};
 static const char look[] =
     "export GIT_OPTIONAL_LOCKS=0 GIT_PAGER=cat\n"
-    "git --version >/dev/null 2>&1 || " EXIT(
-        CODE_NO_GIT) "\n"
-                     "git rev-parse --is-inside-work-tree >/dev/null || " EXIT(
-                         CODE_NO_REPOSITORY) "\n"
-                                             "[ -n \"$(git status --porcelain)\" ] || " EXIT(
-                                                 CODE_NO_CHANGE) "\n"
-                                                                 "echo 'The last messages:'\n"
-                                                                 "git log -6 --no-merges "
-                                                                 "--format='%n%B' 2>/dev/null | "
-                                                                 "head -c 4000\n"
-                                                                 "options='--no-color "
-                                                                 "--no-ext-diff --no-textconv'\n"
-                                                                 "if git diff --cached --quiet; "
-                                                                 "then\n"
-                                                                 "  echo; echo 'Nothing is staged. "
-                                                                 "What is not committed:'; git "
-                                                                 "status --short\n"
-                                                                 "  git diff $options\n"
-                                                                 "else\n"
-                                                                 "  echo; echo 'What is staged:'; "
-                                                                 "git diff --cached --stat "
-                                                                 "$options\n"
-                                                                 "  git diff --cached $options\n"
-                                                                 "fi\n" EXIT(CODE_OK);
+    "git --version >/dev/null 2>&1 || exit $no_git\n"
+    "git rev-parse --is-inside-work-tree >/dev/null || exit $no_repository\n"
+    "[ -n \"$(git status --porcelain)\" ] || exit $no_change\n"
+    "echo 'The last messages:'\n"
+    "git log -6 --no-merges --format='%n%B' 2>/dev/null | head -c 4000\n"
+    "options='--no-color --no-ext-diff --no-textconv'\n"
+    "if git diff --cached --quiet; then\n"
+    "  echo; echo 'Nothing is staged. What is not committed:'; git status --short\n"
+    "  git diff $options\n"
+    "else\n"
+    "  echo; echo 'What is staged:'; git diff --cached --stat $options\n"
+    "  git diff --cached $options\n"
+    "fi\n"
+    "exit $ok";
 
 static const char prompt[] = "Write the message of a commit with these changes: a first line of at "
                              "most 72 characters that says what the "
@@ -200,11 +190,14 @@ static void on_looked(void *user, const struct tools_output *output)
 static void start_looking(struct agent_commit *commit)
 {
     static const struct tools_handlers handlers = {.on_done = on_looked};
-    struct buf arguments = {0};
+    struct buf arguments = {0}, command = {0};
     struct json_writer w;
+    for (size_t i = 0; i < array_count(ends); i++)
+        buf_append_fmt(&command, "%s=%d\n", ends[i].name, ends[i].code);
+    buf_append_c(&command, look);
     json_writer_init(&w, &arguments);
     json_write_begin_object(&w);
-    json_write_field_c(&w, "cmd", look);
+    json_write_field_str(&w, "cmd", buf_str(&command));
     json_write_field_int(&w, "yield_time_ms", 30000);
     json_write_end_object(&w);
     const struct tools_request request = {.call_id = STR("git"),
@@ -215,6 +208,7 @@ static void start_looking(struct agent_commit *commit)
     policy_set_turn_mode(commit->agent->env.policy, commit->thread->id, MODE_ASK);
     commit->call = tools_call_start(commit->looks, &request, &handlers, commit);
     buf_finish(&arguments);
+    buf_finish(&command);
 }
 
 static enum status make_thread(struct agent *agent, struct str root, char ret_id[ID_BYTES],
