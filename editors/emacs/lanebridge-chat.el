@@ -104,7 +104,8 @@ Else RET is a new line, and `lanebridge-chat-send' has a key of its own."
       (unless (equal-including-properties
                rule (overlay-get lanebridge-chat--rule 'before-string))
         (overlay-put lanebridge-chat--rule 'before-string rule))
-      (move-overlay lanebridge-chat--hint (point-max) (point-max))
+      (unless (= (overlay-start lanebridge-chat--hint) (point-max))
+        (move-overlay lanebridge-chat--hint (point-max) (point-max)))
       (overlay-put lanebridge-chat--hint 'after-string
                    (and empty
                         (lanebridge-chat--hint-text width))))))

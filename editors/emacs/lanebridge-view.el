@@ -348,6 +348,16 @@ there."
                                     (float-time)))
                           nil #'lanebridge-view--flush (current-buffer)))))
 
+(defun lanebridge-view--follow ()
+  "Let windows in whose prompt one is show the end of the text.
+Redisplay would find that place too, with twice the work."
+  (dolist (window (get-buffer-window-list nil nil t))
+    (when (lanebridge-view-in-prompt-p (window-point window))
+      (save-excursion
+        (goto-char (point-max))
+        (vertical-motion (- 1 (window-body-height window)) window)
+        (set-window-start window (point) t)))))
+
 (defun lanebridge-view--flush (buffer)
   "Draw what has changed in BUFFER."
   (when (buffer-live-p buffer)
@@ -357,7 +367,8 @@ there."
         (setq lanebridge-view--dirty nil)
         (when dirty
           (lanebridge-view--writing
-            (mapc #'lanebridge-view--refresh dirty))))
+            (mapc #'lanebridge-view--refresh dirty))
+          (lanebridge-view--follow)))
       (setq lanebridge-view--drawn-at (float-time)))))
 
 (defun lanebridge-view-flush ()

@@ -188,7 +188,7 @@ REPLAY and WANTED are as of `lb-set-up'."
               (lambda () (add-hook 'after-change-functions (lambda (&rest _) (lb-now 'edited)) nil t)))
     (add-hook 'post-self-insert-hook
               (lambda () (when (eq last-command-event ?x)
-                           (redisplay) (push (float-time) lb-typed))))
+                           (redisplay) (push (cons (float-time) gc-elapsed) lb-typed))))
     (global-set-key (kbd "<f9>")
                     (lambda () (interactive)
                       (write-region (prin1-to-string (list lb-times (nreverse lb-typed))) nil
@@ -234,8 +234,18 @@ Nothing is between it and us, for what is to be measured."
     (lb-await "take_quoted")
     process))
 
+(defun lb-took (seen sent)
+  "How many ms each key took that was SENT, sorted, from what the clock has SEEN.
+First of the two lists Emacs's garbage collections are not counted."
+  (let ((collected (cons (cdar seen) (mapcar #'cdr seen))) all own)
+    (cl-mapc (lambda (key began before)
+               (push (* 1000 (- (car key) began)) all)
+               (push (- (car all) (* 1000 (- (cdr key) before))) own))
+             seen sent collected)
+    (list (sort own #'<) (sort all #'<))))
+
 (defun lb-type-along (process count)
-  "Type COUNT letters to PROCESS, one each 20 ms; how many ms each took, sorted."
+  "Type COUNT letters to PROCESS, one each 20 ms; give what `lb-took' says."
   (let (sent)
     (dotimes (_ count)
       (push (float-time) sent)
@@ -252,7 +262,7 @@ Nothing is between it and us, for what is to be measured."
       (let ((seen (nth 1 (with-temp-buffer (insert-file-contents file) (read (current-buffer))))))
         (unless (= (length seen) count)
           (error "%d keys were typed, %d came" count (length seen)))
-        (sort (cl-mapcar (lambda (at key) (* 1000 (- at key))) seen (nreverse sent)) #'<)))))
+        (lb-took seen (nreverse sent))))))
 
 (defun lb-measured (format &rest arguments)
   "Print FORMAT with ARGUMENTS as a measurement."
@@ -285,11 +295,12 @@ An answer streams in meanwhile if BESIDE; else it is what Emacs takes by itself.
             (lb-await "line, with"))
           (when in-file
             (process-send-string process "\C-xo"))
-          (let ((took (lb-type-along process 100)))
-            (lb-measured "typing in the %s beside %s: p50 %.1f ms, p95 %.1f ms"
+          (pcase-let ((`(,own ,took) (lb-type-along process 100)))
+            (lb-measured (concat "typing in the %s beside %s: p50 %.1f ms, p95 %.1f ms"
+                                 " (%.1f ms without Emacs's garbage collections)")
                          (if in-file "file" "prompt")
                          (if beside "4,000 deltas a second" "nothing")
-                         (nth 50 took) (nth 95 took))))
+                         (nth 50 took) (nth 95 took) (nth 95 own))))
       (delete-process process)
       (delete-directory lb-dir t))))
 

@@ -112,6 +112,12 @@
         (accept-process-output nil 0.02))
       (should (equal (lanebridge-view-prompt) typed))
       (should (= (point) (point-max)))
+      ;; Who is in the prompt sees the end, on the last line.
+      (lb-wait-chat "Line 40 of it.")
+      (save-excursion
+        (goto-char (window-start))
+        (should (= (vertical-motion (1- (window-body-height))) (1- (window-body-height))))
+        (should (= (line-beginning-position 2) (point-max))))
       ;; Undo takes back what was typed, not what has come.
       (undo-boundary)
       (insert " more")
