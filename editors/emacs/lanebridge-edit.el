@@ -127,7 +127,8 @@ saved."
 MADE are URIs that other parts of the same edit make."
   (let* ((document (plist-get change :textDocument))
          (uri (plist-get document :uri))
-         (version (plist-get document :version))
+         ;; It may be null, however that was read.
+         (version (let ((told (plist-get document :version))) (and (integerp told) told)))
          (buffer (lanebridge-file-buffer uri)))
     (cond
      (buffer

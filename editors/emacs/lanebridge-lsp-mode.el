@@ -6,12 +6,14 @@
 ;;; Commentary:
 
 ;; For those who prefer it: (require 'lanebridge-lsp-mode), and lsp-mode starts
-;; the server beside those of the language.  lsp-mode tells it of buffers and
-;; applies its edits; chat, approvals and hunks go over the same connection.
-;; Without lsp-mode nothing of this is needed.
+;; the server beside those of the language.  lsp-mode tells it of buffers; chat,
+;; approvals and hunks go over the same connection.  Its edits are applied by us,
+;; for buffers as lsp-mode tells of them: lsp-mode takes version 0 for none, and
+;; does not look at what comes of an edit.  Without lsp-mode nothing of this is
+;; needed.
 ;;
 ;; What lsp-mode reads as nil was false: the server never sends null in messages
-;; of its own.
+;; of its own, but for an edit's version.
 
 ;;; Code:
 
@@ -26,6 +28,8 @@
 (declare-function lsp--workspace-server-capabilities "ext:lsp-mode")
 (declare-function lanebridge-sync-flush "lanebridge-sync")
 (defvar lsp--cur-workspace)
+(defvar lsp--cur-version)
+(defvar lsp--buffer-workspaces)
 
 (defvar lanebridge-lsp-mode--servers nil
   "Alist of lsp-mode's workspaces and what they are to us.")
@@ -81,7 +85,10 @@
                 ;; Of buffers lsp-mode tells by itself.
                 (unless (string-prefix-p "textDocument/" method)
                   (let ((lsp--cur-workspace workspace))
-                    (lsp-notify method params)))))
+                    (lsp-notify method params))))
+              (lanebridge-server-versioner server)
+              (lambda ()
+                (and (memq workspace lsp--buffer-workspaces) lsp--cur-version)))
         (push (cons workspace server) lanebridge-lsp-mode--servers)
         server)))
 
@@ -103,10 +110,11 @@ Which id they have is not told, so they are taken back with their turn."
                                 (funcall callback (or result lanebridge-empty))))))))
 
 (defun lanebridge-lsp-mode--handlers (known make)
-  "Of KNOWN, functions by methods, those of our own, each made by MAKE."
+  "Of KNOWN, functions by methods, those that are for us, each made by MAKE."
   (let ((handlers (make-hash-table :test #'equal)))
     (maphash (lambda (method _)
-               (when (string-prefix-p "lanebridge/" method)
+               (when (or (string-prefix-p "lanebridge/" method)
+                         (equal method "workspace/applyEdit"))
                  (puthash method (funcall make method) handlers)))
              known)
     handlers))

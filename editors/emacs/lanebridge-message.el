@@ -26,6 +26,7 @@
   (state 'starting :documentation "One of `starting', `ready', `ended'.")
   (sender nil :documentation "Function of METHOD, PARAMS, SUCCESS and FAILURE, giving an id.")
   (notifier nil :documentation "Function of METHOD and PARAMS.")
+  (versioner nil :documentation "Function that gives the current buffer's version, if not we tell of it.")
   (connection nil :documentation "The jsonrpc connection, if it is one of ours.")
   (capabilities nil :documentation "What it said at `initialize'.")
   (encoding 'utf-16 :documentation "In what positions count characters.")

@@ -281,7 +281,12 @@
 
 (defun lanebridge-sync-version ()
   "The version of the current buffer's document, or nil: it is not open."
-  (and lanebridge-sync--document (lanebridge-document-version lanebridge-sync--document)))
+  (when lanebridge-sync--document
+    (let ((versioner (lanebridge-server-versioner
+                      (lanebridge-document-server lanebridge-sync--document))))
+      (if versioner
+          (funcall versioner)
+        (lanebridge-document-version lanebridge-sync--document)))))
 
 (defun lanebridge-sync-uri ()
   "The current buffer's URI, as the server knows it if it does."

@@ -10,6 +10,7 @@
 
 (declare-function lsp "ext:lsp-mode")
 (declare-function lsp-workspaces "ext:lsp-mode")
+(declare-function lsp--client-async-request-handlers "ext:lsp-mode")
 (declare-function lsp-workspace-shutdown "ext:lsp-mode")
 (declare-function lanebridge-lsp-mode--register "lanebridge-lsp-mode")
 (defvar lanebridge-lsp-mode--servers)
@@ -82,6 +83,40 @@
     (insert "/* not saved */\n")
     (lanebridge-ask "read it")
     (should (equal (lb-turn) "completed"))))
+
+(defun lb-lsp-edit (version text)
+  "What is answered to an edit for VERSION that makes TEXT of the first line of `a.c'."
+  (lb-call "workspace/applyEdit"
+           `(:edit (:documentChanges
+                    [(:textDocument (:uri ,(lb-uri "a.c") :version ,version)
+                      :edits [(:range (:start (:line 0 :character 0) :end (:line 1 :character 0))
+                               :newText ,text)])]))))
+
+(ert-deftest lsp-mode-edits-are-for-the-text-that-is-there ()
+  "A stale edit, of version 0 too, is refused; one that fits is one step of undo."
+  (lb-lsp-session ()
+    (buffer-enable-undo)
+    (should (gethash "workspace/applyEdit" (lsp--client-async-request-handlers
+                                            (gethash 'lanebridge lsp-clients))))
+    (let ((told (lanebridge-sync-version)) (before (lb-text "a.c")))
+      (should (eql told 0))
+      (goto-char (point-max))
+      (lb-keys "m i n e")
+      (let ((answer (lb-lsp-edit told "int stale;\n")))
+        (should (eq (plist-get answer :applied) :json-false))
+        (should (string-match-p "the buffer has changed" (plist-get answer :failureReason))))
+      (should (eq (plist-get (lb-lsp-edit :json-false "int unknown;\n") :applied) :json-false))
+      (should (equal (lb-text "a.c") (concat before "mine")))
+      (should (eq (plist-get (lb-lsp-edit (lanebridge-sync-version) "int fits;\n") :applied) t))
+      (lb-keys "! !")
+      (should (equal (lb-text "a.c") "int fits;\n{\n    return 1;\n}\nmine!!"))
+      (setq last-command 'ignore)
+      (undo-boundary)
+      (undo-only)
+      (should (equal (lb-text "a.c") "int fits;\n{\n    return 1;\n}\nmine"))
+      (setq last-command 'undo)
+      (undo-only)
+      (should (equal (lb-text "a.c") (concat before "mine"))))))
 
 (ert-deftest lsp-mode-approval-with-a-note ()
   (lb-lsp-session (:replay (list (lb-rollout "run it")
