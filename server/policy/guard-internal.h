@@ -34,6 +34,7 @@ struct policy_guard {
     struct map by_path;            /* of before: index + 1 as a pointer */
     struct map excused;            /* absolute paths; no values */
     struct map unseen;             /* folders the walk before had no time for; no values */
+    struct map held;               /* folders the sandbox kept read-only; no values */
     struct policy_strings secrets; /* and what .agentignore names: paths, as in records */
     size_t secrets_left;           /* so many more, which are not masked */
     char *quarantine;              /* made when it is needed */

@@ -66,7 +66,8 @@ static void keep_content(struct walk *walk, const struct guard_root *root, struc
     walk->kept_bytes += content->len;
 }
 
-/* What exists at root depth is read-only in the sandbox (sandbox.c), unless it is a link. */
+/* What exists at root depth is read-only in the sandbox (sandbox.c), unless it is a link. A folder
+ * above it can still be moved away with it: what has one is looked at again. */
 static void record_before(struct walk *walk, const struct guard_root *root, struct str relative,
                           struct guard_record *record, const char *why)
 {
@@ -75,9 +76,21 @@ static void record_before(struct walk *walk, const struct guard_root *root, stru
                      !(is_git && walk->guard->git);
     walk->tops += record->is_top;
     record->is_fixed = record->is_top && walk->guard->fixes &&
+                       str_find_byte(relative, '/', 0) == STR_NONE &&
                        (S_ISREG(record->st.st_mode) || S_ISDIR(record->st.st_mode));
     if (!record->is_fixed)
         keep_content(walk, root, relative, record);
+}
+
+/* Still the folder that was read-only in the sandbox, and so is all in it. */
+static bool is_held(struct policy_guard *guard, const struct guard_record *before,
+                    const struct stat *st)
+{
+    bool is_it = before->is_top && guard->fixes && S_ISDIR(st->st_mode) &&
+                 st->st_ino == before->st.st_ino && st->st_dev == before->st.st_dev;
+    if (is_it)
+        map_set(&guard->held, str_from(before->path), guard);
+    return is_it || before->is_fixed;
 }
 
 /* False: a command cannot have changed it, nor what is below it. */
@@ -87,7 +100,7 @@ static bool add_record(struct walk *walk, const char *path, const struct stat *s
     struct str relative;
     const struct guard_root *root = guard_split(guard, path, &relative);
     size_t known = (size_t)(uintptr_t)map_get(&guard->by_path, str_from(path));
-    if (walk->is_after && known && guard->before.ptr[known - 1].is_fixed)
+    if (walk->is_after && known && is_held(guard, &guard->before.ptr[known - 1], st))
         return false;
     if ((walk->is_after ? guard->after.len : guard->before.len) >= RECORDS_COUNT) {
         guard->is_cut = true;
@@ -285,6 +298,7 @@ void policy_guard_free(struct policy_guard *guard)
     map_finish(&guard->by_path);
     map_finish(&guard->excused);
     map_finish(&guard->unseen);
+    map_finish(&guard->held);
     mem_free(guard->quarantine);
     mem_free(guard);
 }
@@ -459,6 +473,7 @@ static size_t compare_missing(struct policy_guard *guard, struct buf *report)
         const struct guard_record *before = &guard->before.ptr[i];
         if (before->seen || before->is_fixed || !S_ISREG(before->st.st_mode) ||
             is_below_one_of(&guard->unseen, str_from(before->path)) ||
+            is_below_one_of(&guard->held, str_from(before->path)) ||
             is_excused(guard, before->path))
             continue;
         quarantine_changed(guard, before, false, report);

@@ -65,6 +65,13 @@ static const struct {
      "(none)"},
     {"ln -s /etc .husky", ".husky: a protected name was created", "ws/.husky/passwd", "(none)"},
     {"mkfifo .npmrc", ".npmrc: a protected name was created", "ws/.npmrc", "(none)"},
+    /* A mount goes with the folder above it. */
+    {"mv .github old; mkdir -p .github/workflows; echo evil > .github/workflows/a.yml",
+     "workflows/a.yml: a protected name was changed", "ws/.github/workflows/a.yml", "before"},
+    {"mv .github old; mkdir -p .github/workflows; cp old/workflows/* .github/workflows; "
+     "echo evil > .github/workflows/b.yml",
+     "workflows/b.yml: a protected name was created", "ws/.github/workflows/b.yml", "(none)"},
+    {"mv .github old; mv old .github", NULL, "ws/.github/workflows/a.yml", "before"},
     /* Read-only for commands: whoever did this, it was the user. */
     {"echo y > .envrc; echo z > .git/config; echo x > .github/workflows/a.yml", NULL, "ws/.envrc",
      "y\n"},

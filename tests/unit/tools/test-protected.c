@@ -167,6 +167,8 @@ Test(protected, sec_11_a_parent_that_is_renamed_by_a_command)
          "deep/.github/workflows/pre-commit"},
         {"mkdir -p x && mv deep/hooks x/.vscode", "x/.vscode/pre-commit"},
         {"cp -r deep/hooks deep/.claude", "deep/.claude/pre-commit"},
+        {"mv .github x && mkdir -p .github/workflows && cp deep/hooks/* .github/workflows",
+         ".github/workflows/pre-commit"},
     };
     for (size_t i = 0; i < array_count(cases); i++) {
         struct fixture f;
@@ -175,11 +177,13 @@ Test(protected, sec_11_a_parent_that_is_renamed_by_a_command)
         fixture_init(&f);
         f.host.decision = HOST_DECLINE;
         put(&f, "deep/hooks/pre-commit", "old\n");
+        put(&f, ".github/workflows/ci.yml", "old\n");
         snprintf(arguments, sizeof(arguments), "{'cmd':'%s'}", cases[i].command);
         call(&f, &r, "exec_command", arguments);
         cr_assert_str_eq(disk(&f, cases[i].protected), "(none)", "%s:\n%s", cases[i].command,
                          r.text);
         assert_has(r.text, "a protected name was created by the command");
+        cr_assert_str_eq(disk(&f, ".github/workflows/ci.yml"), "old\n", "%s", r.text);
         record_finish(&r);
         fixture_finish(&f);
     }
