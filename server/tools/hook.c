@@ -1,7 +1,8 @@
 /* The user's hooks around calls and at the end of turns: one after the other, JSON on their
  * standard input, in the sandbox unless their setting says otherwise. Exit code 0 goes on; 2 stops
  * a call before it begins, with what the hook wrote to stderr for the model; anything else is the
- * hook's own fault, which people are told. */
+ * hook's own fault, which people are told. Such a fault stops the call as well: the model can take
+ * a script away that a hook runs, or make it too slow, and must not get rid of the hook by that. */
 #include <lanebridge/json.h>
 #include <string.h>
 
@@ -33,6 +34,10 @@ struct hook_run {
     struct buf out, err_out;
     struct buf for_model; /* of all of them */
 };
+
+static const char stops_too[] =
+    " The call is not made: nobody knows what the hook would have said. "
+    "Mend it, or take it out of the settings.";
 
 static void run_free(struct hook_run *run)
 {
@@ -103,6 +108,22 @@ static void record(struct hook_run *run, bool ok)
 
 static void start_next(struct hook_run *run);
 
+static bool is_gate(const struct hook_run *run)
+{
+    return run->event == HOOK_BEFORE_TOOL;
+}
+
+/* For the model, who is not told more of it than that. */
+static void append_fault(struct hook_run *run)
+{
+    if (is_gate(run))
+        buf_append_fmt(
+            &run->for_model,
+            "[The user's hook %s could not judge the call: it failed by itself. The user "
+            "has been told.]\n",
+            run->name);
+}
+
 static void finish(struct hook_run *run, bool is_blocked)
 {
     hooks_done_fn *on_done = run->on_done;
@@ -129,20 +150,23 @@ static void on_exit_of(void *user, int exit_code, int signal)
     struct str said = str_trim(buf_str(&run->err_out));
     drop_process(run);
     record(run, exit_code == 0);
-    bool blocks = exit_code == BLOCKS && run->event == HOOK_BEFORE_TOOL;
+    bool is_fault = run->timed_out || signal || (exit_code != 0 && exit_code != BLOCKS);
+    const char *then = is_gate(run) ? stops_too : "";
     if (run->timed_out)
-        note(run, "it took longer than %llu s and was ended; its answer is not waited for",
-             (unsigned long long)(run->timeout_ms / 1000));
+        note(run, "it took longer than %llu s and was ended; its answer is not waited for.%s",
+             (unsigned long long)(run->timeout_ms / 1000), then);
+    else if (is_fault)
+        note(run, "failed (%s %d).%s " STR_FMT, signal ? "signal" : "exit code",
+             signal ? signal : exit_code, then, STR_ARG(said));
     else if (exit_code == BLOCKS)
-        note(run, "%s" STR_FMT, blocks ? "stopped this call. " : "", STR_ARG(said));
-    else if (exit_code != 0)
-        note(run, "failed (%s %d). " STR_FMT, signal ? "signal" : "exit code",
-             signal ? signal : exit_code, STR_ARG(said));
-    if (exit_code == BLOCKS)
+        note(run, "%s" STR_FMT, is_gate(run) ? "stopped this call. " : "", STR_ARG(said));
+    if (is_fault)
+        append_fault(run);
+    else if (exit_code == BLOCKS)
         append_for_model(run, said);
-    else if (exit_code == 0 && run->to_model)
+    else if (run->to_model)
         append_for_model(run, buf_str(&run->out));
-    if (blocks)
+    if (is_gate(run) && (is_fault || exit_code == BLOCKS))
         finish(run, true);
     else
         start_next(run);
@@ -256,6 +280,7 @@ static void take_over(struct hook_run *run, const struct policy_hook *hook)
     buf_clear(&run->err_out);
 }
 
+/* False: it could not be, which people are told, and the next one is to be. */
 static bool launched(struct hook_run *run, const struct policy_hook *hook,
                      struct policy_guard *guard)
 {
@@ -263,8 +288,11 @@ static bool launched(struct hook_run *run, const struct policy_hook *hook,
     if (launch_hook(run, hook, guard, &err) == STATUS_OK)
         return true;
     record(run, false);
-    note(run, "could not be run: %s", err.text);
-    return false;
+    note(run, "could not be run: %s.%s", err.text, is_gate(run) ? stops_too : "");
+    append_fault(run);
+    if (is_gate(run))
+        finish(run, true);
+    return is_gate(run);
 }
 
 /* What is masked and protected is looked for on the pool: it walks the folders. */
