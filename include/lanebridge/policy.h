@@ -60,6 +60,10 @@ struct policy_command {
 bool policy_only_reads(struct str command);
 void policy_check_command(struct policy *policy, const struct policy_command *command,
                           struct policy_verdict *ret_verdict);
+/* For the question: a line for each git directory that the command may write with an approval and that
+ * lies outside the open folders. A `.git` file is repository content, and may name any repository. */
+void policy_append_git_elsewhere(const struct policy *policy, const struct policy_command *command,
+                                 struct buf *out);
 /* What is typed into a command that runs: as free as that command would be without any rule, because an
  * approval was for its words alone. Plan mode is not asked about. */
 void policy_check_input(const struct policy *policy, const struct policy_command *command,

@@ -279,6 +279,19 @@ void policy_check_command(struct policy *policy, const struct policy_command *co
         verdict_set(ret_verdict, POLICY_ASK, "%s", reason);
 }
 
+void policy_append_git_elsewhere(const struct policy *policy, const struct policy_command *command,
+                                 struct buf *out)
+{
+    const struct workspace_root *root = root_of_folder(policy, command->workdir);
+    struct policy_strings folders = {0};
+    if (root && command->git)
+        gitdirs_find(root->path, &folders);
+    for (size_t i = 0; i < folders.len; i++)
+        if (!root_of_folder(policy, str_from(folders.ptr[i])))
+            buf_append_fmt(out, "\n(its git directory is elsewhere: %s)", folders.ptr[i]);
+    strings_finish(&folders);
+}
+
 void policy_check_input(const struct policy *policy, const struct policy_command *command,
                         struct policy_verdict *ret_verdict)
 {

@@ -295,24 +295,29 @@ static void open_git(struct build *b, const char *folder)
 }
 
 /* The common directory first: a work tree's own lies in it. */
-static void treat_git(struct build *b, const char *root)
+static void treat_git(struct build *b, const char *root,
+                      void (*treat)(struct build *, const char *))
 {
     struct policy_strings folders = {0};
     gitdirs_find(root, &folders);
-    for (size_t i = folders.len; i-- > 0;) {
-        if (b->request->command->git)
-            open_git(b, folders.ptr[i]);
-        else
-            protect(b, folders.ptr[i]);
-    }
+    for (size_t i = folders.len; i-- > 0;)
+        treat(b, folders.ptr[i]);
     strings_finish(&folders);
 }
 
+/* Who may write to git may do so in the repository that was asked about, and not in the others that
+ * are open; last, since two folders may be work trees of one. */
 static void push_protected(struct build *b)
 {
+    const struct workspace *workspace = b->policy->workspace;
+    const struct workspace_root *own =
+        b->request->command->git ? root_of_folder(b->policy, b->request->command->workdir) : NULL;
     protect_names(b);
-    for (size_t i = 0; i < workspace_root_count(b->policy->workspace); i++)
-        treat_git(b, workspace_root_at(b->policy->workspace, i)->path);
+    for (size_t i = 0; i < workspace_root_count(workspace); i++)
+        if (workspace_root_at(workspace, i) != own)
+            treat_git(b, workspace_root_at(workspace, i)->path, protect);
+    if (own)
+        treat_git(b, own->path, open_git);
 }
 
 /* -- Secrets in the roots -- */

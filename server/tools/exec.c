@@ -215,6 +215,7 @@ static void ask(struct tools_call *call, const struct policy_verdict *verdict)
                                           (int)state->rules[i].scope};
     buf_append(&show, state->cmd);
     buf_append_fmt(&show, "\n(in %s)", state->folder.absolute);
+    policy_append_git_elsewhere(call->tools->env.policy, &state->command, &show);
     append_reason(call, verdict, &reason);
     struct host_ask question = {
         .kind = state->command.network ? HOST_ASK_NETWORK

@@ -209,6 +209,7 @@ static void ask(struct session *session, struct tools_call *call, enum offer off
     for (size_t i = 0; i < count; i++)
         shown[i] = (struct host_ask_rule){rules[i].id, rules[i].text, (int)rules[i].scope};
     buf_append_fmt(&show, "%s\n(in %s)", session->command, session->workdir);
+    policy_append_git_elsewhere(call->tools->env.policy, &command, &show);
     if (offer == OFFER_KEEP)
         buf_append_fmt(&show, "\n" STR_FMT, STR_ARG(buf_str(&session->findings)));
     buf_append_c(&reason, questions[offer].why);

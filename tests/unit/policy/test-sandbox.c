@@ -120,6 +120,24 @@ Test(sandbox, sec_19_the_git_directories_of_a_worktree_are_read_only)
 }
 
 /* Repository content that names a folder of keys as its git directory does not make it visible. */
+/* An approval is for the repository that the command runs in. */
+Test(sandbox, sec_19_who_may_commit_may_not_in_the_other_folders)
+{
+    put("ws/.git/HEAD", "x");
+    put("ws/.git/objects/x", "");
+    put("outside/.git/HEAD", "x");
+    put("outside/.git/objects/x", "");
+    cr_assert_eq(workspace_add_root(workspace, str_from(at("outside")), STR("b"), &err), STATUS_OK);
+    char text[512];
+    snprintf(text, sizeof(text), "echo new > .git/HEAD; echo new > %s/.git/HEAD; true",
+             at("outside"));
+    struct policy_command command = command_of(text);
+    command.git = true;
+    struct outcome got = run_launch(&command, NULL, 0, true);
+    cr_assert_str_eq(get("ws/.git/HEAD"), "new\n", "%s", got.text);
+    cr_assert_str_eq(get("outside/.git/HEAD"), "x", "%s", got.text);
+}
+
 Test(sandbox, sec_19_a_git_file_cannot_open_a_mask)
 {
     put("home/.ssh/id_rsa", "canary-key");

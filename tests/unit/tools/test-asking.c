@@ -174,6 +174,30 @@ Test(commands, sec_19_a_commit_is_offered_and_cannot_change_what_git_runs)
     fixture_finish(&f);
 }
 
+/* A `.git` file is repository content: which repository is to be written is in the question. */
+Test(commands, sec_13_a_commit_to_a_repository_elsewhere_names_it)
+{
+    struct fixture f;
+    struct record r = {0};
+    char text[256];
+    fixture_init(&f);
+    put(&f, "../other/HEAD", "ref: refs/heads/main\n");
+    put(&f, "../other/objects/x", "");
+    put(&f, ".git", "gitdir: ../other\n");
+    f.host.decision = HOST_DECLINE;
+    snprintf(text, sizeof(text), "(its git directory is elsewhere: %s/other)", f.dir);
+    call(&f, &r, "exec_command", "{'cmd':'git commit','escalate':'git'}");
+    cr_assert_eq(f.host.asks, 1);
+    assert_has(f.host.shown.ptr, text);
+    buf_clear(&f.host.shown);
+    call(&f, &r, "exec_command",
+         "{'cmd':'echo ../other/.git/x: Read-only file system; exit 1'}");
+    cr_assert_eq(f.host.asks, 2, "%s", r.text);
+    assert_has(f.host.shown.ptr, text);
+    record_finish(&r);
+    fixture_finish(&f);
+}
+
 Test(commands, with_network_it_is_still_sandboxed)
 {
     struct fixture f;
