@@ -25,6 +25,7 @@ export interface Wish {
 /** Undefined: nothing could be asked yet. */
 export type StartTurn = (command: string, wish: Wish) => Promise<Partial<OfTurn> | undefined>;
 
+const isInput = ({ uri }: vscode.TextDocument): boolean => uri.scheme === INPUT_SCHEME && uri.authority === CONTROLLER;
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
 /** What became of one prompt. */
@@ -58,6 +59,8 @@ class Bar {
 export class InlinePrompts implements vscode.Disposable {
   private readonly controller = vscode.comments.createCommentController(CONTROLLER, 'Lanebridge');
   private readonly bars = new Map<vscode.CommentThread, Bar>();
+  /** How often an input was opened: lines stay commentable until the last one is sent or closed. */
+  private opens = 0;
   /** It may have been one of ours, and have ended before that was known. */
   private lastEnded: TurnCompleted | undefined;
   private readonly listeners: vscode.Disposable[];
@@ -80,7 +83,16 @@ export class InlinePrompts implements vscode.Disposable {
       bridge.onState((state) => {
         if (state !== 'running') this.onLost();
       }),
+      vscode.workspace.onDidCloseTextDocument((document) => {
+        if (isInput(document) && !vscode.workspace.textDocuments.some((other) => other !== document && isInput(other))) this.endCommenting(this.opens);
+      }),
     ];
+  }
+
+  /** Not while an input is open: to be told of it VS Code makes all of them anew, with what stands in them, and an Enter
+   *  that comes meanwhile sends the text of the one that is gone, which is none. */
+  private endCommenting(opens: number): void {
+    if (opens === this.opens && this.controller.commentingRangeProvider) this.controller.commentingRangeProvider = undefined;
   }
 
   private of(turnId: string): Bar | undefined {
@@ -90,6 +102,7 @@ export class InlinePrompts implements vscode.Disposable {
   /** Below these lines, with the keyboard in it. VS Code opens an input where comments can be made: for this moment, here.
    *  It asks where that is with some delay, so it is waited for. */
   async open(uri: vscode.Uri, range: vscode.Range): Promise<void> {
+    this.opens++;
     const asked = new Promise<void>((resolve) => {
       this.controller.commentingRangeProvider = {
         provideCommentingRanges: (document) => {
@@ -101,7 +114,7 @@ export class InlinePrompts implements vscode.Disposable {
     });
     const opened = new Promise<void>((resolve) => {
       const listener = vscode.workspace.onDidOpenTextDocument((document) => {
-        if (document.uri.scheme === INPUT_SCHEME && document.uri.authority === CONTROLLER) resolve();
+        if (isInput(document)) resolve();
       });
       setTimeout(() => (listener.dispose(), resolve()), OPEN_MS);
     });
@@ -110,15 +123,16 @@ export class InlinePrompts implements vscode.Disposable {
     const { start, end } = range;
     await vscode.commands.executeCommand('workbench.action.addComment', { range: { startLineNumber: start.line + 1, startColumn: 1, endLineNumber: end.line + 1, endColumn: end.character + 1 } });
     await opened;
-    this.controller.commentingRangeProvider = undefined;
   }
 
+  /** VS Code empties the input when this is done, so the server is not waited for. */
   async send({ thread, text }: vscode.CommentReply): Promise<void> {
     if (text.trim() === '') return;
+    const { opens } = this;
     const bar = new Bar(thread, text.trim());
     this.bars.set(thread, bar);
+    void this.ask(bar).then(() => this.endCommenting(opens));
     await vscode.commands.executeCommand('workbench.action.focusActiveEditorGroup');
-    await this.ask(bar);
   }
 
   private async ask(bar: Bar): Promise<void> {
