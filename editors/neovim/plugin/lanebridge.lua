@@ -17,6 +17,27 @@ end, {
   end,
 })
 
+-- Chats that `:edit` reads again, or a session brings back, which makes empty buffers of their names.
+local group = vim.api.nvim_create_augroup('lanebridge', { clear = true })
+vim.api.nvim_create_autocmd('BufReadCmd', {
+  group = group,
+  pattern = 'lanebridge://chat/*',
+  callback = function(args)
+    require('lanebridge.chat').read(args.buf, args.match)
+  end,
+})
+vim.api.nvim_create_autocmd('SessionLoadPost', {
+  group = group,
+  callback = function()
+    for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+      local name = vim.api.nvim_buf_get_name(buf)
+      if vim.startswith(name, 'lanebridge://chat/') and vim.api.nvim_buf_is_loaded(buf) then
+        require('lanebridge.chat').read(buf, name)
+      end
+    end
+  end,
+})
+
 -- Name of the map → subcommand; those in the second list take a range in Visual mode.
 local normal = {
   'approve',

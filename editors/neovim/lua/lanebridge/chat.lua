@@ -154,21 +154,17 @@ local function watch(one)
         one:repair()
       end
     end,
+    on_reload = function() end, -- else it would be the last we hear
   })
 end
 
---- The buffer of a thread; its history is read if it is not known.
+--- Makes a buffer that of a thread; its history is read if it is not known.
+---@param buf integer
 ---@param id string
 ---@param folder string
 ---@return lanebridge.View
-function M.buffer(id, folder)
-  local known = M.view_of(id)
-  if known then
-    return known
-  end
+local function adopt(buf, id, folder)
   local thread = state.thread(id)
-  local buf = api.nvim_create_buf(true, true)
-  api.nvim_buf_set_name(buf, 'lanebridge://chat/' .. id)
   vim.b[buf].lanebridge_thread = id
   vim.b[buf].lanebridge_folder = folder
   buffer_options(buf)
@@ -183,6 +179,42 @@ function M.buffer(id, folder)
     M.read_history(one)
   end
   return one
+end
+
+--- The buffer of a thread.
+---@param id string
+---@param folder string
+---@return lanebridge.View
+function M.buffer(id, folder)
+  local known = M.view_of(id)
+  if known then
+    return known
+  end
+  local buf = api.nvim_create_buf(true, true)
+  api.nvim_buf_set_name(buf, 'lanebridge://chat/' .. id)
+  return adopt(buf, id, folder)
+end
+
+--- Fills a buffer by its name: `:edit` in a chat, or one that a session brings back.
+---@param buf integer
+---@param name string
+function M.read(buf, name)
+  local known = M.views[buf]
+  if known then
+    if api.nvim_buf_line_count(buf) < known.height then
+      buffer_options(buf)
+      known:redo()
+    end
+    return
+  end
+  local id, folder = name:match('^lanebridge://chat/([%w_-]+)$'), ask.folder(buf)
+  if id then
+    local one = adopt(buf, id, folder)
+    ask.current[folder] = ask.current[folder] or id
+    for _, win in ipairs(one:windows()) do
+      window_options(win)
+    end
+  end
 end
 
 ---@param one lanebridge.View

@@ -22,14 +22,18 @@ function M.get()
   end
 end
 
+--- The name of a buffer, if it is a path: not of one that something else fills, such as `fugitive://…`.
+---@param bufnr integer
+---@return string empty: it has none
+local function path_of(bufnr)
+  local name = vim.api.nvim_buf_get_name(bufnr)
+  return name:match('^%a[%w+.-]+://') and '' or name
+end
+
 ---@param bufnr integer
 ---@return boolean
 function M.is_file(bufnr)
-  if not vim.api.nvim_buf_is_loaded(bufnr) or vim.bo[bufnr].buftype ~= '' then
-    return false
-  end
-  local name = vim.api.nvim_buf_get_name(bufnr)
-  return name ~= '' and not name:match('^%a[%w+.-]+://')
+  return vim.api.nvim_buf_is_loaded(bufnr) and vim.bo[bufnr].buftype == '' and path_of(bufnr) ~= ''
 end
 
 --- The folder a buffer belongs to: its repository, else the working directory if the file is below it.
@@ -39,12 +43,12 @@ function M.root(bufnr)
   if config.options.root then
     return config.options.root(bufnr)
   end
-  local root = vim.fs.root(bufnr, markers)
+  local path, here = path_of(bufnr), vim.uv.cwd()
+  local root = vim.fs.root(path ~= '' and bufnr or here or '/', markers)
   if root then
     return root
   end
-  local here = vim.uv.cwd()
-  local name = vim.fs.normalize(vim.api.nvim_buf_get_name(bufnr))
+  local name = vim.fs.normalize(path)
   local below = name == '' or vim.startswith(name, (here or '') .. '/')
   if here and here ~= '/' and here ~= vim.uv.os_homedir() and below then
     return here

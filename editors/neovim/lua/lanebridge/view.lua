@@ -210,6 +210,12 @@ function View:rebuild()
   end)
 end
 
+--- The same after all text of the buffer has gone.
+function View:redo()
+  self.height, self.prompt_mark, self.rule_key = 0, nil, nil
+  self:rebuild()
+end
+
 --- First line of the prompt, from 0.
 function View:prompt_row()
   if self.prompt_mark then

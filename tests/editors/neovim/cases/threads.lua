@@ -240,4 +240,44 @@ return {
       s:wait('the preview', "return vim.fn.search('file.*named only') > 0")
     end,
   },
+  {
+    'a session brings its chat back, and edit in a chat reads it again',
+    function(t)
+      local s = t.coding({
+        replay = {
+          { rollout = 'one', match = { text = 'first' } },
+          t.says('Hello there.'),
+          { rollout = 'two', match = { text = 'second' }, takes_over = true },
+          t.says('Second answer.'),
+        },
+      })
+      s:ask('first')
+      t.equal(s:wait_turn(), 'completed')
+      s:open_chat()
+      s:cmd('edit')
+      s:wait_chat('Hello there.')
+      s:cmd('mksession ' .. s.dir .. '/Session.vim')
+      s:end_editor()
+      s:start_editor(vim.tbl_extend('force', s.wanted, { open = false }))
+      s:cmd('source ' .. s.dir .. '/Session.vim')
+      s:wait_chat('Hello there.')
+      t.equal(s:lua('return #vim.api.nvim_tabpage_list_wins(0)'), 2)
+      s:open_chat()
+      t.equal(s:lua('return #vim.api.nvim_tabpage_list_wins(0)'), 2)
+      s:keys('isecond<C-s>')
+      s:wait_chat('## You\nsecond\n')
+      s:wait_chat('Second answer.')
+    end,
+  },
+  {
+    'where something else fills the buffer the folder is that of Neovim',
+    function(t)
+      local s = t.coding({ replay = { { rollout = 'one', match = { text = 'first' } }, t.says('Hello there.') } })
+      s:cmd('enew')
+      s:cmd('file fugitive://somewhere//0/a.c')
+      s:ask('first')
+      t.equal(s:wait_turn(), 'completed')
+      t.equal(s:lua("return vim.uv.fs_realpath(require('lanebridge.client').root(0))"), s.work)
+    end,
+  },
 }
