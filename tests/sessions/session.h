@@ -6,7 +6,9 @@
  *   children.c  the programs under test as processes, the endpoint among them
  *   editor.c    the language server, and the editor at its other side
  *   bare.c      the language server on bare bytes, for what no client would send
- *   steps.c     one function a step, and their table
+ *   steps.c     what is said to the server, one function a step, and the table of all steps
+ *   buffers.c   the steps of buffers and files
+ *   world.c     the steps of what is around the server
  *   checks.c    the steps that only look */
 #ifndef SESSION_H
 #define SESSION_H
@@ -131,6 +133,9 @@ typedef enum outcome step_fn(struct player *player, struct str rest);
 step_fn *step_find(struct str name);
 enum outcome step_play(struct player *player, struct str text);
 enum outcome step_bad(struct player *player, const char *usage);
+enum outcome step_wait(struct player *player, const char *what);
+enum outcome step_result(struct player *player, enum status status, const struct err *err);
+bool step_take_path(struct player *player, struct str *rest, struct buf *path);
 
 int player_run(const struct script *script, const char *program);
 void player_pump(struct player *player); /* something happened */
@@ -155,6 +160,13 @@ bool player_start_server(struct player *player, struct err *err);
 void player_on_traffic(void *user, bool outgoing, struct str body);
 void player_on_exit(void *user, int exit_code, int signal);
 void player_forget_editor(struct player *player); /* its answers that are left over */
+
+/* buffers.c */
+step_fn step_open, step_type, step_replace, step_save, step_close, step_write;
+
+/* world.c */
+step_fn step_answer, step_answer_now, step_on_apply, step_editor, step_offers, step_kill,
+    step_restart, step_lanebridge, step_interrupt_run;
 
 /* checks.c */
 step_fn step_expect, step_receive, step_never, step_prompts, step_until, step_buffer, step_disk,

@@ -1,6 +1,6 @@
+/* What is said to the server, and the table of all steps. */
 #include "session.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@ enum outcome step_bad(struct player *player, const char *usage)
     return STEP_FAILED;
 }
 
-static enum outcome result_of(struct player *player, enum status status, const struct err *err)
+enum outcome step_result(struct player *player, enum status status, const struct err *err)
 {
     if (status == STATUS_OK)
         return STEP_DONE;
@@ -20,137 +20,20 @@ static enum outcome result_of(struct player *player, enum status status, const s
     return STEP_FAILED;
 }
 
-static enum outcome wait_for(struct player *player, const char *what)
+enum outcome step_wait(struct player *player, const char *what)
 {
     buf_clear(&player->why);
     buf_append_c(&player->why, what);
     return STEP_WAIT;
 }
 
-static bool take_path(struct player *player, struct str *rest, struct buf *path)
+bool step_take_path(struct player *player, struct str *rest, struct buf *path)
 {
     struct str name;
     if (!words_take(rest, &name))
         return false;
     player_path(player, name, path);
     return true;
-}
-
-/* -- Buffers
- * -------------------------------------------------------------------------------------------- */
-
-static enum outcome step_open(struct player *player, struct str rest)
-{
-    struct buf path = {0}, text = {0};
-    struct err err = {0};
-    if (!take_path(player, &rest, &path))
-        return step_bad(player, "open FILE [\"unsaved text\"]");
-    bool has_text = !words_done(rest) && words_take_text(&rest, &text);
-    struct str given = buf_str(&text);
-    enum status status = client_open(player->client, path.ptr, has_text ? &given : NULL, &err);
-    buf_finish(&path);
-    buf_finish(&text);
-    return result_of(player, status, &err);
-}
-
-/* "3:0" or "3:0-3:5": lines and bytes, from 0. */
-static bool take_offsets(const struct text *text, struct str *rest, size_t *ret_start,
-                         size_t *ret_end)
-{
-    struct str word;
-    unsigned line[2], column[2];
-    if (!text || !words_take(rest, &word))
-        return false;
-    char *copy = str_dup_c(word);
-    int got = sscanf(copy, "%u:%u-%u:%u", &line[0], &column[0], &line[1], &column[1]);
-    mem_free(copy);
-    if (got != 2 && got != 4)
-        return false;
-    if (line[0] >= text_line_count(text) || (got == 4 && line[1] >= text_line_count(text)))
-        return false;
-    *ret_start = text_line_start(text, line[0]) + column[0];
-    *ret_end = got == 4 ? text_line_start(text, line[1]) + column[1] : *ret_start;
-    return true;
-}
-
-static enum outcome step_type(struct player *player, struct str rest)
-{
-    struct buf path = {0}, with = {0};
-    struct err err = {0};
-    size_t start, end;
-    enum outcome outcome;
-    if (take_path(player, &rest, &path) &&
-        take_offsets(client_text(player->client, path.ptr), &rest, &start, &end) &&
-        words_take_text(&rest, &with))
-        outcome = result_of(
-            player, client_edit(player->client, path.ptr, start, end, buf_str(&with), &err), &err);
-    else
-        outcome = step_bad(player, "type FILE LINE:BYTE[-LINE:BYTE] \"text\", in an open file");
-    buf_finish(&path);
-    buf_finish(&with);
-    return outcome;
-}
-
-static enum outcome step_replace(struct player *player, struct str rest)
-{
-    struct buf path = {0}, old = {0}, with = {0};
-    struct err err = {0};
-    size_t at = STR_NONE;
-    const struct text *text = NULL;
-    if (take_path(player, &rest, &path) && words_take_text(&rest, &old) &&
-        words_take_text(&rest, &with))
-        text = client_text(player->client, path.ptr);
-    if (text)
-        at = str_find(text_bytes(text), buf_str(&old), 0);
-    enum outcome outcome =
-        at == STR_NONE ? step_bad(player, "replace FILE \"old\" \"new\", with old in the open file")
-                       : result_of(player,
-                                   client_edit(player->client, path.ptr, at, at + old.len,
-                                               buf_str(&with), &err),
-                                   &err);
-    buf_finish(&path);
-    buf_finish(&old);
-    buf_finish(&with);
-    return outcome;
-}
-
-static enum outcome step_save(struct player *player, struct str rest)
-{
-    struct buf path = {0};
-    struct err err = {0};
-    if (!take_path(player, &rest, &path))
-        return step_bad(player, "save FILE");
-    enum status status = client_save(player->client, path.ptr, &err);
-    buf_finish(&path);
-    return result_of(player, status, &err);
-}
-
-static enum outcome step_close(struct player *player, struct str rest)
-{
-    struct buf path = {0};
-    struct err err = {0};
-    if (!take_path(player, &rest, &path))
-        return step_bad(player, "close FILE");
-    enum status status = client_close(player->client, path.ptr, &err);
-    buf_finish(&path);
-    return result_of(player, status, &err);
-}
-
-/* Somebody else writes the file, not the editor. */
-static enum outcome step_write(struct player *player, struct str rest)
-{
-    struct buf path = {0}, text = {0};
-    bool good = take_path(player, &rest, &path) && words_take_text(&rest, &text);
-    if (good)
-        player_make_parents(path.ptr);
-    FILE *file = good ? fopen(path.ptr, "we") : NULL;
-    if (file) {
-        fwrite(text.ptr, 1, text.len, file);
-        fclose(file);
-    }
-    buf_finish(&path);
-    buf_finish(&text);
-    return file ? STEP_DONE : step_bad(player, "write FILE \"text\"");
 }
 
 /* -- Requests
@@ -184,7 +67,7 @@ static enum outcome judge_answer(struct player *player, struct str rest)
     struct str word, expected, code;
     struct buf text = {0};
     if (!answer->arrived)
-        return wait_for(player, "no answer");
+        return step_wait(player, "no answer");
     bool has_arrow = words_take_arrow(&rest);
     struct str after = rest;
     bool wants_error = has_arrow && words_take(&after, &word) && str_eq_c(word, "error");
@@ -322,7 +205,7 @@ static enum outcome step_cancel(struct player *player, struct str rest)
         buf_finish(&json);
         return STEP_DONE;
     }
-    return wait_for(player, "no turn's progress has begun");
+    return step_wait(player, "no turn's progress has begun");
 }
 
 /* -- Bytes
@@ -344,7 +227,7 @@ static enum outcome send_bytes(struct player *player, struct str bytes, struct s
             note_sent(player, shown);
             bare_send(player->bare, bytes);
         }
-        return bare_is_sent(player->bare) ? STEP_DONE : wait_for(player, "not all is written");
+        return bare_is_sent(player->bare) ? STEP_DONE : step_wait(player, "not all is written");
     }
     note_sent(player, shown);
     client_write_raw(player->client, bytes);
@@ -401,136 +284,6 @@ static enum outcome step_stop(struct player *player, struct str rest)
 {
     (void)rest;
     client_stop(player->client);
-    return STEP_DONE;
-}
-
-/* -- The world around
- * ---------------------------------------------------------------------------------------------- */
-
-static enum outcome step_answer(struct player *player, struct str rest)
-{
-    struct buf text = {0};
-    buf_append_c(&text, "");
-    if (!words_done(rest))
-        words_take_text(&rest, &text);
-    vec_push(&player->answers, buf_take(&text));
-    return STEP_DONE;
-}
-
-/* To the question that was answered "later": its button, from 0. */
-static enum outcome step_answer_now(struct player *player, struct str rest)
-{
-    int64_t button = -1;
-    if (!words_done(rest) && !str_to_int64(str_trim(rest), &button))
-        return step_bad(player, "answer-now [BUTTON]");
-    return client_answer(player->client, (int)button) ? STEP_DONE
-                                                      : wait_for(player, "nothing was asked");
-}
-
-static enum outcome step_on_apply(struct player *player, struct str rest)
-{
-    vec_push(&player->on_apply, str_dup_c(str_trim(rest)));
-    return STEP_DONE;
-}
-
-/* editor METHOD {…}|error "text"|do STEP: what its language servers answer. */
-static enum outcome step_editor(struct player *player, struct str rest)
-{
-    struct str method;
-    struct named_text answer = {0};
-    if (!words_take(&rest, &method) || words_done(rest))
-        return step_bad(player, "editor METHOD {…}, or error \"text\", or do STEP");
-    answer.name = str_dup_c(method);
-    buf_append(&answer.text, str_trim(rest));
-    vec_push(&player->editor_answers, answer);
-    return STEP_DONE;
-}
-
-/* offers LIST|nothing: of the client that the next `restart server` brings. */
-static enum outcome step_offers(struct player *player, struct str rest)
-{
-    mem_free(player->offers);
-    player->offers =
-        str_eq_c(str_trim(rest), "nothing") ? mem_dup_c("") : str_dup_c(str_trim(rest));
-    return STEP_DONE;
-}
-
-static enum outcome step_kill(struct player *player, struct str rest)
-{
-    bool is_server = str_eq_c(str_trim(rest), "server");
-    if (!player->step_begun) {
-        player->step_begun = true;
-        if (is_server) {
-            player->server_killed = true;
-            kill(player->client ? client_pid(player->client) : bare_pid(player->bare), SIGKILL);
-        } else {
-            kill(loop_process_pid(player->endpoint.process), SIGKILL);
-        }
-    }
-    if (is_server)
-        return player->server_ended ? STEP_DONE : wait_for(player, "it lives on");
-    return player->endpoint.ended ? STEP_DONE : wait_for(player, "it lives on");
-}
-
-static enum outcome restart_server(struct player *player)
-{
-    struct err err = {0};
-    if (!player->step_begun && !player_start_server(player, &err))
-        return result_of(player, STATUS_IO, &err);
-    player->step_begun = true;
-    return player->ready ? STEP_DONE : wait_for(player, "it does not answer initialize");
-}
-
-static enum outcome restart_endpoint(struct player *player)
-{
-    struct err err = {0};
-    if (!player->step_begun) {
-        player_stop_child(&player->endpoint);
-        if (!player_start_endpoint(player, &err))
-            return result_of(player, STATUS_IO, &err);
-    }
-    player->step_begun = true;
-    return player->endpoint.out.len > 0 ? STEP_DONE : wait_for(player, "it does not come up");
-}
-
-static enum outcome step_restart(struct player *player, struct str rest)
-{
-    return str_eq_c(str_trim(rest), "server") ? restart_server(player) : restart_endpoint(player);
-}
-
-static bool start_run(struct player *player, struct str rest, struct err *err)
-{
-    char *argv[24] = {mem_dup_c(player->program)};
-    size_t count = 1;
-    while (!words_done(rest) && !words_take_arrow(&rest) && count + 1 < array_count(argv)) {
-        struct buf word = {0};
-        words_take_text(&rest, &word);
-        argv[count++] = buf_take(&word);
-    }
-    player_stop_child(&player->run);
-    bool good = player_spawn(player, &player->run, argv, false, err);
-    for (size_t i = 0; i < count; i++)
-        mem_free(argv[i]);
-    return good;
-}
-
-/* lanebridge ARGUMENTS… [-> CODE]: without a code it goes on by itself. */
-static enum outcome step_lanebridge(struct player *player, struct str rest)
-{
-    struct err err = {0};
-    size_t arrow = str_find(rest, STR(" -> "), 0);
-    if (!player->step_begun) {
-        player->step_begun = true;
-        if (!start_run(player, rest, &err))
-            return result_of(player, STATUS_IO, &err);
-    }
-    return arrow == STR_NONE ? STEP_DONE : step_run_exit(player, str_skip(rest, arrow + 4));
-}
-
-static enum outcome step_interrupt_run(struct player *player, struct str rest)
-{
-    (void)rest;
-    kill(loop_process_pid(player->run.process), SIGINT);
     return STEP_DONE;
 }
 
