@@ -19,7 +19,7 @@ struct app {
     struct sweep *sweep;
     struct memory *memory;
     struct responses *responses;
-    struct mcp_side *mcp; /* NULL: no servers are set */
+    struct mcp_side *mcp; /* NULL: nothing was asked for yet */
     struct tools *tools;
     struct agent *agent;
     struct complete *complete;

@@ -240,7 +240,7 @@ static void free_connection(struct app *app)
 }
 
 /* Another endpoint is meant: what was made for the one before goes, and comes anew when it is
- * needed. The journal has what has to last. Certificates and MCP servers are those of the start. */
+ * needed. The journal has what has to last. Certificates are those of the start. */
 static void close_connection(struct app *app)
 {
     if (app->wire)
@@ -267,7 +267,7 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
     if (open_connection(app, err) < 0)
         return NULL;
     app->host = *host;
-    if (!app->mcp && strcmp(app->config->mcp_servers_json, "{}") != 0)
+    if (!app->mcp)
         app->mcp =
             mcp_side_new(app->loop, app->net, app->config, &app->env, app->workspace, app->policy);
     struct tools_env tools_env = {
@@ -278,7 +278,7 @@ static struct agent *on_agent(void *user, const struct host *host, agent_event_f
         .journal = app->journal,
         .host = &app->host,
         .cache_folder = app->env.cache_folder,
-        .mcp = app->mcp ? mcp_side_client(app->mcp) : NULL,
+        .mcp = mcp_side_client(app->mcp),
     };
     app->tools = tools_new(&tools_env);
     struct buf host_name = {0};

@@ -91,6 +91,8 @@ struct mcp_side *mcp_side_new(struct loop *loop, struct net *net, const struct c
                               const struct config_env *env, const struct workspace *workspace,
                               struct policy *policy);
 struct mcp *mcp_side_client(const struct mcp_side *side);
+/* Other servers: those before are told to end, and the client is another. Not from its callbacks. */
+void mcp_side_set(struct mcp_side *side, struct str servers);
 /* Runs the loop for a moment, so that servers learn that it is over. NULL is fine. */
 void mcp_side_free(struct mcp_side *side);
 /* What there is, as in docs/schema/v1/status.json; side NULL: nothing yet. */

@@ -119,6 +119,46 @@ static void append_endpoint(const struct config *config, struct buf *text)
     append_strings(&config->endpoint_headers, text);
 }
 
+static void append_certificates(const struct config *config, struct buf *text)
+{
+    buf_append_fmt(text, "%s\n%s\n%s\n", config->endpoint_ca_file, config->endpoint_client_cert,
+                   config->endpoint_client_key);
+}
+
+/* What the program runs with, as one text that tells whether it is another. */
+struct in_force {
+    struct buf endpoint, certificates, servers;
+};
+
+static void in_force_fill(struct in_force *now, const struct config *config)
+{
+    *now = (struct in_force){0};
+    append_endpoint(config, &now->endpoint);
+    append_certificates(config, &now->certificates);
+    buf_append_c(&now->servers, config->mcp_servers_json);
+}
+
+static void in_force_finish(struct in_force *now)
+{
+    buf_finish(&now->endpoint);
+    buf_finish(&now->certificates);
+    buf_finish(&now->servers);
+}
+
+static void take_changes(struct app *app, const struct in_force *before, const struct in_force *now,
+                         struct buf *warnings)
+{
+    if (app->net && !str_eq(buf_str(&before->certificates), buf_str(&now->certificates)))
+        buf_append_c(warnings, "endpoint.caFile, endpoint.clientCert and endpoint.clientKey are "
+                               "read at the start: for other ones, restart the language server.\n");
+    if (!app->mcp || str_eq(buf_str(&before->servers), buf_str(&now->servers)))
+        return;
+    mcp_side_set(app->mcp, buf_str(&now->servers));
+    if (app->tools)
+        tools_set_mcp(app->tools, mcp_side_client(app->mcp));
+    log_line(LOG_INFO, "settings name other MCP servers");
+}
+
 static enum status take_file(struct app *app, struct buf *warnings, struct err *err)
 {
     struct json_value *init = NULL, *workspace = NULL;
@@ -134,12 +174,12 @@ static enum status take_file(struct app *app, struct buf *warnings, struct err *
 bool app_reload_settings(struct app *app, struct buf *warnings)
 {
     struct app_seen now = look_at_file(app);
-    struct buf before = {0}, after = {0};
+    struct in_force before, after;
     struct err err = {0};
     if (memcmp(&now, &app->seen, sizeof(now)) == 0 || (app->agent && agent_is_busy(app->agent)))
         return false;
     app->seen = now;
-    append_endpoint(app->config, &before);
+    in_force_fill(&before, app->config);
     if (take_file(app, warnings, &err) < 0) {
         buf_append_fmt(warnings, "%s. What was set before stays until that is corrected.\n",
                        err.text);
@@ -147,9 +187,10 @@ bool app_reload_settings(struct app *app, struct buf *warnings)
         app->settings_error = (struct err){0};
         tell_all(app, warnings);
     }
-    append_endpoint(app->config, &after);
-    bool is_other = !str_eq(buf_str(&before), buf_str(&after));
-    buf_finish(&before);
-    buf_finish(&after);
+    in_force_fill(&after, app->config);
+    take_changes(app, &before, &after, warnings);
+    bool is_other = !str_eq(buf_str(&before.endpoint), buf_str(&after.endpoint));
+    in_force_finish(&before);
+    in_force_finish(&after);
     return is_other;
 }

@@ -5,11 +5,15 @@
 #include "app.h"
 
 struct mcp_side {
+    struct mcp_env env;
     struct loop *loop;
     const struct workspace *workspace; /* NULL: there are no folders */
     struct policy *policy;             /* NULL: nothing is redacted */
     struct mcp_wire *wire;
     struct mcp *mcp;
+    struct mcp *ending; /* of the settings before; NULL mostly */
+    bool has_ended;     /* it, and it waits to be freed */
+    struct loop_timer *ended_timer;
 };
 
 static const char *get_variable(const char *name)
@@ -47,6 +51,23 @@ static void on_secret(void *user, struct str secret)
         policy_add_secret(side->policy, secret);
 }
 
+/* -- Life ------------------------------------------------------------------------------------ */
+
+/* Of the settings before. */
+static void end_ending(struct mcp_side *side)
+{
+    mcp_free(side->ending);
+    side->ending = NULL;
+    side->has_ended = false;
+}
+
+static void on_ended_timer(void *user)
+{
+    struct mcp_side *side = user;
+    if (side->has_ended)
+        end_ending(side);
+}
+
 struct mcp_side *mcp_side_new(struct loop *loop, struct net *net, const struct config *config,
                               const struct config_env *env, const struct workspace *workspace,
                               struct policy *policy)
@@ -54,7 +75,8 @@ struct mcp_side *mcp_side_new(struct loop *loop, struct net *net, const struct c
     struct mcp_side *side = mem_new(struct mcp_side);
     *side = (struct mcp_side){.loop = loop, .workspace = workspace, .policy = policy};
     side->wire = mcp_wire_new(net, config);
-    struct mcp_env mcp_env = {
+    side->ended_timer = loop_timer_new(loop, on_ended_timer, side);
+    side->env = (struct mcp_env){
         .loop = loop,
         .http = mcp_wire_http(side->wire),
         .get = get_variable,
@@ -63,8 +85,27 @@ struct mcp_side *mcp_side_new(struct loop *loop, struct net *net, const struct c
         .on_secret = on_secret,
         .user = side,
     };
-    side->mcp = mcp_new(&mcp_env, str_from(config->mcp_servers_json));
+    side->mcp = mcp_new(&side->env, str_from(config->mcp_servers_json));
     return side;
+}
+
+/* It still stands in its own callback. */
+static void on_ended(void *user)
+{
+    struct mcp_side *side = user;
+    side->has_ended = true;
+    loop_timer_start(side->ended_timer, 0, 0);
+}
+
+void mcp_side_set(struct mcp_side *side, struct str servers)
+{
+    struct mcp *before = side->mcp;
+    end_ending(side); /* changed again before they have ended: killed */
+    side->mcp = mcp_new(&side->env, servers);
+    if (mcp_stop(before, on_ended, side))
+        side->ending = before;
+    else
+        mcp_free(before);
 }
 
 struct mcp *mcp_side_client(const struct mcp_side *side)
@@ -84,7 +125,9 @@ void mcp_side_free(struct mcp_side *side)
         return;
     if (mcp_stop(side->mcp, on_stopped, side))
         loop_run(side->loop); /* at most LIMIT_MCP_STOP_MS */
+    end_ending(side);
     mcp_free(side->mcp);
+    loop_timer_free(side->ended_timer);
     mcp_wire_free(side->wire);
     mem_free(side);
 }

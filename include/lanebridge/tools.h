@@ -43,6 +43,9 @@ struct tools_deadlines {
 extern const struct tools_deadlines tools_deadlines_default;
 void tools_set_deadlines(struct tools *tools, const struct tools_deadlines *deadlines);
 
+/* Other servers from now on; a thread keeps the list it began with. Only while no turn runs and nothing is
+ * waited for. */
+void tools_set_mcp(struct tools *tools, struct mcp *mcp);
 /* Tools from elsewhere (MCP servers): starts what does not run yet. True: some are waited for, `notice`
  * says so to people, and on_ready comes once, later. */
 bool tools_prepare(struct tools *tools, void (*on_ready)(void *user), void *user, struct buf *notice);

@@ -169,6 +169,11 @@ const struct tool tool_mcp = {
 
 /* -- Their servers --------------------------------------------------------------------------- */
 
+void tools_set_mcp(struct tools *tools, struct mcp *mcp)
+{
+    tools->env.mcp = mcp;
+}
+
 bool tools_prepare(struct tools *tools, void (*on_ready)(void *user), void *user,
                    struct buf *notice)
 {
