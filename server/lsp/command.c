@@ -192,6 +192,11 @@ static void run_commit_message(const struct command_call *call)
 static void run_explain(const struct command_call *call)
 {
     struct turn_wish wish = wish_from(call);
+    if (wish.uri.len == 0 &&
+        refuse_empty(call, wish.prompt,
+                     "there is nothing to explain: select code and take the code action, or give "
+                     "\"uri\" and \"range\"; for a question there is lanebridge.ask"))
+        return;
     wish.instruction = "Explain the selected code. Change nothing.";
     turn_request(call->server, call->message, &wish);
 }
@@ -307,10 +312,7 @@ static void run_new_thread(const struct command_call *call)
 
 static void run_status(const struct command_call *call)
 {
-    struct buf json = {0};
-    call->server->env.status(call->server->env.user, &json);
-    jsonrpc_respond(call->server->peer, call->message->id, buf_str(&json));
-    buf_finish(&json);
+    status_command(call->server, call->message->id);
 }
 
 static void run_accept_hunk(const struct command_call *call)

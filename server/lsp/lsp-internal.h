@@ -14,6 +14,7 @@
  *   catalog.c     the threads of the journal
  *   markdown.c    what happens in one, as Markdown
  *   transcript.c  the thread as a file
+ *   status.c      lanebridge.status
  *   takeover.c    threads that another editor has
  *   trust.c       the question before the first turn in a folder
  *   host.c        host.h for the tools: save, show, drop
@@ -391,6 +392,10 @@ void review_hunk_command(struct lsp_server *server, struct str id,
                          const struct json_value *argument, enum tools_verdict verdict);
 void review_all_command(struct lsp_server *server, struct str id,
                         const struct json_value *argument, enum tools_verdict verdict);
+
+/* -- status.c
+ * ------------------------------------------------------------------------------------------------ */
+void status_command(struct lsp_server *server, struct str id);
 
 /* -- rich.c
  * --------------------------------------------------------------------------------------------------

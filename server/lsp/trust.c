@@ -50,22 +50,6 @@ void trust_free(struct lsp_server *server)
     vec_finish(&server->trusts);
 }
 
-static void on_answer(void *user, const struct host_ask_answer *answer)
-{
-    struct trust_question *question = user;
-    bool yes = answer->decision == HOST_ACCEPT;
-    struct err err = {0};
-    if (yes && workspace_trust_set(question->server->env.workspace, buf_str(&question->root),
-                                   TRUST_YES, &err) < 0)
-        log_line(LOG_WARN, "trust not remembered why=\"%s\"", err.text);
-    if (yes)
-        workspace_confirm_root(question->server->env.workspace, buf_str(&question->root));
-    void (*go)(void *user, bool yes) = question->go;
-    void *go_user = question->user;
-    question_free(question);
-    go(go_user, yes);
-}
-
 static struct trust_question *find_question(struct lsp_server *server, struct str root)
 {
     for (size_t i = 0; i < server->trusts.len; i++) {
@@ -92,9 +76,26 @@ void trust_tell(struct lsp_server *server, struct str root, bool yes)
     }
 }
 
+static void on_answer(void *user, const struct host_ask_answer *answer)
+{
+    struct trust_question *question = user;
+    struct lsp_server *server = question->server;
+    bool yes = answer->decision == HOST_ACCEPT;
+    struct buf root = {0};
+    struct err err = {0};
+    buf_append(&root, buf_str(&question->root));
+    if (yes && workspace_trust_set(server->env.workspace, buf_str(&root), TRUST_YES, &err) < 0)
+        log_line(LOG_WARN, "trust not remembered why=\"%s\"", err.text);
+    if (yes)
+        workspace_confirm_root(server->env.workspace, buf_str(&root));
+    trust_tell(server, buf_str(&root), yes);
+    buf_finish(&root);
+}
+
 void trust_need(struct lsp_server *server, struct str root_path, void (*go)(void *user, bool yes),
                 void (*drop)(void *user), void *user)
 {
+    bool is_asked = find_question(server, root_path) != NULL; /* its answer is for both */
     struct trust_question *question = mem_new(struct trust_question);
     question->server = server;
     question->go = go;
@@ -102,6 +103,8 @@ void trust_need(struct lsp_server *server, struct str root_path, void (*go)(void
     vec_push(&server->trusts, question);
     question->user = user;
     buf_append(&question->root, root_path);
+    if (is_asked)
+        return;
     const struct workspace_root *root = workspace_root_find(server->env.workspace, root_path);
     bool is_large = root && !root->confirmed;
     buf_append_c(&question->title, is_large ? "Let Lanebridge work in all of this folder?"

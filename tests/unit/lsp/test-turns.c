@@ -47,7 +47,7 @@ Test(turns, forms_of_commands)
         {"{'command':'lanebridge.newThread'}", 0, "threadId"},
         {"{'command':'lanebridge.ask','arguments':['why?']}", 0, "turnId"},
         {"{'command':'lanebridge.ask','arguments':[{'prompt':'and?'}]}", 0, "turnId"},
-        {"{'command':'lanebridge.explain'}", 0, "turnId"},
+        {"{'command':'lanebridge.explain'}", JSONRPC_INVALID_PARAMS, "nothing to explain"},
         {"{'command':'lanebridge.openTranscript'}", 0, "threadId"},
     };
     struct editor e;
