@@ -41,7 +41,7 @@ async function inHost(browser, code) {
   });
   await page.exposeFunction('codeAutomationExit', (status) => finished(status));
   await page.goto(page.address);
-  const status = await Promise.race([exit, new Promise((done) => setTimeout(() => done('no end in two minutes'), 120000))]);
+  const status = await Promise.race([exit, new Promise((done) => setTimeout(() => done('no end in five minutes'), 300000))]);
   if (status !== 0) report('the tests inside the extension host end', new Error(`exit ${status}`), 0);
   await page.close();
 }
