@@ -165,8 +165,8 @@ test('the server is killed, is there again, and the turn can be continued', asyn
   await chat.ask('take your time');
   await chat.waitForSelector('.agent .markdown:has-text("First I read")');
   await killServer();
-  await chat.waitForSelector('.continue button', { timeout: 30000 });
-  await chat.click('.continue button');
+  await chat.waitForSelector('.continue button:text-is("Continue")', { timeout: 30000 });
+  await chat.click('.continue button:text-is("Continue")');
   await done(chat, 'It went on to its end');
 });
 test('the window is loaded again: the thread is there, cut off, and is continued', async () => {
@@ -175,8 +175,8 @@ test('the window is loaded again: the thread is there, cut off, and is continued
   await chat.waitForSelector('.agent .markdown:has-text("First I read")');
   await load();
   const again = await window.again();
-  await again.waitForSelector('.continue button', { timeout: 30000 });
-  await again.click('.continue button');
+  await again.waitForSelector('.continue button:text-is("Continue")', { timeout: 30000 });
+  await again.click('.continue button:text-is("Continue")');
   await done(again, 'It went on to its end');
 });
 test('nothing serious is wrong for those who hear or feel the screen, and the console is clean', async () => {

@@ -108,6 +108,11 @@ test('of a long thread the last turns are shown, and older ones when somebody go
   assert.match(await again.textContent('.turn:first-of-type .agent'), /Answer 1 of/);
   assert.ok(await again.evaluate(() => document.querySelector('.transcript').scrollTop > 0), 'what was read stays where it was');
 });
+test('a thread that another window has can be taken over', async () => {
+  const { chat } = await fresh();
+  await chat.evaluate(() => window.postMessage({ type: 'thread', view: { thread: { id: 'x', title: 'elsewhere', leased: true }, turns: [], hasOlder: false, queue: [], pending: {} } }, '*'));
+  await chat.waitForSelector('.continue:has-text("open in another window") button:text-is("Take over")');
+});
 test('in high contrast nothing serious is wrong either', async () => {
   const { chat, page } = await window();
   await page.emulateMedia({ forcedColors: 'active' });

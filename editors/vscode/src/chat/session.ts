@@ -9,6 +9,10 @@ import type { Event, ThreadView } from '../webview/messages';
 const OUTPUT_CHARACTERS = 256 * 1024;
 /** Pages (of 50 turns) of a thread's history that are read when it is opened. */
 const PAGES_MAX_COUNT = 400;
+/** A thread that another window has is asked for again so often: a window that was just loaded again lets go of it late,
+ *  and one that was killed holds it for half a minute. */
+const LEASED_LOOKS_MAX_COUNT = 30;
+const LEASED_LOOK_MS = 2000;
 /** So many turns are shown at once, and as many more whenever somebody scrolls to the first. */
 const SHOWN_TURNS_COUNT = 30;
 
@@ -31,6 +35,7 @@ export class Session implements vscode.Disposable {
   private readonly renamed = new vscode.EventEmitter<string>();
   private current: string | undefined;
   private loading = 0;
+  private look: NodeJS.Timeout | undefined;
   /** Of the shown thread: turns before those that the view has. */
   private before: Turn[] = [];
   /** Of the shown thread, running or not. */
@@ -181,9 +186,26 @@ export class Session implements vscode.Disposable {
     if (this.loading > 0) return;
     this.lastTurn = view.turns.at(-1)?.id;
     this.switched.fire(view);
+    clearTimeout(this.look);
+    if (view.thread?.leased) this.lookAgain(view.thread.id, LEASED_LOOKS_MAX_COUNT);
     if (!this.stale) return;
     this.stale = false;
     await this.reload();
+  }
+
+  /** Until the other window has let go of it. */
+  private lookAgain(threadId: string, looks: number): void {
+    this.look = setTimeout(() => void this.isLeased(threadId).then((isLeased) => {
+      if (threadId !== this.current) return undefined;
+      if (!isLeased) return this.reload();
+      if (looks > 1) this.lookAgain(threadId, looks - 1);
+      return undefined;
+    }), LEASED_LOOK_MS);
+  }
+
+  private async isLeased(threadId: string): Promise<boolean> {
+    if (this.bridge.state !== 'running') return true;
+    return this.bridge.request<ReadResult>('thread/read', { threadId }).then(({ thread }) => thread.leased === true, () => true);
   }
 
   private async read(): Promise<ThreadView> {
@@ -238,6 +260,7 @@ export class Session implements vscode.Disposable {
   }
 
   dispose(): void {
+    clearTimeout(this.look);
     for (const emitter of [this.shown, this.switched, this.busy, this.ended, this.renamed]) emitter.dispose();
   }
 }

@@ -156,6 +156,7 @@ export class Transcript {
     for (const turn of view.turns) this.addTurn(turn);
     for (const [turnId, waiting] of Object.entries(view.pending)) this.turns.get(turnId)?.pending(waiting);
     if (view.thread?.canContinue) this.offerContinue(view.thread.id);
+    else if (view.thread?.leased) this.offerTakeOver(view.thread.id);
     this.hasOlder = view.hasOlder;
     this.isAsking = false;
     this.threadMode = view.thread?.mode;
@@ -192,9 +193,16 @@ export class Transcript {
     return this.turns.size === 0;
   }
 
+  private offer(text: string, label: string, type: 'thread/continue' | 'thread/takeOver', threadId: string): void {
+    this.element.append(h('div', { class: 'continue', role: 'status' }, h('span', {}, text), button(label, () => post({ type, threadId }))));
+  }
+
   private offerContinue(threadId: string): void {
-    const text = 'The last turn was cut off. What it had done is kept.';
-    this.element.append(h('div', { class: 'continue', role: 'status' }, h('span', {}, text), button('Continue', () => post({ type: 'thread/continue', threadId }))));
+    this.offer('The last turn was cut off. What it had done is kept.', 'Continue', 'thread/continue', threadId);
+  }
+
+  private offerTakeOver(threadId: string): void {
+    this.offer('This thread is open in another window. Until that is closed, it can only be read here; taken over, it can only be read there.', 'Take over', 'thread/takeOver', threadId);
   }
 
   private addTurn(turn: Turn): TurnView {

@@ -30,6 +30,27 @@ module.exports = (test, { api, root, assert, until, vscode, fs, path }) => {
     assert.ok(!/by the agent/.test((await vscode.workspace.openTextDocument(path.join(root, 'README.md'))).getText()), 'the other folder is left alone');
     await vscode.commands.executeCommand('lanebridge.ui.acceptAll');
   });
+  test('a thread that another window has is told as such, and again once that lets go of it', async () => {
+    const { thread } = await bridge.request('thread/start', { folder: vscode.Uri.file(root).toString() });
+    const told = [];
+    const listener = session.onThread((view) => told.push(view.thread?.leased));
+    let isLeased = true;
+    bridge.request = async (method, ...rest) => {
+      const result = await Object.getPrototypeOf(bridge).request.call(bridge, method, ...rest);
+      if (method === 'thread/read') result.thread.leased = isLeased;
+      return result;
+    };
+    try {
+      await session.open(thread.id);
+      assert.equal(told.at(-1), true);
+      isLeased = false;
+      await until('it is free', () => told.at(-1) === false);
+    } finally {
+      delete bridge.request;
+      listener.dispose();
+      await session.open(undefined);
+    }
+  });
   test('a notebook is politely left alone, and both sides are told', async () => {
     const file = vscode.Uri.file(path.join(root, 'sums.ipynb'));
     fs.writeFileSync(file.fsPath, JSON.stringify({ cells: [{ cell_type: 'code', execution_count: null, metadata: {}, outputs: [], source: ['1 + 1'] }], metadata: {}, nbformat: 4, nbformat_minor: 5 }, null, 1));
