@@ -74,6 +74,8 @@ It counts when the package is loaded."
 
 (defvar-local lanebridge-hunks--shown nil
   "Hunks of the current buffer.")
+;; Another major mode leaves the overlays where they are.
+(put 'lanebridge-hunks--shown 'permanent-local t)
 
 (defun lanebridge-hunks--changes ()
   "All changes that are pending."
@@ -250,8 +252,9 @@ It counts when the package is loaded."
 
 (defun lanebridge-hunks-here ()
   "Hunks of the current buffer, in order."
-  (sort (cl-remove-if-not (lambda (hunk) (overlay-buffer (lanebridge-hunk-overlay hunk)))
-                          lanebridge-hunks--shown)
+  ;; Emacs 28 tears the list that it sorts, which would be the one of those shown.
+  (sort (seq-filter (lambda (hunk) (overlay-buffer (lanebridge-hunk-overlay hunk)))
+                    lanebridge-hunks--shown)
         (lambda (a b)
           (< (overlay-start (lanebridge-hunk-overlay a))
              (overlay-start (lanebridge-hunk-overlay b))))))

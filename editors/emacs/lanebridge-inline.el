@@ -30,6 +30,7 @@
 
 (defvar-local lanebridge-inline--overlay nil
   "The suggestion that is shown, or nil.")
+(put 'lanebridge-inline--overlay 'permanent-local t)
 (defvar-local lanebridge-inline--tick nil
   "The modification tick at which point was looked at last.")
 (defvar-local lanebridge-inline--request nil

@@ -66,6 +66,20 @@
     (hunks-goto 1)
     (should-not (eq (key-binding (kbd "C-c ^ y")) 'lanebridge-accept))))
 
+(ert-deftest hunks-stay-in-another-mode ()
+  "Another major mode leaves what waits where it is."
+  (hunks-edited ()
+    (let ((shown (lb-wait "both to be shown" (= 2 (length (hunks-shown))) (hunks-shown))))
+      (text-mode)
+      (should (equal (hunks-shown) shown))
+      (hunks-goto 3)
+      (lanebridge-reject)
+      (hunks-wait 1)
+      (should (equal (hunks-line 3) "    return 1;"))
+      (lb-wait "one to be shown" (= 1 (length (hunks-shown))))
+      (should (= 1 (cl-count-if (lambda (overlay) (overlay-get overlay 'lanebridge-hunk))
+                                (overlays-in (point-min) (point-max))))))))
+
 (ert-deftest hunks-accept-and-reject ()
   "One accepted, the other rejected."
   (hunks-edited ()
