@@ -3,6 +3,8 @@
  * matrix is printed. */
 #include "support.h"
 
+#include "probe-path.h"
+
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <fcntl.h>
