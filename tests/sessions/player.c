@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { STEP_DEADLINE_MS = 10000, POLL_MS = 10, SHOWN_MESSAGES = 24, SHOWN_BYTES = 300 };
+enum { STEP_DEADLINE_MS = 30000, POLL_MS = 10, SHOWN_MESSAGES = 24, SHOWN_BYTES = 300 };
 
 /* -- Places
  * -------------------------------------------------------------------------------------------- */

@@ -4,7 +4,7 @@
 
 #include "desk.h"
 
-TestSuite(commit, .timeout = 20);
+TestSuite(commit, .timeout = 60);
 
 struct written {
     bool came;

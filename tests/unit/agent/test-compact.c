@@ -4,7 +4,7 @@
 
 #include "desk.h"
 
-TestSuite(compact, .timeout = 30);
+TestSuite(compact, .timeout = 60);
 
 #define LONG_TEXT "0123456789012345678901234567890123456789012345678901234567890123456789"
 #define BY_SUMMARY "generic"

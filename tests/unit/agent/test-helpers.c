@@ -4,7 +4,7 @@
 
 #include "desk.h"
 
-TestSuite(helpers, .timeout = 20);
+TestSuite(helpers, .timeout = 60);
 
 #define ASK(id, question) "call " id " explore {'question':'" question "'}\n"
 

@@ -4,7 +4,7 @@
 
 #include "desk.h"
 
-TestSuite(recover, .timeout = 30);
+TestSuite(recover, .timeout = 60);
 
 static size_t count(const char *text, const char *part)
 {
@@ -50,8 +50,9 @@ Test(recover, a_response_without_items_is_sent_again)
     desk_init(&d);
     model_script(&d.w.model, steps);
     desk_ask(&d, "go");
-    assert_has(d.log.ptr, "+agentMessage; ~gone; !!agentMessage=gone; notice; +agentMessage; ~done; "
-                          "agentMessage=done; completed; ");
+    assert_has(d.log.ptr,
+               "+agentMessage; ~gone; !!agentMessage=gone; notice; +agentMessage; ~done; "
+               "agentMessage=done; completed; ");
     cr_assert_eq(d.last_end.timing.retries, 1);
     cr_assert_eq(d.last_end.timing.steps, 1);
     desk_finish(&d);

@@ -6,7 +6,7 @@
 
 #include "desk.h"
 
-TestSuite(resume, .timeout = 30);
+TestSuite(resume, .timeout = 60);
 
 static void item(struct desk *d, const char *thread_id, const char *turn_id, const char *kind,
                  const char *json)

@@ -4,7 +4,7 @@
 
 #include "desk.h"
 
-TestSuite(turn, .timeout = 20);
+TestSuite(turn, .timeout = 60);
 
 Test(turn, text_only)
 {

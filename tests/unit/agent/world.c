@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { GUARD_MS = 8000 };
+enum { GUARD_MS = 50000 };
 
 static const struct responses_deadlines deadlines = {
     .connect = 5000,

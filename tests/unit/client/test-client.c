@@ -16,7 +16,7 @@ static void set_up(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-TestSuite(client, .init = set_up, .timeout = 10);
+TestSuite(client, .init = set_up, .timeout = 60);
 
 struct desk {
     struct loop *loop;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-TestSuite(apply, .timeout = 10);
+TestSuite(apply, .timeout = 60);
 
 static void apply(struct config *config, enum config_source source, const char *text,
                   struct buf *warnings)

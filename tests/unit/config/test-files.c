@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TestSuite(files, .timeout = 10);
+TestSuite(files, .timeout = 60);
 
 static char folder[64];
 

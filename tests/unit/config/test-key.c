@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(key, .timeout = 10);
+TestSuite(key, .timeout = 60);
 
 static void set(struct config *config, const char *json)
 {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(append, .timeout = 10);
+TestSuite(append, .timeout = 60);
 
 #define CALL(label)                                                                                \
     "{\"emit\":[{\"type\":\"function_call\",\"name\":\"f\",\"call\":\"" label                      \

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(cache, .timeout = 10);
+TestSuite(cache, .timeout = 60);
 
 #define CALL                                                                                       \
     "{\"emit\":[{\"type\":\"function_call\",\"call\":\"read\",\"name\":\"read_file\","             \

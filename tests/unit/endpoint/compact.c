@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(compact, .timeout = 10);
+TestSuite(compact, .timeout = 60);
 
 #define PATH "/v1/responses/compact"
 #define SAY(text) "{\"emit\":[{\"type\":\"message\",\"text\":\"" text "\"}]}\n"

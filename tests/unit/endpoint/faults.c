@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(faults, .timeout = 10);
+TestSuite(faults, .timeout = 60);
 
 #define EMIT "\"emit\":[{\"type\":\"message\",\"text\":\"hello\"}]"
 

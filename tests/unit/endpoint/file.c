@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TestSuite(file, .timeout = 20);
+TestSuite(file, .timeout = 60);
 
 #define CALL                                                                                       \
     "{\"emit\":[{\"type\":\"message\",\"text\":\"first\"},{\"type\":\"function_call\","            \

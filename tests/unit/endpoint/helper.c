@@ -1,9 +1,9 @@
 #include "helper.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { PATIENCE_MS = 8000 };
+#include <sys/socket.h>
 
 /* -- Party ----------------------------------------------------------------------------------------
  */
@@ -64,6 +64,27 @@ void party_run_ms(struct party *party, uint64_t ms)
     loop_timer_start(party->guard, ms, 0);
     while (loop_timer_is_active(party->guard))
         loop_run(party->loop);
+}
+
+int party_connect(const struct party *party)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)endpoint_port(party->endpoint)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    return fd;
+}
+
+ssize_t party_receive(struct party *party, int fd, char *bytes, size_t size)
+{
+    ssize_t got = -1;
+    for (unsigned i = 0; got < 0 && i < PATIENCE_TURNS; i++) {
+        party_run_ms(party, TURN_MS);
+        got = recv(fd, bytes, size, MSG_DONTWAIT);
+    }
+    cr_assert_geq(got, 0, "the endpoint says nothing");
+    return got;
 }
 
 /* -- Peer -----------------------------------------------------------------------------------------

@@ -18,9 +18,13 @@ struct party {
 void party_start(struct party *party, const char *script);
 void party_start_with(struct party *party, struct endpoint_options options);
 void party_end(struct party *party);
-/* Runs until *done is true; fails the test after 8 s. */
+enum { PATIENCE_MS = 50000, TURN_MS = 5, PATIENCE_TURNS = PATIENCE_MS / TURN_MS };
+/* Runs until *done is true; fails the test after PATIENCE_MS: the machine may be busy. */
 void party_run_until(struct party *party, const bool *done, const char *what);
 void party_run_ms(struct party *party, uint64_t ms); /* only to show that nothing comes */
+int party_connect(const struct party *party);        /* a socket made by hand */
+/* Runs until such a socket has bytes, and receives them; 0: it was closed. */
+ssize_t party_receive(struct party *party, int fd, char *bytes, size_t size);
 
 /* -- A WebSocket client ---------------------------------------------------------------------------
  */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-TestSuite(http, .timeout = 10);
+TestSuite(http, .timeout = 60);
 
 #define EMIT "\"emit\":[{\"type\":\"message\",\"text\":\"hello\"}]"
 #define PATH "/v1/responses"

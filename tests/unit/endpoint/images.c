@@ -5,7 +5,7 @@
 
 #include "../../../server/endpoint/saves-internal.h"
 
-TestSuite(images, .timeout = 10);
+TestSuite(images, .timeout = 60);
 
 /* 3 x 2 pixels each, cut behind the head. */
 #define PNG "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAA="

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(lanes, .timeout = 10);
+TestSuite(lanes, .timeout = 60);
 
 /* Slow enough that what should run side by side does. */
 #define SLOW                                                                                       \
@@ -33,7 +33,9 @@ Test(lanes, big_answers_share_without_pace)
     struct party party;
     struct peer peer;
     struct buf script = {0};
-    buf_append_c(&script, "{\"pace\":{\"chunk\":1,\"first_ms\":200},\"emit\":[{\"type\":\"message\",\"text\":\"");
+    buf_append_c(
+        &script,
+        "{\"pace\":{\"chunk\":1,\"first_ms\":200},\"emit\":[{\"type\":\"message\",\"text\":\"");
     buf_append_repeat(&script, 'x', 2000);
     buf_append_c(&script, "\"}]}");
     party_start(&party, script.ptr);
@@ -151,8 +153,8 @@ static const struct {
     {"\"input\":\"x\",\"tools\":{}", "invalid_type", "tools"},
     {"\"input\":\"x\",\"previous_response_id\":\"resp_no\"", "previous_response_not_found",
      "previous_response_id"},
-    {"\"input\":[{\"type\":\"function_call_output\",\"output\":\"x\"}]", "missing_required_parameter",
-     "input[0].call_id"},
+    {"\"input\":[{\"type\":\"function_call_output\",\"output\":\"x\"}]",
+     "missing_required_parameter", "input[0].call_id"},
     {"\"input\":[{\"type\":\"function_call_output\",\"call_id\":\"call_no\",\"output\":\"x\"}]", "",
      "input"},
     {"\"input\":[{\"type\":\"function_call\",\"call_id\":\"c\",\"name\":\"f\",\"arguments\":\"\"}]",

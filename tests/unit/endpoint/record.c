@@ -5,7 +5,7 @@
 
 #include "../../../server/endpoint/record-internal.h"
 
-TestSuite(record, .timeout = 10);
+TestSuite(record, .timeout = 60);
 
 static struct record *make(struct held *held, struct record *parent, const char *input,
                            const char *output)

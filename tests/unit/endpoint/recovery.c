@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(recovery, .timeout = 10);
+TestSuite(recovery, .timeout = 60);
 
 #define CALL_ITEM(label)                                                                           \
     "{\"type\":\"function_call\",\"call\":\"" label "\",\"name\":\"f\",\"arguments\":{}}"

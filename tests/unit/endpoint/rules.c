@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-TestSuite(rules, .timeout = 10);
+TestSuite(rules, .timeout = 60);
 
 static const struct {
     const char *schema, *arguments;

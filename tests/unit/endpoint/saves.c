@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-TestSuite(saves, .timeout = 10);
+TestSuite(saves, .timeout = 60);
 
 enum { STEPS = 5 };
 #define CALL(label)                                                                                \
@@ -14,8 +14,9 @@ enum { STEPS = 5 };
     "\"f\",\"call\":\"" label "\",\"arguments\":{\"path\":\"a/b.c\"}}]}\n"
 #define SCRIPT                                                                                     \
     CALL("a")                                                                                      \
-    CALL("b") CALL("c") CALL("d") "{\"emit\":[{\"type\":\"message\",\"text\":\"done, all of "      \
-                                  "it\"}]}"
+    CALL("b")                                                                                      \
+    CALL("c") CALL("d") "{\"emit\":[{\"type\":\"message\",\"text\":\"done, all of "                \
+                        "it\"}]}"
 #define TOOLS                                                                                      \
     "\"tools\":[{\"type\":\"function\",\"name\":\"f\",\"description\":\"does it\","                \
     "\"parameters\":{\"type\":\"object\"}}],\"instructions\":\"Be short.\""

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(script, .timeout = 10);
+TestSuite(script, .timeout = 60);
 
 #define CALL                                                                                       \
     "{\"emit\":[{\"type\":\"function_call\",\"call\":\"a\",\"name\":\"f\",\"arguments\":{}}]}\n"

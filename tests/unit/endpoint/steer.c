@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-TestSuite(steering, .timeout = 10);
+TestSuite(steering, .timeout = 60);
 
 #define STEER(id, input)                                                                           \
     "{\"type\":\"response.steer\",\"previous_response_id\":\"%s\",\"input\":" input "}", id

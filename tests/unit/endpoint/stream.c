@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(stream, .timeout = 10);
+TestSuite(stream, .timeout = 60);
 
 static const char *const all_items =
     "{\"emit\":[{\"type\":\"reasoning\",\"text\":\"thinking\"},"

@@ -5,7 +5,7 @@
 
 #include "../../../server/endpoint/tokens-internal.h"
 
-TestSuite(tokens, .timeout = 10);
+TestSuite(tokens, .timeout = 60);
 
 /* -- A small vocabulary ---------------------------------------------------------------------------
  */

@@ -7,7 +7,7 @@
 #include "helper.h"
 #include "stage.h"
 
-TestSuite(upstream, .timeout = 20);
+TestSuite(upstream, .timeout = 60);
 
 #define LLAMA_MODELS                                                                               \
     {                                                                                              \
@@ -246,8 +246,8 @@ Test(upstream, a_warm_up_is_read_by_llama_cpp_alone)
 
 static void wait_left(struct scene *scene, size_t times)
 {
-    for (unsigned i = 0; i < 1000 && stage_left(&scene->stage) < times; i++)
-        party_run_ms(&scene->party, 5);
+    for (unsigned i = 0; i < PATIENCE_TURNS && stage_left(&scene->stage) < times; i++)
+        party_run_ms(&scene->party, TURN_MS);
     cr_expect_eq(stage_left(&scene->stage), times, "the server was not told");
 }
 
@@ -306,8 +306,8 @@ Test(upstream, an_http_client_that_leaves_cancels_too)
                 .stays = true});
     fetch_start(&fetch, &scene.party, "POST", "/v1/responses", "{\"stream\":true,\"input\":\"hi\"}",
                 NULL, 0);
-    for (unsigned i = 0; i < 1000 && fetch.body.len == 0; i++)
-        party_run_ms(&scene.party, 5);
+    for (unsigned i = 0; i < PATIENCE_TURNS && fetch.body.len == 0; i++)
+        party_run_ms(&scene.party, TURN_MS);
     fetch_end(&fetch);
     wait_left(&scene, 1);
     scene_end(&scene);

@@ -5,7 +5,7 @@
 
 #include "../../../server/endpoint/upstream-internal.h"
 
-TestSuite(upstream_requests, .timeout = 20);
+TestSuite(upstream_requests, .timeout = 60);
 
 struct asking {
     struct held held;

@@ -5,7 +5,7 @@
 
 #include "../../../server/endpoint/saves-internal.h"
 
-TestSuite(validate, .timeout = 10);
+TestSuite(validate, .timeout = 60);
 
 static const char *const good[] = {
     USER("hi"),

@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-TestSuite(audit, .timeout = 10, .init = begin, .fini = end);
+TestSuite(audit, .timeout = 60, .init = begin, .fini = end);
 
 static bool on_call(void *user, const struct journal_call *call)
 {

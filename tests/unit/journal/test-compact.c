@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(beginning, .timeout = 10);
+TestSuite(beginning, .timeout = 60);
 
 static void open_again(void)
 {

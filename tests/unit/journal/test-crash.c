@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-TestSuite(crash, .timeout = 30, .init = make_folder, .fini = remove_folder);
+TestSuite(crash, .timeout = 60, .init = make_folder, .fini = remove_folder);
 
 enum { ROUNDS = 20, LONGEST_US = 15000 };
 

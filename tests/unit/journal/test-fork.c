@@ -3,7 +3,7 @@
 
 #include "support.h"
 
-TestSuite(fork, .timeout = 10);
+TestSuite(fork, .timeout = 60);
 
 static struct journal *journal;
 static char thread[ID_BYTES], turns[3][ID_BYTES], forked[ID_BYTES];

@@ -3,7 +3,7 @@
 
 #include "support.h"
 
-TestSuite(helpers, .timeout = 10);
+TestSuite(helpers, .timeout = 60);
 
 static struct journal *journal;
 static char thread[ID_BYTES], helper[ID_BYTES], found[ID_BYTES];

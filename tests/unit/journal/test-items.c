@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(items, .timeout = 10);
+TestSuite(items, .timeout = 60);
 
 static enum status append(const char *kind, const char *json)
 {
@@ -139,9 +139,9 @@ Test(items, a_call_is_recorded_whole, .init = begin, .fini = end)
     cr_assert_eq(journal_call_find(journal, thread, call.call_id, &output), CALL_DONE);
     cr_assert_str_eq(output.ptr, "text");
     cr_assert_eq(journal_call_record(journal, thread, &call, &err), STATUS_EXISTS);
-    cr_assert_eq(journal_call_start(journal, thread, turn, call.call_id, STR(""), STR(""), STR(""),
-                                    &err),
-                 STATUS_EXISTS);
+    cr_assert_eq(
+        journal_call_start(journal, thread, turn, call.call_id, STR(""), STR(""), STR(""), &err),
+        STATUS_EXISTS);
     run_sql("UPDATE thread SET lease = 'another:1:1:1'");
     call.call_id = STR("call_2");
     cr_assert_eq(journal_call_record(journal, thread, &call, &err), STATUS_CONFLICT);

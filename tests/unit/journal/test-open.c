@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TestSuite(open, .timeout = 10, .init = make_folder, .fini = remove_folder);
+TestSuite(open, .timeout = 60, .init = make_folder, .fini = remove_folder);
 
 static void write_file(const char *name, const char *text, size_t len, long offset)
 {

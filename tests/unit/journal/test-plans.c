@@ -8,7 +8,7 @@
 
 #include "../../../server/journal/journal-internal.h"
 
-TestSuite(plans, .timeout = 10, .init = make_folder, .fini = remove_folder);
+TestSuite(plans, .timeout = 60, .init = make_folder, .fini = remove_folder);
 
 /* Of these it is known, and why it may be. */
 static bool may_scan(enum statement_id id, const char *step)

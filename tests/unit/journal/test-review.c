@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-TestSuite(review, .timeout = 10, .init = make_folder, .fini = remove_folder);
+TestSuite(review, .timeout = 60, .init = make_folder, .fini = remove_folder);
 
 static void put(struct journal *journal, const char *path, const char *base, const char *now)
 {

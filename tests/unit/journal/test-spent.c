@@ -26,7 +26,7 @@ static void begin(void)
     make_folder();
 }
 
-TestSuite(spent, .timeout = 10, .init = begin, .fini = remove_folder);
+TestSuite(spent, .timeout = 60, .init = begin, .fini = remove_folder);
 
 static void on_spent(void *user, const struct journal_spent *spent)
 {

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-TestSuite(threads, .timeout = 10, .init = make_folder, .fini = remove_folder);
+TestSuite(threads, .timeout = 60, .init = make_folder, .fini = remove_folder);
 
 static bool add_title(void *user, const struct journal_thread *thread)
 {

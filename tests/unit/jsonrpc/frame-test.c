@@ -4,7 +4,7 @@
 
 #include <lanebridge/jsonrpc.h>
 
-TestSuite(frame, .timeout = 20);
+TestSuite(frame, .timeout = 60);
 
 enum { CAP = 50 };
 

@@ -16,7 +16,7 @@ static void prepare(void)
     log_set_level(LOG_ERROR); /* what is refused here is refused on purpose */
 }
 
-TestSuite(peer, .timeout = 20, .init = prepare);
+TestSuite(peer, .timeout = 60, .init = prepare);
 
 /* -- Against raw bytes ------------------------------------------------------------------------ */
 

@@ -9,7 +9,7 @@
 
 #include <lanebridge/loop.h>
 
-TestSuite(loop, .timeout = 10);
+TestSuite(loop, .timeout = 60);
 
 struct trace {
     struct loop *loop;

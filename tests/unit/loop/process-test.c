@@ -12,7 +12,7 @@
 
 #include <lanebridge/loop.h>
 
-TestSuite(process, .timeout = 20, .init = loop_prepare_process);
+TestSuite(process, .timeout = 60, .init = loop_prepare_process);
 
 struct run {
     struct loop *loop;

@@ -11,7 +11,7 @@
 
 #include <lanebridge/loop.h>
 
-TestSuite(stream, .timeout = 10, .init = loop_prepare_process);
+TestSuite(stream, .timeout = 60, .init = loop_prepare_process);
 
 enum { QUEUE = 8 * 1024 * 1024 };
 

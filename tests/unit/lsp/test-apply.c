@@ -5,7 +5,7 @@
 
 #include "editor.h"
 
-TestSuite(apply, .timeout = 30);
+TestSuite(apply, .timeout = 60);
 
 static const char yes[] = "{'applied':true}", no[] = "{'applied':false,'failureReason':'stale'}";
 static const char before[] = "one\ntwo\nthree\nfour\nfive\n";

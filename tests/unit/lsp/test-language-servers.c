@@ -8,7 +8,7 @@
 
 #include "editor.h"
 
-TestSuite(language_servers, .timeout = 30);
+TestSuite(language_servers, .timeout = 60);
 
 /* ~NAME is the URI of a file, ' is ". */
 static void append_json(struct editor *e, const char *text, struct buf *json)

@@ -6,7 +6,7 @@
 
 #include "editor.h"
 
-TestSuite(messages, .timeout = 30);
+TestSuite(messages, .timeout = 60);
 
 Test(messages, before_initialize)
 {
@@ -303,7 +303,8 @@ Test(messages, uris_that_are_no_files)
     editor_finish(&e);
 }
 
-/* No folder is open: a text that is still to be saved is edited like any other, and nothing else is there. */
+/* No folder is open: a text that is still to be saved is edited like any other, and nothing else is
+ * there. */
 Test(messages, untitled_is_edited_where_no_folder_is_open)
 {
     static const char *const steps[] = {

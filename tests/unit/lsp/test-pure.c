@@ -6,7 +6,7 @@
 
 #include "editor.h"
 
-TestSuite(pure, .timeout = 20);
+TestSuite(pure, .timeout = 60);
 
 static struct json_value *parse(const char *text)
 {

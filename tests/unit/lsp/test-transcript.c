@@ -5,7 +5,7 @@
 
 #include "editor.h"
 
-TestSuite(transcript, .timeout = 30);
+TestSuite(transcript, .timeout = 60);
 
 struct page {
     struct editor e;

@@ -4,7 +4,7 @@
 
 #include "editor.h"
 
-TestSuite(turns, .timeout = 30);
+TestSuite(turns, .timeout = 60);
 
 static const char rich[] =
     "{'workspace':{'applyEdit':true},'window':{'workDoneProgress':true},'experimental':{"

@@ -110,7 +110,15 @@ static void read_file(const char *folder, const char *name, struct buf *out)
 void stage_wait_file(struct stage *stage, const char *name, const char *text)
 {
     for (int i = 0; stage_count_lines(stage, name, text) == 0; i++) {
-        cr_assert(i < 1000, "%s never has \"%s\"", name, text);
+        cr_assert(i < PATIENCE_MS / 10, "%s never has \"%s\"", name, text);
+        stage_sleep(stage, 10);
+    }
+}
+
+void stage_wait_tool(struct stage *stage, const char *name)
+{
+    for (int i = 0; !mcp_tool_find(stage->mcp, str_from(name)); i++) {
+        cr_assert(i < PATIENCE_MS / 10, "there never is a %s", name);
         stage_sleep(stage, 10);
     }
 }
@@ -216,11 +224,11 @@ bool stage_prepare(struct stage *stage)
 void stage_wait(struct stage *stage, const bool *done)
 {
     stage->is_over = false;
-    loop_timer_start(stage->guard, 20000, 0);
+    loop_timer_start(stage->guard, PATIENCE_MS, 0);
     while (!*done && !stage->is_over)
         loop_run(stage->loop);
     loop_timer_stop(stage->guard);
-    cr_assert(*done, "it did not happen within 20 s");
+    cr_assert(*done, "it did not happen within %d ms", PATIENCE_MS);
 }
 
 void stage_sleep(struct stage *stage, uint64_t ms)
@@ -242,7 +250,8 @@ struct mcp_status stage_status(struct stage *stage, size_t index)
 void stage_wait_state(struct stage *stage, size_t index, enum mcp_state state)
 {
     for (int i = 0; stage_status(stage, index).state != state; i++) {
-        cr_assert(i < 1000, "it stays %s: %s", mcp_state_name(stage_status(stage, index).state),
+        cr_assert(i < PATIENCE_MS / 10, "it stays %s: %s",
+                  mcp_state_name(stage_status(stage, index).state),
                   stage_status(stage, index).detail);
         stage_sleep(stage, 10);
     }

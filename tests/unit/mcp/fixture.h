@@ -37,12 +37,15 @@ void stage_open(struct stage *stage);
 /* Opens if need be, prepares, and waits until that is over. True: it had to be waited for. */
 bool stage_prepare(struct stage *stage);
 
-/* Runs the loop until *done; fails the test after 20 s. */
+enum { PATIENCE_MS = 50000 }; /* the machine may be busy */
+/* Runs the loop until *done; fails the test after PATIENCE_MS. */
 void stage_wait(struct stage *stage, const bool *done);
 void stage_sleep(struct stage *stage, uint64_t ms);
 /* Until the server's state is this one. */
 void stage_wait_state(struct stage *stage, size_t index, enum mcp_state state);
 void stage_wait_file(struct stage *stage, const char *name, const char *text);
+/* Until there is such a tool. */
+void stage_wait_tool(struct stage *stage, const char *name);
 
 struct outcome {
     struct stage *stage;

@@ -289,6 +289,7 @@ def serve_http():
             elif self.is_allowed():
                 self.begin("text/event-stream")
                 streams.append(self)
+                note("heard", "GET")
                 while True:
                     time.sleep(3600)
 

@@ -2,7 +2,7 @@
 #include "../../../server/mcp/mcp-internal.h"
 #include "fixture.h"
 
-TestSuite(pure, .timeout = 10);
+TestSuite(pure, .timeout = 60);
 
 /* -- Lines ----------------------------------------------------------------------------------- */
 

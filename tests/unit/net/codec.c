@@ -6,7 +6,7 @@
 
 #include "../../../server/net/codec-internal.h"
 
-TestSuite(codec, .timeout = 20);
+TestSuite(codec, .timeout = 60);
 
 static const size_t pieces[] = {1, 7, 143, 1 << 20};
 
@@ -218,7 +218,8 @@ Test(codec, compressed_messages_come_back_as_they_were)
     }
 }
 
-/* A third of a MiB that would be 64: refused when the limit is passed, with no more memory than that. */
+/* A third of a MiB that would be 64: refused when the limit is passed, with no more memory than
+ * that. */
 Test(codec, sec_31_a_bomb_ends_at_the_limit)
 {
     enum { ROUNDS = 64, MAX = 4 << 20 };

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-TestSuite(endings, .timeout = 30);
+TestSuite(endings, .timeout = 60);
 
 /* -- The upgrade is refused
  * ---------------------------------------------------------------------------- */

@@ -30,7 +30,7 @@ void world_start(struct world *world, const struct net_options *options)
 
 void world_run_until(struct world *world, const bool *done, const char *what)
 {
-    loop_timer_start(world->guard, 8000, 0);
+    loop_timer_start(world->guard, PATIENCE_MS, 0);
     while (!__atomic_load_n(done, __ATOMIC_ACQUIRE) && loop_timer_is_active(world->guard))
         uv_run(loop_uv(world->loop), UV_RUN_ONCE);
     cr_assert(*done, "never came: %s", what);

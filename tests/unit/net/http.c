@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-TestSuite(http, .timeout = 30);
+TestSuite(http, .timeout = 60);
 
 /* -- A client that records
  * -------------------------------------------------------------------------------- */
@@ -510,7 +510,7 @@ Test(http, a_waiting_request_costs_nothing)
     echo_start(&echo, &world);
     peer_connect(&peer, net_server_port(echo.server), ask_and_wait);
     world_run_until(&world, &echo.request_came, "the request");
-    loop_timer_start(world.guard, 8000, 0);
+    loop_timer_start(world.guard, PATIENCE_MS, 0);
     for (; !echo.request_gone && loop_timer_is_active(world.guard); turns++)
         uv_run(loop_uv(world.loop), UV_RUN_ONCE);
     cr_expect(echo.request_gone, "the client left and nobody heard");

@@ -30,7 +30,7 @@ static void pump(int a, int b)
 {
     char bytes[16384];
     struct pollfd fds[2] = {{a, POLLIN, 0}, {b, POLLIN, 0}};
-    while (poll(fds, 2, 5000) > 0) {
+    while (poll(fds, 2, PATIENCE_MS) > 0) {
         for (int i = 0; i < 2; i++) {
             if (!fds[i].revents)
                 continue;

@@ -5,8 +5,8 @@
 
 #include <lanebridge/net.h>
 
-TestSuite(url, .timeout = 10);
-TestSuite(sse, .timeout = 10);
+TestSuite(url, .timeout = 60);
+TestSuite(sse, .timeout = 60);
 
 static const struct good_url {
     const char *text;

@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-TestSuite(ws, .timeout = 30);
+TestSuite(ws, .timeout = 60);
 
 static const size_t pieces[] = {1, 7, 143, 0};
 
@@ -14,7 +14,7 @@ static void run_until_messages(struct world *world, const unsigned *messages, un
 {
     while (*messages < count) {
         unsigned before = *messages;
-        loop_timer_start(world->guard, 8000, 0);
+        loop_timer_start(world->guard, PATIENCE_MS, 0);
         while (*messages == before && loop_timer_is_active(world->guard))
             uv_run(loop_uv(world->loop), UV_RUN_ONCE);
         cr_assert(*messages > before, "message %u of %u never came", before + 1, count);

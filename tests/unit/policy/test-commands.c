@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TestSuite(commands, .timeout = 20, .init = begin, .fini = end);
+TestSuite(commands, .timeout = 60, .init = begin, .fini = end);
 
 enum wish { PLAIN, NETWORK, ESCALATE };
 static const char *turn = "t1";

@@ -5,7 +5,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-TestSuite(matrix, .timeout = 20, .init = begin, .fini = end);
+TestSuite(matrix, .timeout = 60, .init = begin, .fini = end);
 
 enum wish { COMMAND, NETWORK, ESCALATE, RULED, EDIT, PROTECTED, SECRET, OWN, READ, WISH_COUNT };
 static const char *const names[WISH_COUNT] = {"command", "network", "escalation",

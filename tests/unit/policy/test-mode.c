@@ -3,7 +3,7 @@
 
 #include <criterion/criterion.h>
 
-TestSuite(mode, .timeout = 10, .init = begin, .fini = end);
+TestSuite(mode, .timeout = 60, .init = begin, .fini = end);
 
 static enum policy_answer tool_verdict(const char *turn)
 {

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-TestSuite(paths, .timeout = 10, .init = begin, .fini = end);
+TestSuite(paths, .timeout = 60, .init = begin, .fini = end);
 
 /* path below the root, whether it is protected */
 static const struct {

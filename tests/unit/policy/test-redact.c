@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-TestSuite(redact, .timeout = 10, .init = begin, .fini = end);
+TestSuite(redact, .timeout = 60, .init = begin, .fini = end);
 
 static const struct {
     const char *text, *expected;

@@ -17,7 +17,7 @@ static void begin_sandboxed(void)
     need_sandbox();
 }
 
-TestSuite(sandbox, .timeout = 30, .init = begin_sandboxed, .fini = end);
+TestSuite(sandbox, .timeout = 60, .init = begin_sandboxed, .fini = end);
 
 Test(sandbox, a_command_works_in_the_workspace)
 {

@@ -4,7 +4,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-TestSuite(mcp_tools, .timeout = 10, .init = begin, .fini = end);
+TestSuite(mcp_tools, .timeout = 60, .init = begin, .fini = end);
 
 static struct policy_tool tool_of(const char *server, const char *name, const char *turn)
 {

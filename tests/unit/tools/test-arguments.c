@@ -3,7 +3,7 @@
 
 #include "fixture.h"
 
-TestSuite(arguments, .timeout = 10);
+TestSuite(arguments, .timeout = 60);
 
 /* -- Schema ---------------------------------------------------------------------------------- */
 

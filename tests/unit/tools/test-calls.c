@@ -4,7 +4,7 @@
 
 #include "fixture.h"
 
-TestSuite(calls, .timeout = 10);
+TestSuite(calls, .timeout = 60);
 
 static const struct str read_a = {"{\"path\":\"a\"}", 12};
 

@@ -6,7 +6,7 @@
 
 #include "servers.h"
 
-TestSuite(editor, .timeout = 20);
+TestSuite(editor, .timeout = 60);
 
 /* -- Places ---------------------------------------------------------------------------------- */
 

@@ -5,7 +5,7 @@
 
 #include "fixture.h"
 
-TestSuite(edits, .timeout = 10);
+TestSuite(edits, .timeout = 60);
 
 static const char update_a[] =
     "*** Begin Patch\n*** Update File: a.c\n@@\n one\n-two\n+TWO\n three\n"

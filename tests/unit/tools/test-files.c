@@ -5,7 +5,7 @@
 
 #include "fixture.h"
 
-TestSuite(files, .timeout = 10);
+TestSuite(files, .timeout = 60);
 
 Test(files, reads_from_disk)
 {

@@ -6,7 +6,7 @@
 
 #include "fixture.h"
 
-TestSuite(protected, .timeout = 30);
+TestSuite(protected, .timeout = 60);
 
 /* One path for each protected name; deeper, in other cases and spellings further down. */
 static const char *const paths[] = {

@@ -4,7 +4,7 @@
 
 #include "fixture.h"
 
-TestSuite(review, .timeout = 20);
+TestSuite(review, .timeout = 60);
 
 static const char update_a[] =
     "*** Begin Patch\n*** Update File: a.c\n@@\n one\n-two\n+TWO\n three\n"

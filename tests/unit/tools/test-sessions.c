@@ -160,7 +160,7 @@ static bool is_gone(const char *mark)
 {
     char command[128];
     snprintf(command, sizeof(command), "pgrep -f '[s]leep %s[.]' >/dev/null", mark);
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 1000; i++) {
         if (system(command) != 0)
             return true;
         usleep(30000);

@@ -7,7 +7,7 @@
 #include "../../../server/tools/tools-internal.h"
 #include "fixture.h"
 
-TestSuite(table, .timeout = 30);
+TestSuite(table, .timeout = 60);
 
 /* -- What each tool is ----------------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@
 
 #include "fixture.h"
 
-TestSuite(touched, .timeout = 20);
+TestSuite(touched, .timeout = 60);
 
 /* -- Unsaved text in the way ------------------------------------------------------------------ */
 

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-TestSuite(files, .timeout = 10);
+TestSuite(files, .timeout = 60);
 
 /* -- Reading ---------------------------------------------------------------------------------- */
 

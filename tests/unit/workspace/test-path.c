@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-TestSuite(path, .timeout = 10);
+TestSuite(path, .timeout = 60);
 
 Test(path, resolves_what_models_write)
 {

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TestSuite(search, .timeout = 20);
+TestSuite(search, .timeout = 60);
 
 /* -- list ------------------------------------------------------------------------------------- */
 
