@@ -114,4 +114,23 @@ void asked_create(struct asked *asked, const char *profile, enum responses_trans
 void asked_start(struct asked *asked); /* openai, and the connection is open */
 void asked_stop(struct asked *asked);
 
+/* -- Many callers on one client -----------------------------------------------------------------
+ */
+
+enum { MANY = 34, LANE_BYTES = 16 };
+
+struct crowd {
+    struct fake fake;
+    struct caller callers[MANY];
+    size_t count;
+};
+/* Each asks "question N." when it is told to. */
+void crowd_start(struct crowd *crowd, const char *profile, size_t count,
+                 enum responses_priority priority);
+void crowd_stop(struct crowd *crowd);
+/* The lane of the frame that asks `text`; the latest one. */
+const char *lane_asking(struct fake_wire *wire, const char *text, char lane[LANE_BYTES]);
+/* Answers the question that this one asked last. */
+void answer_caller(struct crowd *crowd, struct fake_wire *wire, size_t index, int round);
+
 #endif
