@@ -1,5 +1,6 @@
 #include "fixture.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -158,4 +159,14 @@ void become_nobody(const struct fixture *fixture)
     if (setresgid(65534, 65534, 65534) < 0)
         cr_skip_test("there is no other user in this user namespace");
     cr_assert_eq(setresuid(65534, 65534, 65534), 0);
+}
+
+size_t count_names(const struct fixture *fixture, const char *folder)
+{
+    DIR *stream = opendir(at(fixture, "%s", folder));
+    size_t count = 0;
+    while (readdir(stream))
+        count++;
+    closedir(stream);
+    return count - 2;
 }

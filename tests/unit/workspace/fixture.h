@@ -16,7 +16,7 @@ struct fixture {
 
 void fixture_init(struct fixture *fixture);
 void fixture_init_in(struct fixture *fixture, const char *folder); /* else in /tmp */
-void fixture_finish(struct fixture *fixture); /* the loop must end clean */
+void fixture_finish(struct fixture *fixture);                      /* the loop must end clean */
 
 /* base + "/" + what the format gives; from a ring of a few buffers. */
 const char *at(const struct fixture *fixture, const char *format, ...)
@@ -28,6 +28,7 @@ void put_folder(const struct fixture *fixture, const char *name);
 void put_link(const struct fixture *fixture, const char *name, const char *target);
 /* The content, or "(none)" when it cannot be read. From a ring of a few buffers. */
 const char *get_file(const struct fixture *fixture, const char *name);
+size_t count_names(const struct fixture *fixture, const char *folder); /* in it */
 
 /* Asserts success. */
 struct workspace_path resolve(const struct fixture *fixture, const char *text);
