@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-TestSuite(guard, .timeout = 60, .init = begin, .fini = end);
+TestSuite(guard, .timeout = 200, .init = begin, .fini = end);
 
 /* Files of a repository with a nested one; what a command does is done by a plain shell here. */
 static void make_tree(void)
