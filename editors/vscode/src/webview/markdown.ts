@@ -7,6 +7,8 @@ import { button, h, post } from './dom';
 const marked = new Marked({ gfm: true, breaks: false, async: false });
 /** A block longer than this is shown as plain text until it ends. */
 const TAIL_CHARACTERS = 8000;
+/** Blocks that are kept together: what is out of sight costs little as a part, but thousands of blocks one by one did not. */
+const PART_BLOCKS_COUNT = 32;
 const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([^\s`]*)[^`]*$/;
 
 function clean(html: string): DocumentFragment {
@@ -65,6 +67,7 @@ function render(text: string): DocumentFragment {
 export class Markdown {
   readonly element = h('div', { class: 'markdown' });
   private readonly tail = h('div', { class: 'tail' });
+  private part: HTMLElement | undefined;
   private text = '';
   /** Where the block begins that is not at its end. */
   private stable = 0;
@@ -93,6 +96,7 @@ export class Markdown {
       this.text = text;
       this.stable = 0;
       this.open = undefined;
+      this.part = undefined;
       this.element.replaceChildren(this.tail);
     }
     this.finish();
@@ -110,7 +114,16 @@ export class Markdown {
   private commit(end: number): void {
     const block = this.text.slice(this.stable, end);
     this.stable = end;
-    if (block.trim() !== '') this.tail.before(render(block));
+    if (block.trim() !== '') this.place(render(block));
+  }
+
+  /** Behind what is whole. */
+  private place(block: Node): void {
+    if (!this.part || this.part.childElementCount >= PART_BLOCKS_COUNT) {
+      this.part = h('div', { class: 'part' });
+      this.tail.before(this.part);
+    }
+    this.part.append(block);
   }
 
   /** Splits what is whole from what is not, line by line. */
@@ -129,7 +142,7 @@ export class Markdown {
         const code = document.createTextNode('');
         block.code.append(code);
         this.tail.replaceChildren();
-        this.tail.before(block.element);
+        this.place(block.element);
         this.open = { fence: fence[1] ?? '```', code, shown: end + 1 };
         if (!this.continueFence()) return;
         at = this.stable;
