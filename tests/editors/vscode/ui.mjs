@@ -53,7 +53,12 @@ class Window {
     await this.page.waitForSelector(`.quick-input-list .monaco-list-row.focused:has-text("${path.basename(name)}")`);
     await this.page.keyboard.press('Enter');
     await this.page.waitForSelector(`.tab.active:has-text("${path.basename(name)}")`);
-    await this.page.keyboard.press('Control+1'); // a click may scroll, or hit what floats above the lines
+    // The tab is there before the text, and keys are lost until that has the focus. A click may scroll, or hit what floats above the lines.
+    const text = this.page.locator(`.editor-instance .monaco-editor.focused[data-uri$="/${path.basename(name)}"]`);
+    await until(`the keyboard in ${name}`, async () => {
+      await this.page.keyboard.press('Control+1');
+      return text.waitFor({ timeout: 2000 }).then(() => true, () => false);
+    });
   }
   /** The inside of the chat view: a frame in a frame. It is shown if it is not. */
   async showChat() {
