@@ -14,11 +14,11 @@ export function report(name, error, took) {
   if (error) console.log(String(error.stack ?? error).replace(/^/gm, '    '));
 }
 
-/** One for each time that VS Code asks: what it asked too early it has dropped, and a rollout is played once. */
+/** One for each time that VS Code asks; a rollout is played once. What it asks before the line is typed is answered, too, with nothing:
+ *  a question that failed would keep the server from asking for half a minute. */
 function suggestions() {
-  const begin = (i) => ({ rollout: `inline ${i}`, match: { text: 'int total = <|cursor|>' } });
-  const say = { emit: [{ type: 'message', text: 'count + 1;' }] };
-  return Array.from({ length: 10 }, (_, i) => `${JSON.stringify(begin(i))}\n${JSON.stringify(say)}\n`).join('');
+  const all = (name, text, answer) => Array.from({ length: 20 }, (_, i) => [{ rollout: `${name} ${i}`, match: { text } }, { emit: [{ type: 'message', text: answer }] }]).flat();
+  return [...all('inline', 'int total = <|cursor|>', 'count + 1;'), ...all('early', '<|cursor|>', '')].map((line) => `${JSON.stringify(line)}\n`).join('');
 }
 
 /** Tests inside the extension host: they say what they did by the console, and how they ended by the exit code. */
