@@ -134,7 +134,7 @@ struct agent_thread *agent_thread_start(struct agent *agent, struct str root_pat
  * folder's AGENTS.md: only when the person trusts the folder. */
 void agent_thread_warm(struct agent_thread *thread);
 /* From the journal: items, unfinished calls as unknown, a turn cut off marked interrupted.
- * STATUS_NOT_FOUND, STATUS_CONFLICT (leased elsewhere). Already open: the same object. */
+ * STATUS_NOT_FOUND, STATUS_LEASED (by another editor). Already open: the same object. */
 struct agent_thread *agent_thread_resume(struct agent *agent, struct str id, struct err *err);
 /* Also from another editor that has it open: there it can be read from now on, and a turn that runs
  * there fails at its next step. */
@@ -159,12 +159,12 @@ enum status agent_threads_list(struct agent *agent, const struct journal_filter 
                                journal_thread_fn *fn, void *user, struct err *err);
 enum status agent_thread_look(struct agent *agent, struct str id, journal_thread_fn *fn, void *user,
                               struct err *err);
-/* The first line of `title`, at most 60 bytes. STATUS_CONFLICT while another editor has it open. */
+/* The first line of `title`, at most 60 bytes. STATUS_LEASED while another editor has it open. */
 enum status agent_thread_rename(struct agent *agent, struct str id, struct str title,
                                 struct err *err);
 enum status agent_thread_archive(struct agent *agent, struct str id, bool archived,
                                  struct err *err);
-/* Closes it. STATUS_CONFLICT while a turn runs, or another editor has it open. */
+/* Closes it. STATUS_CONFLICT while a turn runs, STATUS_LEASED while another editor has it open. */
 enum status agent_thread_delete(struct agent *agent, struct str id, struct err *err);
 /* A new thread with what that one had up to the end of the turn; empty: all that have ended. Also of
  * one that another editor has open. STATUS_NOT_FOUND, STATUS_CONFLICT (the turn still runs). */
@@ -190,7 +190,7 @@ enum status agent_thread_usage(struct agent *agent, const char *id, struct respo
                                struct agent_cost *ret_cost, struct err *err);
 /* What a thread chooses for itself; a NULL leaves that as it is, empty text is as in the settings. Model
  * and mode count from its next turn; a turn with another model than the one before it drops what that
- * one reasoned, and says so. STATUS_INVALID; STATUS_CONFLICT while another editor has it open. */
+ * one reasoned, and says so. STATUS_INVALID; STATUS_LEASED while another editor has it open. */
 struct agent_choice {
     const struct str *model, *effort, *mode;    /* mode: "plan", "ask", "auto" */
 };

@@ -101,7 +101,7 @@ enum status journal_thread_list(struct journal *journal, const struct journal_fi
 enum status journal_thread_get(struct journal *journal, struct str id, journal_thread_fn *fn, void *user,
                                struct err *err);
 /* Leases name process, boot and start time; a dead owner's lease is taken at once, a live one's only
- * with `force` (take over). STATUS_CONFLICT: "open in another editor (process N)". */
+ * with `force` (take over). STATUS_LEASED: "open in another editor (process N)". */
 enum status journal_lease_take(struct journal *journal, const char *thread_id, bool force,
                                struct err *err);
 enum status journal_lease_renew(struct journal *journal, struct err *err);   /* all of ours */

@@ -9,7 +9,7 @@ void thread_append(struct agent_thread *thread, const char *turn_id, const char 
     bool kept = journal_item_append(journal, thread->id, turn_id, kind, json, &err) == STATUS_OK;
     if (!kept)
         log_line(LOG_WARN, "journal item not kept thread=%s why=\"%s\"", thread->id, err.text);
-    thread->is_lost |= err.status == STATUS_CONFLICT;
+    thread->is_lost |= err.status == STATUS_LEASED || err.status == STATUS_CONFLICT;
     history_push(&thread->history, json, kept ? journal_item_last_seq(journal) : 0);
 }
 

@@ -22,6 +22,7 @@ static const char *const status_names[] = {
     [-STATUS_EXISTS] = "already exists",
     [-STATUS_PROTOCOL] = "protocol error",
     [-STATUS_AUTH] = "not authorized",
+    [-STATUS_LEASED] = "held elsewhere",
 };
 
 const char *status_name(enum status status)

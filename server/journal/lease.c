@@ -110,7 +110,7 @@ static enum status check_row(struct journal *journal, const struct lease_row *ro
     if (strcmp(row->lease, journal->lease) == 0 ||
         !journal_lease_is_live(journal, str_from(row->lease), row->renewed_ms, &pid))
         return STATUS_OK;
-    return err_set(err, STATUS_CONFLICT,
+    return err_set(err, STATUS_LEASED,
                    "this thread is open in another editor (process %lld); close it there, take it "
                    "over, or fork it",
                    (long long)pid);
@@ -145,7 +145,7 @@ enum status journal_lease_take(struct journal *journal, const char *thread_id, b
     int changed = 0;
     status = statement_run(journal, SQL_LEASE_TAKE, statement, &changed, err);
     if (status == STATUS_OK && changed == 0)
-        status = err_set(err, STATUS_CONFLICT,
+        status = err_set(err, STATUS_LEASED,
                          "another editor took this thread at the same moment; try again");
     if (status == STATUS_OK)
         map_set(&journal->ours, str_from(thread_id), (void *)(uintptr_t)row.num);
@@ -215,6 +215,6 @@ enum status journal_thread_num(struct journal *journal, const char *thread_id, u
 enum status journal_lease_lost(struct journal *journal, const char *thread_id, struct err *err)
 {
     map_remove(&journal->ours, str_from(thread_id));
-    return err_set(err, STATUS_CONFLICT,
-                   "another editor took thread %s over; fork it to go on here", thread_id);
+    return err_set(err, STATUS_LEASED, "another editor took thread %s over; fork it to go on here",
+                   thread_id);
 }

@@ -77,8 +77,7 @@ void takeover_append_lens(struct lsp_server *server, struct str path, struct jso
 
 const char *takeover_hint(const struct lsp_server *server, const struct err *err)
 {
-    if (err->status != STATUS_CONFLICT || server->client.rich ||
-        !strstr(err->text, "another editor"))
+    if (err->status != STATUS_LEASED || server->client.rich)
         return "";
     return " (lanebridge.takeOver takes it over; in its transcript a code action does, too)";
 }

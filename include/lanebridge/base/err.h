@@ -22,6 +22,7 @@ enum status {
     STATUS_EXISTS = -11,     /* it is already there */
     STATUS_PROTOCOL = -12,   /* the peer broke its protocol */
     STATUS_AUTH = -13,       /* the key is missing or was refused */
+    STATUS_LEASED = -14,     /* another process holds it, and says so; it can be taken over */
 };
 
 enum { ERR_TEXT_BYTES = 1024 };

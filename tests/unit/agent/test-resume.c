@@ -166,7 +166,7 @@ Test(resume, leased_elsewhere)
     cr_assert_eq(read(ids[0], id, sizeof(id)), (ssize_t)sizeof(id));
     cr_assert_neq(id[0], '\0');
     cr_assert_null(agent_thread_resume(d.w.agent, str_from(id), &err));
-    cr_assert_eq(err.status, STATUS_CONFLICT, "%s", err.text);
+    cr_assert_eq(err.status, STATUS_LEASED, "%s", err.text);
     close(hold[1]);
     cr_assert_eq(waitpid(child, NULL, 0), child);
     d.thread = agent_thread_resume(d.w.agent, str_from(id), &err);

@@ -8,12 +8,12 @@ TestSuite(err, .timeout = 10);
 
 Test(err, every_status_has_its_own_name)
 {
-    for (int a = STATUS_OK; a >= STATUS_AUTH; a--) {
+    for (int a = STATUS_OK; a >= STATUS_LEASED; a--) {
         cr_assert_not_null(status_name((enum status)a));
         for (int b = STATUS_OK; b > a; b--)
             cr_assert_str_neq(status_name((enum status)a), status_name((enum status)b));
     }
-    cr_assert_str_eq(status_name((enum status)(STATUS_AUTH - 1)), "unknown status");
+    cr_assert_str_eq(status_name((enum status)(STATUS_LEASED - 1)), "unknown status");
     cr_assert_str_eq(status_name((enum status)1), "unknown status");
 }
 

@@ -144,7 +144,7 @@ Test(items, a_call_is_recorded_whole, .init = begin, .fini = end)
         STATUS_EXISTS);
     run_sql("UPDATE thread SET lease = 'another:1:1:1'");
     call.call_id = STR("call_2");
-    cr_assert_eq(journal_call_record(journal, thread, &call, &err), STATUS_CONFLICT);
+    cr_assert_eq(journal_call_record(journal, thread, &call, &err), STATUS_LEASED);
     cr_assert_eq(journal_call_find(journal, thread, call.call_id, NULL), CALL_ABSENT);
     buf_finish(&output);
 }
