@@ -45,6 +45,7 @@ struct link {
     bool asks;                                   /* the person, for the key */
     unsigned key_asks;
     int http_status;
+    int64_t retry_after_ms; /* told with the status; -1: not told */
     bool opened, is_cut; /* is_cut: not all of the answer was kept */
     struct err failure;
 };

@@ -178,7 +178,7 @@ static void on_http_body(void *user, struct str bytes)
 }
 
 /* An HTTP error's body carries the same error object as an error event does: make it one. */
-static void deliver_error_body(struct link *link)
+static void deliver_error_body(struct link *link, int64_t retry_after_ms)
 {
     struct str error;
     if (json_raw_member(buf_str(&link->answer), "error", &error) != STATUS_OK)
@@ -189,10 +189,26 @@ static void deliver_error_body(struct link *link)
     json_write_begin_object(&w);
     json_write_field_c(&w, "type", "error");
     json_write_field_int(&w, "status", link->http_status);
+    if (retry_after_ms >= 0)
+        json_write_field_int(&w, "retry_after_ms", retry_after_ms);
     json_write_field_raw(&w, "error", error);
     json_write_end_object(&w);
     link->handlers.on_message(link->user, buf_str(&event));
     buf_finish(&event);
+}
+
+/* The owner may free the link when it hears of the error, so the close is told later. */
+static void handle_refusal(struct link *link, const struct net_close *closed)
+{
+    char text[sizeof(link->failure.text)];
+    snprintf(text, sizeof(text),
+             "the endpoint answered HTTP %d without an event stream; check endpoint.url",
+             link->http_status);
+    if (link->http_status >= 400)
+        net_close_describe(closed, text, sizeof(text));
+    link->retry_after_ms = closed->retry_after_ms;
+    link_fail_later(link, STATUS_PROTOCOL, text);
+    deliver_error_body(link, closed->retry_after_ms);
 }
 
 /* The whole answer to a compaction; told that it is over afterwards, as the owner may free the
@@ -225,13 +241,7 @@ static void on_http_closed(void *user, const struct net_close *closed)
         return;
     }
     if (!link->sse && link->http_status != 0) {
-        /* The owner may free the link when it hears of the error, so the close is told later. */
-        char text[128];
-        snprintf(text, sizeof(text),
-                 "the endpoint answered HTTP %d without an event stream; check endpoint.url",
-                 link->http_status);
-        link_fail_later(link, STATUS_PROTOCOL, text);
-        deliver_error_body(link);
+        handle_refusal(link, closed);
         return;
     }
     on_closed(link, &out);
@@ -282,8 +292,9 @@ static void on_later(void *user)
         link->handlers.on_open(link->user);
         return;
     }
-    struct net_close closed = {
-        .status = link->failure.status, .http_status = link->http_status, .retry_after_ms = -1};
+    struct net_close closed = {.status = link->failure.status,
+                               .http_status = link->http_status,
+                               .retry_after_ms = link->retry_after_ms};
     snprintf(closed.text, sizeof(closed.text), "%.*s", (int)sizeof(closed.text) - 1,
              link->failure.text);
     on_closed(link, &closed);
@@ -458,6 +469,7 @@ struct transport *wire_open(void *user, enum transport_kind kind,
         return NULL;
     struct link *link = mem_new(struct link);
     link->asks = asks;
+    link->retry_after_ms = -1;
     link->transport.ops = &link_ops;
     link->wire = wire;
     link->kind = kind;

@@ -69,6 +69,9 @@ struct net_close {
     char request_id[128];
     char text[512];
 };
+/* What an HTTP status above 100 means where an upgrade or events were asked for, with what the server
+ * told along. STATUS_OK: nothing is to be said of it, and `ret_text` is as it was. */
+enum status net_close_describe(const struct net_close *close, char *ret_text, size_t size);
 
 /* -- Explaining -------------------------------------------------------------------------------------- */
 

@@ -53,13 +53,12 @@ static const struct answer {
     {300, 399, STATUS_PROTOCOL,
      "the server redirects, which is refused; put the final address in "
      "the URL"},
-    {400, 499, STATUS_PROTOCOL, "the server refused the connection"},
+    {400, 499, STATUS_PROTOCOL, "the server refused this"},
     {500, 599, STATUS_IO, "the server has a problem of its own; try again later"},
 };
 
-void net_link_note_refusal(struct net_link *link)
+enum status net_close_describe(const struct net_close *close, char *ret_text, size_t size)
 {
-    const struct net_close *close = &link->close;
     char wait[64] = "", id[sizeof(close->request_id) + 16] = "";
     if (close->retry_after_ms >= 0)
         snprintf(wait, sizeof(wait), ", retry after %.1f s", (double)close->retry_after_ms / 1000);
@@ -67,11 +66,20 @@ void net_link_note_refusal(struct net_link *link)
         snprintf(id, sizeof(id), ", request %s", close->request_id);
     for (size_t i = 0; i < array_count(answers); i++) {
         if (close->http_status >= answers[i].from && close->http_status <= answers[i].to) {
-            net_link_note(link, answers[i].status, "%s (HTTP %d%s%s)", answers[i].text,
-                          close->http_status, wait, id);
-            return;
+            snprintf(ret_text, size, "%s (HTTP %d%s%s)", answers[i].text, close->http_status, wait,
+                     id);
+            return answers[i].status;
         }
     }
+    return STATUS_OK;
+}
+
+void net_link_note_refusal(struct net_link *link)
+{
+    char text[sizeof(link->close.text)];
+    enum status status = net_close_describe(&link->close, text, sizeof(text));
+    if (status < 0)
+        net_link_note(link, status, "%s", text);
 }
 
 static const char *target_name(const struct net_link *link)

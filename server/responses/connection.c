@@ -445,6 +445,7 @@ static struct failure failure_of_close(const struct transport_close *close)
         .status = is_refusal ? close->http_status : 0,
         .retry_after_ms = close->retry_after_ms,
         .is_lost = !is_refusal,
+        .is_unmade = !is_refusal && !close->was_open,
         .is_timeout = close->status == STATUS_TIMEOUT,
         .close_code = close->was_open ? close->close_code : 0,
     };

@@ -121,10 +121,12 @@ static void end_unauthorized(struct response *response, const struct failure *fa
         end_failed(response, failure, "");
         return;
     }
+    struct str said = failure->message;
+    bool is_whole = said.len == 0 || said.ptr[said.len - 1] == '.';
     snprintf(text, sizeof(text),
              "The server refused the API key (401)%s" STR_FMT
-             " Check the key in the environment variable your configuration names.",
-             failure->message.len ? ": " : ".", STR_ARG(failure->message));
+             "%s Check the key in the environment variable your configuration names.",
+             said.len ? ": " : ".", STR_ARG(said), is_whole ? "" : ".");
     response_end(response, RESPONSE_FAILED, STR("auth"), str_from(text));
 }
 
@@ -151,6 +153,12 @@ static void put_note(struct response *response, uint64_t wait_ms, const char *fo
     response->has_note = true;
     response->note_wait_ms = wait_ms;
     responses_status_detail(response->client, "%s", response->note);
+}
+
+static void note_http(struct response *response, const struct failure *failure)
+{
+    put_note(response, 0, "no WebSocket (" STR_FMT "): going on over HTTP",
+             (int)(failure->message.len < 120 ? failure->message.len : 120), failure->message.ptr);
 }
 
 static void send_at_once(struct response *response, const char *what)
@@ -182,7 +190,8 @@ static void retry(struct response *response, const struct failure *failure, cons
         return;
     struct responses *client = response->client;
     if (failure->is_bypassed) {
-        send_at_once(response, "the socket was of no use: going on over HTTP");
+        response_send_again(response, 0);
+        note_http(response, failure);
         return;
     }
     uint64_t wait = responses_backoff_ms(client, response->attempts);
@@ -278,7 +287,10 @@ void responses_recover(struct response *response, const struct failure *failure)
         end_unauthorized(response, failure);
         break;
     case ACTION_RETRY:
-        retry(response, failure, failure->is_lost ? "connection lost" : "server error");
+        retry(response, failure,
+              failure->is_unmade ? "no connection"
+              : failure->is_lost ? "connection lost"
+                                 : "server error");
         break;
     case ACTION_WAIT:
         retry(response, failure, failure->status == 429 ? "rate limit" : "server busy");
@@ -380,9 +392,7 @@ void responses_recover_unreached(struct responses *client)
 static void recover_waiting(struct response *response, const struct failure *failure, bool is_http)
 {
     if (is_http && failure->retry_after_ms <= 0) {
-        put_note(response, 0, "no WebSocket (" STR_FMT "): going on over HTTP",
-                 (int)(failure->message.len < 120 ? failure->message.len : 120),
-                 failure->message.ptr);
+        note_http(response, failure);
         return;
     }
     response->attempts++;
@@ -409,7 +419,7 @@ bool responses_recover_connect(struct connection *connection, const struct failu
     if (is_pinned)
         return true;
     struct failure lost = *failure;
-    lost.is_lost = true; /* whatever the status: nothing was asked yet */
+    lost.is_lost = lost.is_unmade = true; /* whatever the status: nothing was asked yet */
     for (size_t i = 0; i < client->chains.len; i++) {
         struct response *response = client->chains.ptr[i]->response;
         if (waits_for(response, connection))

@@ -77,6 +77,7 @@ struct failure {
     int64_t status;         /* HTTP's, 0 if none */
     int64_t retry_after_ms; /* -1 if not told */
     bool is_lost;           /* the connection, not the server's answer */
+    bool is_unmade;         /* there was none yet */
     bool is_timeout;        /* nothing came at all */
     bool is_bypassed;       /* HTTP is used from now on: no reason to wait */
     unsigned close_code;    /* the server's words, when it closed what was open; 0: none */

@@ -210,8 +210,9 @@ static enum status parse_message(struct responses *client, struct str message,
     return responses_parse(client, message, ret_value, err);
 }
 
-static void lose_to_nonsense(struct connection *connection, const struct err *err)
+static void lose_to_nonsense(struct connection *connection, struct err *err)
 {
+    err_prefix(err, "the server sent what is no event");
     struct failure failure = {
         .code = STR("protocol"),
         .message = str_from(err->text),

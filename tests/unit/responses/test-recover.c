@@ -92,6 +92,44 @@ Test(responses_recover, a_wait_is_told_in_words_and_kept)
     asked_stop(&s);
 }
 
+/* What failed, and how, is what a person reads while the next attempt is on its way. */
+Test(responses_recover, the_words_say_what_kind_of_failure_it_was)
+{
+    enum how { IS_REFUSED, IS_DROPPED, SAYS_NONSENSE, IS_TOO_BIG };
+    static const struct {
+        enum how how;
+        enum responses_transport_choice choice;
+        const char *words;
+    } cases[] = {
+        {IS_REFUSED, RESPONSES_WEBSOCKET_ONLY, "no connection (the server refused): retrying in"},
+        {IS_REFUSED, RESPONSES_AUTO, "no WebSocket (the server refused): going on over HTTP"},
+        {IS_DROPPED, RESPONSES_WEBSOCKET_ONLY, "connection lost (reset by peer): retrying in"},
+        {SAYS_NONSENSE, RESPONSES_AUTO, "connection lost (the server sent what is no event: "},
+        {IS_TOO_BIG, RESPONSES_AUTO,
+         "no WebSocket (the server closed the connection): going on over HTTP"},
+    };
+    for (size_t i = 0; i < array_count(cases); i++) {
+        struct asked s;
+        asked_create(&s, "openai", cases[i].choice);
+        if (cases[i].how == IS_REFUSED)
+            fake_refuse(s.wire, 404, -1);
+        else
+            fake_accept(s.wire);
+        if (cases[i].how == IS_DROPPED) {
+            fake_created(s.wire, "l0", "r1");
+            fake_drop(s.wire);
+        } else if (cases[i].how == SAYS_NONSENSE) {
+            fake_event(s.wire, "{'type':");
+        } else if (cases[i].how == IS_TOO_BIG) {
+            fake_close(s.wire, 1009, STATUS_CLOSED);
+        }
+        struct responses_status status = fake_status(&s.fake);
+        cr_assert(str_starts_with(str_from(status.detail), str_from(cases[i].words)),
+                  "case %zu: %s", i, status.detail);
+        asked_stop(&s);
+    }
+}
+
 Test(responses_recover, a_forgotten_parent_means_full_input_at_once)
 {
     struct asked s;
