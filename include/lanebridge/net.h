@@ -84,7 +84,9 @@ struct net_certificate {
     int64_t from_s, until_s;     /* since 1970 */
 };
 struct net_way {
-    bool connected;              /* through the proxy, where there is one */
+    uint64_t begun_ns;           /* on time_mono_ns */
+    bool connected;              /* through the proxy, where there is one … */
+    uint64_t connected_ms;       /* … and so long after it began; TLS comes after that */
     bool secured;                /* TLS is up, and the certificate good */
     char address[64];            /* of the other end of the socket: "192.0.2.1", a proxy's as well */
     char protocol[16], cipher[48];

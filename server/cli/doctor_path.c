@@ -284,7 +284,6 @@ void doctor_check_dns(struct doctor *doctor, struct doctor_line *line)
 void doctor_check_connect(struct doctor *doctor, struct doctor_line *line)
 {
     const struct net_way *way = &doctor->way;
-    uint64_t began = doctor_elapsed_ms(doctor);
     bool tried = doctor_socket_try(doctor, &doctor->way, line);
     if (!tried)
         return;
@@ -299,7 +298,7 @@ void doctor_check_connect(struct doctor *doctor, struct doctor_line *line)
     else
         doctor_ok(line, "%s port %u%s%s, open in %llu ms", doctor->url.host, doctor->url.port,
                   doctor->proxy.used ? " by the proxy " : " at ", way->address,
-                  (unsigned long long)(doctor_elapsed_ms(doctor) - began));
+                  (unsigned long long)way->connected_ms);
 }
 
 static void append_day(struct buf *text, int64_t seconds)

@@ -66,7 +66,7 @@ void net_set_way(struct net *net, struct net_way *way)
 void net_way_begin(struct net *net)
 {
     if (net->way)
-        *net->way = (struct net_way){.connected = false};
+        *net->way = (struct net_way){.begun_ns = time_mono_ns()};
 }
 
 void net_way_connected(struct net *net, int fd)
@@ -76,6 +76,7 @@ void net_way_connected(struct net *net, int fd)
     if (!net->way)
         return;
     net->way->connected = true;
+    net->way->connected_ms = (time_mono_ns() - net->way->begun_ns) / 1000000;
     if (getpeername(fd, (struct sockaddr *)&address, &len) == 0 && address.ss_family != AF_UNIX)
         getnameinfo((struct sockaddr *)&address, len, net->way->address, sizeof(net->way->address),
                     NULL, 0, NI_NUMERICHOST);

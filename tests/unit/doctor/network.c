@@ -4,6 +4,7 @@
 #include "patient.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -171,6 +172,16 @@ Test(network, a_socket_that_never_answers, .init = start, .fini = end)
     peer_end(&peer);
 }
 
+/* The number behind `words` in what a line found. */
+static uint64_t number_behind(const char *line, const char *words)
+{
+    struct str found = json_get_str(patient_check(&patient, line), "found");
+    size_t at = str_find(found, str_from(words), 0);
+    cr_assert_neq(at, STR_NONE, "%s: " STR_FMT, line, STR_ARG(found));
+    return strtoull(found.ptr + at + strlen(words), NULL, 10);
+}
+
+/* The way to it was there at once: what lasted was the wait for an answer. */
 Test(network, a_server_that_never_answers, .init = start, .fini = end)
 {
     struct peer peer = {0};
@@ -180,6 +191,7 @@ Test(network, a_server_that_never_answers, .init = start, .fini = end)
     patient_expect(&patient, "connect", "ok", "127.0.0.1", NULL);
     patient_expect(&patient, "upgrade", "fail", "no answer came", NULL);
     patient_expect(&patient, "generate", "skip", "because upgrade failed", NULL);
+    cr_expect_lt(number_behind("connect", "open in "), number_behind("upgrade", "within "));
     peer_end(&peer);
 }
 
