@@ -20,6 +20,7 @@ struct run {
     const char *prompt;
     char folder[PATH_MAX];
     bool json, accept_commands, is_terminal;
+    bool is_watched; /* somebody sees the answer come; else it is printed once it counts */
     bool denied, interrupted, told_failure;
     bool line_open; /* the answer's last line is not ended yet */
     struct buf thread_id;
@@ -69,6 +70,9 @@ static void print_item(struct run *run, const struct json_value *item)
     struct buf line = {0};
     if (json_get_str(item, "parentItemId").len > 0) /* a helper's: its call has a line */
         return;
+    bool counts = !json_get_bool(item, "void", false); /* else it comes once more */
+    if (str_eq_c(type, "agentMessage") && !run->is_watched && counts)
+        print_text(run, json_get_str(item, "text"));
     if (str_eq_c(type, "agentMessage") || str_eq_c(type, "reasoning")) {
         end_line(run);
         return;
@@ -131,7 +135,7 @@ static void on_notification(void *user, struct str method, const struct json_val
     } else if (run->json) {
         return;
     } else if (str_eq_c(method, "lanebridge/item/delta")) {
-        if (str_eq_c(json_get_str(params, "type"), "agentMessage"))
+        if (run->is_watched && str_eq_c(json_get_str(params, "type"), "agentMessage"))
             print_text(run, json_get_str(params, "delta"));
     } else if (str_eq_c(method, "lanebridge/item/completed")) {
         print_item(run, json_get(params, "item"));
@@ -315,6 +319,7 @@ static int run_turn(struct run *run)
     struct err err = {0};
     run->code = EXIT_FAILED;
     run->is_terminal = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+    run->is_watched = isatty(STDOUT_FILENO);
     run->loop = loop_new(&err);
     run->save_timer = loop_timer_new(run->loop, on_save_time, run);
     run->on_int = loop_signal_new(run->loop, SIGINT, on_interrupt, run);

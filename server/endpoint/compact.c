@@ -203,7 +203,10 @@ void compact_handle(struct endpoint *endpoint, struct net_server_request *http,
     endpoint_note(endpoint, false, info->body);
     enum status status = STATUS_OK;
     if (endpoint->without_compact || !endpoint->engine->compacts)
-        status = problem_set(&problem, PROBLEM_ROUTE, NULL, "This endpoint does not compact.");
+        status = problem_set(
+            &problem, PROBLEM_ROUTE, NULL,
+            "This endpoint does not compact: ask the model for a summary, and begin anew "
+            "with that as input.");
     if (status == STATUS_OK)
         status = read_all(&compacting, endpoint, info->body, &problem);
     if (status == STATUS_OK) {
