@@ -5,12 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "server-internal.h"
 
 enum {
-    SOCKETS_COUNT = 256, /* bounds the library's tables, which follow RLIMIT_NOFILE otherwise */
+    /* Bounds the library's tables, 16 bytes each, which follow RLIMIT_NOFILE otherwise. Who is one
+     * too many is not accepted, and hears nothing: so it is more than any owner lets in. */
+    SOCKETS_COUNT = 10240,
+    SOCKETS_LEAST_COUNT = 64,
+    OTHER_FILES_COUNT = 64, /* of this process, beside them */
     DESTROY_CALLS_COUNT = 4,
     DESTROY_TURNS_COUNT = 4,
     LAST_WORDS_TURNS_COUNT = 16,
@@ -220,6 +225,24 @@ void net_poke(struct lws_context *context)
         lws_cancel_service(context);
 }
 
+/* As many as files may be open: a socket that cannot be accepted for want of them would be tried
+ * again without end. */
+static unsigned count_sockets(void)
+{
+    struct rlimit files = {0};
+    rlim_t wanted = SOCKETS_COUNT + OTHER_FILES_COUNT;
+    getrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur < wanted) {
+        files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+        setrlimit(RLIMIT_NOFILE, &files);
+        getrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (files.rlim_cur >= wanted)
+        return SOCKETS_COUNT;
+    bool is_scarce = files.rlim_cur < SOCKETS_LEAST_COUNT + OTHER_FILES_COUNT;
+    return is_scarce ? SOCKETS_LEAST_COUNT : (unsigned)files.rlim_cur - OTHER_FILES_COUNT;
+}
+
 static void fill_context_info(struct net *net, void **foreign_loops,
                               struct lws_context_creation_info *info)
 {
@@ -235,7 +258,7 @@ static void fill_context_info(struct net *net, void **foreign_loops,
         .pcontext = foreign_loops ? &net->library->context : NULL,
         .pt_serv_buf_size = NET_READ_BYTES,
         .max_http_header_data = NET_HEADER_BYTES,
-        .fd_limit_per_thread = SOCKETS_COUNT,
+        .fd_limit_per_thread = count_sockets(),
         .timeout_secs = LIBRARY_TIMEOUT_S,
         .ka_time = 60, /* a peer that vanished is noticed also where nobody pings */
         .ka_probes = 5,

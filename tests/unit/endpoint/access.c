@@ -207,3 +207,25 @@ Test(access, half_messages_do_not_pile_up)
     party_run_ms(&party, 20);
     party_end(&party);
 }
+
+/* More than the library's tables held once: who came then was not even refused. */
+Test(access, many_who_say_nothing_keep_nobody_out)
+{
+    enum { SOCKETS = 300, AT_ONCE = 20 };
+    struct party party;
+    struct fetch fetch;
+    int fds[SOCKETS];
+    party_start(&party, NULL);
+    for (int i = 0; i < SOCKETS; i++) {
+        fds[i] = party_connect(&party);
+        if (i % AT_ONCE == 0)
+            party_run_ms(&party, 1);
+    }
+    fetch_run(&fetch, &party, "GET", "/healthz", NULL);
+    cr_expect_eq(fetch.status, 200);
+    fetch_end(&fetch);
+    for (int i = 0; i < SOCKETS; i++)
+        close(fds[i]);
+    party_run_ms(&party, 20);
+    party_end(&party);
+}
