@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* -- What the language server asks of the program
- * ------------------------------------------------------ */
+/* -- What the language server asks of the program ---------------------------------------------- */
 
 /* A selection of a secret file, or of one that .agentignore names. */
 static bool may_give(void *user, struct str path, struct buf *why)
@@ -327,8 +326,7 @@ static enum lsp_code_actions on_code_actions(void *user)
     return choices[app->config->code_actions];
 }
 
-/* -- Inline completion
- * ---------------------------------------------------------------- */
+/* -- Inline completion ------------------------------------------------------------------------- */
 
 /* As for any tool: inside a folder, no secret, not kept away by .agentignore. */
 static bool may_send(void *user, struct str path)
@@ -421,8 +419,7 @@ static void on_signal(void *user)
     on_exit_code(user, 1);
 }
 
-/* -- Create in order, destroy in reverse
- * ---------------------------------------------------------------- */
+/* -- Create in order, destroy in reverse ------------------------------------------------------- */
 
 static const char *get_environment(const char *name)
 {

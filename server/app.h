@@ -12,8 +12,7 @@
 #include <lanebridge/net.h>
 #include <lanebridge/transport.h>
 
-/* -- Wire: transport_env over net
- * ------------------------------------------------------------------- */
+/* -- Wire: transport_env over net -------------------------------------------------------------- */
 
 struct wire;
 /* Borrows all; reads the settings at every open, so that changed ones count from the next
@@ -44,8 +43,7 @@ void wire_endpoint_host(const struct config *config, struct buf *host);
 /* The key, once it was taken, for redaction; "" before. */
 struct str wire_key(const struct wire *wire);
 
-/* -- The key, from endpoint.apiKeyCommand
- * ----------------------------------------------------------- */
+/* -- The key, from endpoint.apiKeyCommand ------------------------------------------------------ */
 
 struct signals;
 
@@ -62,8 +60,7 @@ struct key_run *key_run_start(struct loop *loop, const struct config *config, ke
                               void *user);
 void key_run_cancel(struct key_run *run);
 
-/* -- A replay endpoint as a child, for endpoint.url = "replay:FILE"
- * ----------------------------------- */
+/* -- A replay endpoint as a child, for endpoint.url = "replay:FILE" ---------------------------- */
 
 struct replay_child;
 /* Starts `lanebridge endpoint` on a unix socket in a private folder under the state folder.
@@ -76,8 +73,7 @@ const char *replay_child_socket(const struct replay_child *child);
 bool replay_child_is_alive(const struct replay_child *child);
 void replay_child_free(struct replay_child *child);
 
-/* -- MCP: mcp_http over net
- * ----------------------------------------------------------------------------------- */
+/* -- MCP: mcp_http over net -------------------------------------------------------------------- */
 
 struct mcp_wire;
 /* Borrows both; all exchanges must be closed before it is freed. */
@@ -98,8 +94,7 @@ void mcp_side_free(struct mcp_side *side);
 /* What there is, as in docs/schema/v1/status.json; side NULL: nothing yet. */
 void mcp_side_write(const struct mcp_side *side, struct json_writer *w);
 
-/* -- The endpoint's list of models
- * ------------------------------------------------------------ */
+/* -- The endpoint's list of models ------------------------------------------------------------- */
 
 struct models;
 /* Borrows all. */
@@ -109,21 +104,18 @@ struct models *models_new(struct loop *loop, struct net *net, struct wire *wire,
 void models_ask(struct models *models, lsp_models_fn *done, void *user);
 void models_free(struct models *models); /* NULL is fine */
 
-/* -- Prices
- * ---------------------------------------------------------------------------- */
+/* -- Prices ------------------------------------------------------------------------------------ */
 
 /* False: the settings have none for this model. */
 bool prices_find(const struct config *config, struct str model,
                  const struct responses_usage *usage, struct agent_cost *ret_cost);
 
-/* -- Deadlines
- * ------------------------------------------------------------------------ */
+/* -- Deadlines --------------------------------------------------------------------------------- */
 
 /* The usual ones, shortened by LANEBRIDGE_TEST_DEADLINES. */
 struct responses_deadlines app_deadlines(void);
 
-/* -- The program
- * ---------------------------------------------------------------------------------------- */
+/* -- The program ------------------------------------------------------------------------------- */
 
 /* Serves LSP on the descriptors until exit; returns the exit code. */
 int app_serve_lsp(int read_fd, int write_fd);

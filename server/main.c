@@ -55,7 +55,8 @@ static const struct {
      "  rules [list] [--json]            the approvals that are remembered\n"
      "  rules delete ID                  forgets one, in all windows\n"},
     {"trace", cli_trace,
-     "  trace [--json | --perfetto] [TURN | THREAD]\n                                   where the time of a turn went (default: the latest)\n"},
+     "  trace [--json | --perfetto] [TURN | THREAD]\n                                   where the "
+     "time of a turn went (default: the latest)\n"},
 };
 
 static const char footer[] =

@@ -81,8 +81,7 @@ static void note_last_event(struct link *link, struct str event)
                       str_eq_c(event, "response.incomplete") || str_eq_c(event, "response.failed");
 }
 
-/* -- Callbacks of net
- * ------------------------------------------------------------------------------------ */
+/* -- Callbacks of net -------------------------------------------------------------------------- */
 
 static void on_closed(void *user, const struct net_close *closed)
 {

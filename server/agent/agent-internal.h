@@ -52,8 +52,7 @@ void history_format_seen(struct buf *json, struct str call_id, bool is_custom, s
                          const struct str *images, size_t count);
 void history_write_image(struct json_writer *w, struct str data_url);
 
-/* -- Audit: what went out
- * ----------------------------------------------------------------------------------------- */
+/* -- Audit: what went out ---------------------------------------------------------------------- */
 
 /* The row of the request that went out last, until something else is written anyway. */
 struct audit_row {
@@ -74,8 +73,7 @@ void audit_note_tokens(struct agent_thread *thread, const struct responses_resul
 void audit_flush(struct agent_thread *thread);
 void audit_free(struct agent_thread *thread);
 
-/* -- Threads
- * ----------------------------------------------------------------------------------------- */
+/* -- Threads ----------------------------------------------------------------------------------- */
 
 struct helper;
 struct agent_thread {

@@ -23,8 +23,7 @@ void thread_place(struct agent_thread *thread, const char *waiting_id, struct st
     history_push(&thread->history, json, kept ? journal_item_last_seq(journal) : 0);
 }
 
-/* -- Advancing
- * ------------------------------------------------------------------------------------------ */
+/* -- Advancing --------------------------------------------------------------------------------- */
 
 static void on_warm_end(void *user, const struct responses_result *result)
 {
@@ -153,8 +152,7 @@ void thread_kick(struct agent_thread *thread)
     loop_timer_start(thread->kick, 0, 0);
 }
 
-/* -- Opening
- * --------------------------------------------------------------------------------------------- */
+/* -- Opening ----------------------------------------------------------------------------------- */
 
 static struct agent_thread *thread_make(struct agent *agent, struct str id, struct str root)
 {
@@ -229,8 +227,7 @@ void agent_thread_warm(struct agent_thread *thread)
     thread_kick(thread);
 }
 
-/* -- Finding and closing
- * -------------------------------------------------------------------------------------------- */
+/* -- Finding and closing ----------------------------------------------------------------------- */
 
 struct agent_thread *agent_thread_find(struct agent *agent, struct str id)
 {
@@ -316,8 +313,7 @@ void agent_thread_close(struct agent_thread *thread)
     mem_free(thread);
 }
 
-/* -- Turns from outside
- * ------------------------------------------------------------------------------------ */
+/* -- Turns from outside ------------------------------------------------------------------------ */
 
 static void set_title(struct agent_thread *thread, struct str prompt)
 {

@@ -16,8 +16,7 @@ static const char continued_note[] =
     "user lets it go on now. What was saved is above. Go on from there; check before you rely on "
     "what is not known to have finished.</turn_continued>";
 
-/* -- States
- * ------------------------------------------------------------------------------------------ */
+/* -- States ------------------------------------------------------------------------------------ */
 
 static const unsigned moves[] = {
     [TURN_QUEUED] = 1u << TURN_PREPARING | 1u << TURN_COMPACTING | 1u << TURN_ASKING |
@@ -109,8 +108,7 @@ bool turn_is_over(const struct agent_turn *turn)
     return turn->state == TURN_ENDED;
 }
 
-/* -- The end
- * ------------------------------------------------------------------------------------------ */
+/* -- The end ----------------------------------------------------------------------------------- */
 
 /* Tells the world how it ended, once; the turn may still settle. */
 static void announce_end(struct agent_turn *turn, enum agent_turn_status outcome)
@@ -200,8 +198,7 @@ static void fail(struct agent_turn *turn, const char *why)
     turn_advance(turn);
 }
 
-/* -- Asking
- * -------------------------------------------------------------------------------------------- */
+/* -- Asking ------------------------------------------------------------------------------------ */
 
 /* The endpoint compacts by itself, if it is told from when on. */
 static int64_t compact_threshold(const struct agent_thread *thread)
@@ -414,8 +411,7 @@ void turn_on_prepared(struct agent_turn *turn)
         turn_advance(turn);
 }
 
-/* -- Going on
- * ------------------------------------------------------------------------------------------- */
+/* -- Going on ---------------------------------------------------------------------------------- */
 
 /* Every call of the response has its output: into the history, in the order of the calls, once. */
 static void append_outputs(struct agent_turn *turn)

@@ -21,8 +21,7 @@ int cli_trace(int argc, char **argv);
 int cli_log(int argc, char **argv);
 int cli_rules(int argc, char **argv);
 
-/* -- Options: one table a command
- * -------------------------------------------------------------------- */
+/* -- Options: one table a command -------------------------------------------------------------- */
 
 enum cli_kind { CLI_FLAG, CLI_TEXT, CLI_NUMBER };
 struct cli_option {

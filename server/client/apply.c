@@ -108,8 +108,7 @@ static bool apply_text_edits(struct client *client, struct str uri,
     return good;
 }
 
-/* -- Resource operations
- * ------------------------------------------------------------------------------------ */
+/* -- Resource operations ----------------------------------------------------------------------- */
 
 static void make_parents(const char *path)
 {

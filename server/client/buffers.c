@@ -5,8 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* -- The disk: the client is the editor, it reads and writes as editors do
- * ------------------------------ */
+/* -- The disk: the client is the editor, it reads and writes as editors do --------------------- */
 
 static enum status disk_read(const char *path, struct buf *bytes, struct err *err)
 {
@@ -40,8 +39,7 @@ static enum status disk_write(const char *path, struct str bytes, struct err *er
     return STATUS_OK;
 }
 
-/* -- Buffers
- * ---------------------------------------------------------------------------------------------- */
+/* -- Buffers ----------------------------------------------------------------------------------- */
 
 struct buffer *buffer_find(const struct client *client, struct str path)
 {

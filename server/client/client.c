@@ -6,8 +6,7 @@
 
 extern char **environ;
 
-/* -- Lifecycle messages
- * --------------------------------------------------------------------------------- */
+/* -- Lifecycle messages ------------------------------------------------------------------------ */
 
 static void write_folders(struct json_writer *w, const struct client_options *options)
 {
@@ -139,8 +138,7 @@ void client_stop(struct client *client)
     jsonrpc_request(client->peer, "shutdown", STR(""), on_shutdown_answer, client);
 }
 
-/* -- The process
- * ------------------------------------------------------------------------------------------ */
+/* -- The process ------------------------------------------------------------------------------- */
 
 static void on_process_exit(void *user, int exit_code, int signal)
 {

@@ -50,8 +50,7 @@ void config_env_init(struct config_env *env, const char *(*get)(const char *name
              : xdg(get, "XDG_CONFIG_HOME", env->home, ".config", "lanebridge/config.json");
     env->state_folder = state ? join(state, ".")
                               : xdg(get, "XDG_STATE_HOME", env->home, ".local/state", "lanebridge");
-    env->prompts_folder =
-        xdg(get, "XDG_CONFIG_HOME", env->home, ".config", "lanebridge/prompts");
+    env->prompts_folder = xdg(get, "XDG_CONFIG_HOME", env->home, ".config", "lanebridge/prompts");
     env->cache_folder = xdg(get, "XDG_CACHE_HOME", env->home, ".cache", "lanebridge");
 }
 

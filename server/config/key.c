@@ -32,12 +32,13 @@ enum status config_key_take(const struct config *config, struct buf *ret_key, st
     char *value = *name ? getenv(name) : NULL;
     struct str key = str_trim(str_from(value));
     if (key.len == 0)
-        return err_set(err, STATUS_AUTH,
-                       "There is no API key. Set %s in the environment of the editor (another variable: "
-                       "endpoint.apiKeyEnv; a program that prints it: endpoint.apiKeyCommand), or "
-                       "set endpoint.url to a model on this machine, such as "
-                       "http://127.0.0.1:11434/v1/responses, or to replay:demo for a recorded demonstration",
-                       *name ? name : "OPENAI_API_KEY");
+        return err_set(
+            err, STATUS_AUTH,
+            "There is no API key. Set %s in the environment of the editor (another variable: "
+            "endpoint.apiKeyEnv; a program that prints it: endpoint.apiKeyCommand), or "
+            "set endpoint.url to a model on this machine, such as "
+            "http://127.0.0.1:11434/v1/responses, or to replay:demo for a recorded demonstration",
+            *name ? name : "OPENAI_API_KEY");
     bool good = config_key_is_valid(key);
     if (good) {
         buf_clear(ret_key);

@@ -449,8 +449,7 @@ void append_pause(struct answer *answer);
 enum status append_find(const struct record *latest, struct str id, struct problem *problem);
 void append_write_request(struct buf *text, const struct record *open, struct str input);
 
-/* -- emit.c: the next event
- * ------------------------------------------------------------------------- */
+/* -- emit.c: the next event -------------------------------------------------------------------- */
 
 /* False: the plan has to grow first. */
 bool emit_is_ready(struct answer *answer);
@@ -462,8 +461,7 @@ const char *emit_ending(struct answer *answer, struct buf *buf, enum plan_state 
                         const char *reason, const char *code, const char *message);
 void emit_unknown(struct answer *answer, struct buf *buf);
 
-/* -- steer.c: user messages for what runs
- * ---------------------------------------------------------------------- */
+/* -- steer.c: user messages for what runs ------------------------------------------------------ */
 
 enum steer_refusal {
     STEER_INVALID,
@@ -488,8 +486,7 @@ void steer_append_successor(struct buf *text, struct str settings, const char *p
 /* The steering input goes before the request's own. */
 void steer_prepend(struct request *request, const struct steers *steers);
 
-/* -- Who asks
- * ------------------------------------------------------------------------------------------ */
+/* -- Who asks ---------------------------------------------------------------------------------- */
 
 struct conn;
 struct conn *conn_new(struct endpoint *endpoint, struct net_server_conn *socket);

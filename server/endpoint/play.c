@@ -194,11 +194,10 @@ static void fill_plan(struct endpoint *endpoint, struct replay_step *step,
     plan->step_items = (unsigned)step->items.len;
     plan->pace = step->pace;
     plan->pad_bytes = (size_t)step->pad_bytes;
-    plan->told =
-        (struct usage){.input = json_get_int(step->usage, "input_tokens", -1),
-                       .cached = json_get_int(step->usage, "cached_tokens", -1),
-                       .output = json_get_int(step->usage, "output_tokens", -1),
-                       .reasoning = json_get_int(step->usage, "reasoning_tokens", -1)};
+    plan->told = (struct usage){.input = json_get_int(step->usage, "input_tokens", -1),
+                                .cached = json_get_int(step->usage, "cached_tokens", -1),
+                                .output = json_get_int(step->usage, "output_tokens", -1),
+                                .reasoning = json_get_int(step->usage, "reasoning_tokens", -1)};
     plan->fault = step->has_fault && step->fault.times_left > 0 ? &step->fault : NULL;
     for (unsigned i = plan->at.item; i < step->items.len; i++)
         add_item(endpoint, &step->items.ptr[i], i, record, plan);

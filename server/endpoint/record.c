@@ -75,7 +75,8 @@ static void count(struct record *record)
         sizeof(*record) + record->label_count * sizeof(*record->outputs) + record->input.text.cap +
         record->output.text.cap +
         (record->input.spans.cap + record->output.spans.cap) * sizeof(struct item_span) +
-        length_of(record->settings) + record->tokens.cap * sizeof(*record->tokens.ptr) + length_of(record->response);
+        length_of(record->settings) + record->tokens.cap * sizeof(*record->tokens.ptr) +
+        length_of(record->response);
     record->held->bytes += record->own_bytes;
 }
 

@@ -107,7 +107,7 @@ void response_append_metadata(struct buf *buf, const struct endpoint *endpoint,
     json_write_field_c(&w, "lanebridge_engine", endpoint->engine->about);
     json_write_field_c(&w, "lanebridge_usage",
                        endpoint->tokenizer && !endpoint->engine->counts ? endpoint->usage_name
-                                                                       : endpoint->engine->usage);
+                                                                        : endpoint->engine->usage);
 }
 
 /* -- Items ----------------------------------------------------------------------------------------

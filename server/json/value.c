@@ -24,8 +24,7 @@ static const struct json_value *value_of(const cJSON *item)
     return (const struct json_value *)item;
 }
 
-/* -- Parsing
- * ---------------------------------------------------------------------------------------- */
+/* -- Parsing ----------------------------------------------------------------------------------- */
 
 /* JSON by the grammar, but more than a node can hold. */
 static enum status check_holdable(const struct scan *s, struct err *err)
@@ -134,8 +133,7 @@ void json_free(struct json_value *root)
     cJSON_Delete((cJSON *)root);
 }
 
-/* -- Looking
- * ---------------------------------------------------------------------------------------- */
+/* -- Looking ----------------------------------------------------------------------------------- */
 
 enum json_type json_type_of(const struct json_value *value)
 {
@@ -250,8 +248,7 @@ size_t json_count(const struct json_value *container)
     return count;
 }
 
-/* -- Printing
- * --------------------------------------------------------------------------------------- */
+/* -- Printing ---------------------------------------------------------------------------------- */
 
 static void append_number(struct buf *buf, const cJSON *item)
 {

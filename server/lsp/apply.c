@@ -79,8 +79,7 @@ void applies_free(struct lsp_server *server)
     vec_finish(&server->applies);
 }
 
-/* -- Judging
- * ---------------------------------------------------------------------------------------------- */
+/* -- Judging ----------------------------------------------------------------------------------- */
 
 /* Files that are not open, and what is not text: looked up where they are. */
 static bool is_done_on_disk(const struct apply_job *job, const struct apply_file *file)

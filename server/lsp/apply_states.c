@@ -23,8 +23,7 @@ struct text *apply_merge(const struct apply_file *file, const struct text *mine,
                                                                file->plan.after, ret_conflicts);
 }
 
-/* -- Pieces
- * ---------------------------------------------------------------------------------------------- */
+/* -- Pieces ------------------------------------------------------------------------------------ */
 
 enum { PIECES_MAX = 64 };
 

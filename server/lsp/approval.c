@@ -34,8 +34,7 @@ static void release(struct asking *asking)
     mem_free(question);
 }
 
-/* -- The answer
- * ------------------------------------------------------------------------------------------- */
+/* -- The answer -------------------------------------------------------------------------------- */
 
 static void read_rich(const struct question *question, const struct json_value *result,
                       struct host_ask_answer *answer)
@@ -79,8 +78,7 @@ static void on_answer(struct asking *asking, const struct jsonrpc_answer *receiv
     asking_free(asking);
 }
 
-/* -- The question
- * ------------------------------------------------------------------------------------------- */
+/* -- The question ------------------------------------------------------------------------------ */
 
 static void append_rich(const struct host_ask *ask, struct buf *params)
 {

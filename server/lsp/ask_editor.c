@@ -72,8 +72,7 @@ static bool keep_path(struct kept *kept, struct str uri, struct str *ret_path)
     return is_file;
 }
 
-/* -- Places in answers
- * ----------------------------------------------------------------------------------- */
+/* -- Places in answers ------------------------------------------------------------------------- */
 
 struct place {
     unsigned line, character; /* 1-based */
@@ -111,8 +110,7 @@ static struct place read_place(const struct lsp_server *server, struct str path,
     return place;
 }
 
-/* -- Diagnostics
- * ------------------------------------------------------------------------------------------- */
+/* -- Diagnostics ------------------------------------------------------------------------------- */
 
 struct diagnosed {
     struct host_diagnosed file;
@@ -211,8 +209,7 @@ void ask_editor_diagnostics(void *host, const char *const *paths, size_t count,
     buf_finish(&params);
 }
 
-/* -- Questions about a place
- * ----------------------------------------------------------------------------- */
+/* -- Questions about a place ------------------------------------------------------------------- */
 
 static void write_uri(const struct lsp_server *server, struct json_writer *w,
                       const struct host_query *query)
@@ -314,8 +311,7 @@ static void job_query(struct editor_job *job, const struct host_query *query,
     buf_finish(&params);
 }
 
-/* -- Where something is
- * ---------------------------------------------------------------------------------- */
+/* -- Where something is ------------------------------------------------------------------------ */
 
 static void on_located(struct asking *asking, const struct jsonrpc_answer *answer)
 {
@@ -354,8 +350,7 @@ void ask_editor_locate(void *host, const struct host_query *query, host_location
     job_query(job, query, on_located);
 }
 
-/* -- Edits that are not applied there
- * -------------------------------------------------------------------- */
+/* -- Edits that are not applied there ---------------------------------------------------------- */
 
 static void on_proposed(struct asking *asking, const struct jsonrpc_answer *answer)
 {

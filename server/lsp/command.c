@@ -1,8 +1,7 @@
 /* workspace/executeCommand: turns and threads for clients that know nothing but commands. */
 #include "lsp-internal.h"
 
-/* -- The commands
- * ------------------------------------------------------------------------------------------ */
+/* -- The commands ------------------------------------------------------------------------------ */
 
 struct command_call {
     struct lsp_server *server;

@@ -27,8 +27,7 @@ struct gathering {
 
 enum { SILENCES_MAX = 2 }; /* then it is not asked any more */
 
-/* -- Life
- * ------------------------------------------------------------------------------------------- */
+/* -- Life -------------------------------------------------------------------------------------- */
 
 static void gathering_free(struct gathering *gathering)
 {
@@ -86,8 +85,7 @@ static void note_news(struct gathering *gathering)
     pump(gathering->server);
 }
 
-/* -- What the editor shows
- * -------------------------------------------------------------------------- */
+/* -- What the editor shows --------------------------------------------------------------------- */
 
 static void on_context(void *user, const struct jsonrpc_answer *answer)
 {
@@ -125,8 +123,7 @@ static void ask_context(struct gathering *gathering)
     loop_timer_start(gathering->context_timer, LIMIT_EDITOR_CONTEXT_MS, 0);
 }
 
-/* -- Diagnostics
- * -------------------------------------------------------------------------------------- */
+/* -- Diagnostics ------------------------------------------------------------------------------- */
 
 struct row {
     struct str path;

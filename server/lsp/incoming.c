@@ -51,8 +51,7 @@ static enum status not_there(const struct reading *reading, const struct buf *pa
     return err_set(err, STATUS_NOT_FOUND, STR_FMT " does not exist", STR_ARG(shown));
 }
 
-/* -- Texts as they are now
- * -------------------------------------------------------------------------------- */
+/* -- Texts as they are now --------------------------------------------------------------------- */
 
 static enum status read_disk(const struct reading *reading, struct str path, struct text **ret_text,
                              struct err *err)
@@ -140,8 +139,7 @@ static enum status look_up(struct reading *reading, struct str path, struct movi
     return status;
 }
 
-/* -- Text edits
- * ------------------------------------------------------------------------------------------- */
+/* -- Text edits -------------------------------------------------------------------------------- */
 
 struct piece {
     size_t start, end, order;
@@ -258,8 +256,7 @@ static enum status edit_file(struct reading *reading, struct str uri,
     return status;
 }
 
-/* -- Operations on files
- * --------------------------------------------------------------------------------- */
+/* -- Operations on files ----------------------------------------------------------------------- */
 
 static bool option(const struct json_value *op, const char *name)
 {
@@ -366,8 +363,7 @@ static enum status play(struct reading *reading, const struct json_value *edit, 
     return status;
 }
 
-/* -- What came of it
- * ------------------------------------------------------------------------------------- */
+/* -- What came of it --------------------------------------------------------------------------- */
 
 /* A name that one file left and another took: hosts cannot do these in any order. */
 static enum status refuse_exchange(const struct reading *reading, struct err *err)

@@ -25,8 +25,7 @@ static void release(struct asking *asking)
     mem_free(inquiry);
 }
 
-/* -- Answers
- * ---------------------------------------------------------------------------------------------- */
+/* -- Answers ----------------------------------------------------------------------------------- */
 
 static void finish(struct inquiry *inquiry)
 {
@@ -70,8 +69,7 @@ static void on_button(struct asking *asking, const struct jsonrpc_answer *answer
         ask_next(inquiry);
 }
 
-/* -- Questions
- * -------------------------------------------------------------------------------------------- */
+/* -- Questions --------------------------------------------------------------------------------- */
 
 static void append_rich(const struct host_inquiry *asked, struct buf *params)
 {

@@ -6,8 +6,7 @@
 
 enum { PARENT_CHECK_MS = 3000 };
 
-/* -- initialize
- * ---------------------------------------------------------------------------------------- */
+/* -- initialize -------------------------------------------------------------------------------- */
 
 static void choose_encoding(struct lsp_server *server, const struct json_value *capabilities)
 {
@@ -130,8 +129,7 @@ static void handle_initialize(struct lsp_server *server, const struct jsonrpc_me
     take_settings(server, LSP_SETTINGS_INIT, options);
 }
 
-/* -- initialized, shutdown
- * -------------------------------------------------------------------------------- */
+/* -- initialized, shutdown --------------------------------------------------------------------- */
 
 static void on_configuration(void *user, const struct jsonrpc_answer *answer)
 {
@@ -230,8 +228,7 @@ const struct lsp_method lifecycle_notifications[] = {
     {NULL, NULL},
 };
 
-/* -- What we can do
- * ----------------------------------------------------------------------------------------- */
+/* -- What we can do ---------------------------------------------------------------------------- */
 
 void lifecycle_append_capabilities(const struct lsp_server *server, struct buf *json)
 {
@@ -249,7 +246,8 @@ void lifecycle_append_capabilities(const struct lsp_server *server, struct buf *
             "\"lanebridge.ask\",\"lanebridge.compact\",\"lanebridge.edit\","
             "\"lanebridge.explain\",\"lanebridge.review\",\"lanebridge.commitMessage\","
             "\"lanebridge.fix\",\"lanebridge.interrupt\",\"lanebridge.newThread\","
-            "\"lanebridge.openTranscript\",\"lanebridge.preview\",\"lanebridge.rejectAll\",\"lanebridge.rejectHunk\","
+            "\"lanebridge.openTranscript\",\"lanebridge.preview\",\"lanebridge.rejectAll\","
+            "\"lanebridge.rejectHunk\","
             "\"lanebridge.status\",\"lanebridge.takeOver\",\"lanebridge.undoTurn\"],"
             "\"workDoneProgress\":true}"));
     json_write_field_raw(&w, "codeActionProvider",

@@ -152,8 +152,7 @@ enum status undo_start(struct lsp_server *server, struct str request_id,
                        struct agent_thread *thread, struct str turn_id, enum tools_undo_way way,
                        struct err *err);
 
-/* -- server.c
- * --------------------------------------------------------------------------------------- */
+/* -- server.c ---------------------------------------------------------------------------------- */
 void server_end(struct lsp_server *server, int code);
 /* type: 1 error, 2 warning, 3 info */
 void server_show_message(struct lsp_server *server, int type, const char *format, ...)
@@ -166,18 +165,15 @@ struct agent *server_agent(struct lsp_server *server, struct err *err);
 /* Takes back what an earlier process left half done in the folders that are open, and says so. */
 void server_repair(struct lsp_server *server);
 
-/* -- lifecycle.c
- * ------------------------------------------------------------------------------------- */
+/* -- lifecycle.c ------------------------------------------------------------------------------- */
 /* What has changed in the user's settings file since it was read. */
 void lifecycle_take_news(struct lsp_server *server);
 void lifecycle_append_capabilities(const struct lsp_server *server, struct buf *json);
 
-/* -- quirks.c
- * ---------------------------------------------------------------------------------------- */
+/* -- quirks.c ---------------------------------------------------------------------------------- */
 void quirks_read(struct lsp_client *client, const struct json_value *initialize_params);
 
-/* -- convert.c
- * --------------------------------------------------------------------------------------- */
+/* -- convert.c --------------------------------------------------------------------------------- */
 /* Canonical absolute path of a file URI (links resolved as far as the file exists), with its
  * identity. */
 enum status convert_uri(struct str uri, struct buf *path, uint64_t *ret_device, uint64_t *ret_inode,
@@ -204,8 +200,7 @@ const struct workspace_root *convert_root_of(const struct lsp_server *server, st
 /* The text of a file now: the document if open and not behind its file, else the disk. NULL when there is none. */
 struct text *convert_text_now(const struct lsp_server *server, const char *path);
 
-/* -- threads.c
- * ---------------------------------------------------------------------------------------- */
+/* -- threads.c --------------------------------------------------------------------------------- */
 void threads_on_event(void *user, const struct agent_event *event);
 struct agent_thread *threads_pick(struct lsp_server *server, struct agent *agent,
                                   struct str thread_id, struct str root_path, struct err *err);
@@ -213,8 +208,7 @@ struct agent_thread *threads_pick(struct lsp_server *server, struct agent *agent
 struct agent_thread *threads_start(struct lsp_server *server, struct agent *agent,
                                    struct str root_path, struct err *err);
 
-/* -- progress.c
- * ---------------------------------------------------------------------------------------- */
+/* -- progress.c -------------------------------------------------------------------------------- */
 void progress_begin(struct lsp_server *server, const struct agent_event *event);
 void progress_report(struct lsp_server *server, const char *turn_id, struct str text);
 void progress_end(struct lsp_server *server, const struct agent_event *event);
@@ -222,8 +216,7 @@ void progress_free(struct lsp_server *server);
 /* A token that came with a command: begin and end at once, before its answer. */
 void progress_answer_token(struct lsp_server *server, const struct json_value *params);
 
-/* -- markdown.c
- * ----------------------------------------------------------------------------------------- */
+/* -- markdown.c -------------------------------------------------------------------------------- */
 struct markdown {
     struct buf text;
     struct buf item_id; /* the message whose deltas are being written, and how much of it is */
@@ -236,8 +229,7 @@ void markdown_add_usage(struct markdown *markdown, const struct responses_usage 
                         const struct agent_cost *cost);
 void markdown_finish(struct markdown *markdown);
 
-/* -- catalog.c
- * ------------------------------------------------------------------------------------------ */
+/* -- catalog.c --------------------------------------------------------------------------------- */
 extern const struct lsp_method catalog_requests[];
 /* The Thread of docs/schema/v1. */
 void catalog_write_thread(const struct lsp_server *server, struct json_writer *w,
@@ -245,8 +237,7 @@ void catalog_write_thread(const struct lsp_server *server, struct json_writer *w
 enum status catalog_write_by_id(struct lsp_server *server, struct agent *agent,
                                 struct json_writer *w, struct str id, struct err *err);
 
-/* -- transcript.c
- * --------------------------------------------------------------------------------------- */
+/* -- transcript.c ------------------------------------------------------------------------------ */
 void transcript_on_event(struct lsp_server *server, const struct agent_event *event);
 void transcript_show(struct lsp_server *server, const char *thread_id, bool take_focus);
 /* Writes a line where the next prompt goes, and shows it. */
@@ -270,8 +261,7 @@ void transcripts_free(struct lsp_server *server);
 /* What lenses show has changed. */
 void review_refresh_lenses(struct lsp_server *server);
 
-/* -- takeover.c
- * ------------------------------------------------------------------------------------------- */
+/* -- takeover.c -------------------------------------------------------------------------------- */
 /* True: the path is the transcript of a thread that another editor has. */
 bool takeover_append_action(struct lsp_server *server, struct str path, struct json_writer *w);
 void takeover_append_lens(struct lsp_server *server, struct str path, struct json_writer *w);
@@ -283,8 +273,7 @@ bool takeover_show(struct lsp_server *server, struct str thread_id);
 struct agent_thread *takeover_take(struct lsp_server *server, struct str thread_id,
                                    struct err *err);
 
-/* -- trust.c
- * ---------------------------------------------------------------------------------------------- */
+/* -- trust.c ----------------------------------------------------------------------------------- */
 bool trust_is_given(const struct lsp_server *server, struct str root_path);
 /* Calls go(user, yes) after the person answered; or drop(user) when the server ends before. */
 void trust_need(struct lsp_server *server, struct str root_path, void (*go)(void *user, bool yes),
@@ -295,8 +284,7 @@ void trust_free(struct lsp_server *server);
 /* gather.c: drops what waits for the editor */
 void gathers_free(struct lsp_server *server);
 
-/* -- host.c, approval.c, apply.c, plan.c
- * --------------------------------------------------------------------- */
+/* -- host.c, approval.c, apply.c, plan.c ------------------------------------------------------- */
 /* Fills host_ops by what the client can do. */
 void host_init_ops(struct lsp_server *server);
 void approval_ask(void *host, const struct host_ask *ask, host_ask_fn *on_answer, void *user);
@@ -305,8 +293,7 @@ void apply_start(void *host, const struct host_change *changes, size_t count, co
 void apply_drop(struct lsp_server *server, void *user);
 void applies_free(struct lsp_server *server);
 
-/* -- asking.c: a question to the editor, answered once or dropped by who asked; the first member of what goes with it
- * --------------------------------------------------------------------- */
+/* -- asking.c: a question to the editor, answered once or dropped by who asked; the first member of what goes with it --- */
 struct asking;
 typedef void asking_answer_fn(struct asking *asking, const struct jsonrpc_answer *answer);
 struct asking {
@@ -331,8 +318,7 @@ void asking_free(struct asking *asking);
 void askings_drop(struct lsp_server *server, const void *user);
 void askings_free(struct lsp_server *server);
 
-/* -- inquiry.c, ask_editor.c, incoming.c
- * ---------------------------------------------------------------------- */
+/* -- inquiry.c, ask_editor.c, incoming.c ------------------------------------------------------- */
 void inquiry_ask(void *host, const struct host_inquiry *asked, host_inquire_fn *on_answer,
                  void *user);
 void secret_ask(void *host, const char *name, bool was_refused, host_done_fn *on_done, void *user);
@@ -383,8 +369,7 @@ enum status direct_check(const struct lsp_server *server, const struct planned *
 enum status direct_write(struct lsp_server *server, const struct planned *const *plans,
                          size_t count, struct err *err);
 
-/* -- review.c, hunks.c
- * ------------------------------------------------------------------------------------------- */
+/* -- review.c, hunks.c ------------------------------------------------------------------------- */
 void review_on_event(struct lsp_server *server, const struct agent_event *event);
 void review_free(struct lsp_server *server);
 /* Commands: the hunks at a place of a file; all of a file, a turn, or all there are. */
@@ -393,8 +378,7 @@ void review_hunk_command(struct lsp_server *server, struct str id,
 void review_all_command(struct lsp_server *server, struct str id,
                         const struct json_value *argument, enum tools_verdict verdict);
 
-/* -- status.c
- * ------------------------------------------------------------------------------------------------ */
+/* -- status.c ---------------------------------------------------------------------------------- */
 void status_command(struct lsp_server *server, struct str id);
 
 /* -- rich.c

@@ -260,7 +260,8 @@ const struct lsp_method review_requests[] = {
 static void on_refresh_time(void *user)
 {
     struct lsp_server *server = user;
-    jsonrpc_request(server->peer, "workspace/codeLens/refresh", STR(""), server_ignore_answer, server);
+    jsonrpc_request(server->peer, "workspace/codeLens/refresh", STR(""), server_ignore_answer,
+                    server);
 }
 
 void review_refresh_lenses(struct lsp_server *server)

@@ -4,8 +4,7 @@
 
 enum { DELTA_MS = 16, DELTA_BYTES = 64 * 1024, CONNECTION_MS = 16 };
 
-/* -- Notifications
- * ----------------------------------------------------------------------------------------- */
+/* -- Notifications ----------------------------------------------------------------------------- */
 
 struct pending_delta {
     char thread_id[ID_BYTES], turn_id[ID_BYTES];

@@ -1,7 +1,6 @@
 #include "lsp-internal.h"
 
-/* -- Dispatch
- * -------------------------------------------------------------------------------------------- */
+/* -- Dispatch ---------------------------------------------------------------------------------- */
 
 static const struct lsp_method *const requests[] = {
     lifecycle_requests,  command_requests, rich_requests,    review_requests,  modes_requests,
@@ -152,8 +151,7 @@ void server_end(struct lsp_server *server, int code)
     jsonrpc_flush(server->peer, leave, server);
 }
 
-/* -- Messages to the person
- * -------------------------------------------------------------------------------- */
+/* -- Messages to the person -------------------------------------------------------------------- */
 
 static void send_message(struct lsp_server *server, const char *method, int type,
                          const char *format, va_list args) __attribute__((format(printf, 4, 0)));
@@ -217,8 +215,7 @@ struct agent *server_agent(struct lsp_server *server, struct err *err)
     return server->agent;
 }
 
-/* -- The object
- * ---------------------------------------------------------------------------------------------- */
+/* -- The object -------------------------------------------------------------------------------- */
 
 struct lsp_server *lsp_server_new(const struct lsp_env *env, int read_fd, int write_fd,
                                   struct err *err)

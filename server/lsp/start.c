@@ -2,8 +2,7 @@
  */
 #include "start-internal.h"
 
-/* -- Life
- * ------------------------------------------------------------------------------------ */
+/* -- Life -------------------------------------------------------------------------------------- */
 
 static struct turn_start *start_new(struct lsp_server *server,
                                     const struct jsonrpc_message *message,
@@ -69,8 +68,7 @@ void start_take_input(const struct turn_start *start, struct start_input *ret_in
     *ret_input = input;
 }
 
-/* -- Starting
- * --------------------------------------------------------------------------------- */
+/* -- Starting ---------------------------------------------------------------------------------- */
 
 static enum status say(struct agent_thread *thread, struct turn_start *start, struct err *err)
 {
@@ -384,7 +382,7 @@ void turn_steer_request(struct lsp_server *server, const struct jsonrpc_message 
     begin(start, wish);
 }
 
-/* -- Stopping before it began: the editor or the person is still being asked -------------------- */
+/* -- Stopping before it began: the editor or the person is still being asked ------------------- */
 
 static void stop(struct turn_start *start)
 {

@@ -15,8 +15,7 @@ enum {
     SETTLE_MS = 1500, /* some editors tell a change half a second after their answer */
 };
 
-/* -- Finding
- * --------------------------------------------------------------------------------------------- */
+/* -- Finding ----------------------------------------------------------------------------------- */
 
 static struct transcript *transcript_find(struct lsp_server *server, const char *thread_id)
 {
@@ -51,8 +50,7 @@ bool transcript_is(const struct lsp_server *server, struct str path)
     return is_it || transcript_thread_of(server, path).len > 0;
 }
 
-/* -- The editor's buffer
- * ----------------------------------------------------------------------------------- */
+/* -- The editor's buffer ----------------------------------------------------------------------- */
 
 static void flush_later(struct transcript *transcript)
 {
@@ -195,8 +193,7 @@ static void on_flush(void *user)
         write_when_due(transcript);
 }
 
-/* -- The object
- * ---------------------------------------------------------------------------------------------- */
+/* -- The object -------------------------------------------------------------------------------- */
 
 /* What an earlier process wrote of the thread goes on; else a title. */
 static void begin_log(struct transcript *transcript)
@@ -369,8 +366,7 @@ void transcript_take_prompt(struct lsp_server *server, const char *thread_id, st
     send_edit(transcript, document, start, start + written.len, STR(""), server_ignore_answer);
 }
 
-/* -- What happens
- * ----------------------------------------------------------------------------------- */
+/* -- What happens ------------------------------------------------------------------------------ */
 
 void transcript_on_event(struct lsp_server *server, const struct agent_event *event)
 {

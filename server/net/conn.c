@@ -22,8 +22,7 @@ struct conn {
     char reason[NET_REASON_BYTES];
 };
 
-/* -- Near: what is told
- * -------------------------------------------------------------------------------------- */
+/* -- Near: what is told ------------------------------------------------------------------------ */
 
 static void hear_open(struct net_note *note)
 {
@@ -228,8 +227,7 @@ static void close_far(struct net_note *note)
         lws_callback_on_writable(wsi);
 }
 
-/* -- Near: the owner's side
- * ------------------------------------------------------------------------------------ */
+/* -- Near: the owner's side -------------------------------------------------------------------- */
 
 enum status net_server_send(struct net_server_conn *conn, struct buf *message)
 {

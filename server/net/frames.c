@@ -126,8 +126,7 @@ void net_frames_ping(struct net_frames *frames, struct lws *wsi)
         write_early(frames, wsi);
 }
 
-/* -- Receiving
- * --------------------------------------------------------------------------------------- */
+/* -- Receiving --------------------------------------------------------------------------------- */
 
 static enum net_received violate(struct net_violation *violation, unsigned code, enum status status,
                                  const char *text)

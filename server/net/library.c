@@ -36,8 +36,7 @@ static void on_library_log(int level, const char *line)
     log_line(LOG_DEBUG, "lws " STR_FMT, STR_ARG(text));
 }
 
-/* -- Sockets by handle
- * ------------------------------------------------------------------------------ */
+/* -- Sockets by handle ------------------------------------------------------------------------- */
 
 enum { HANDLE_INDEX_BITS = 16, HANDLE_INDEX_MASK = (1 << HANDLE_INDEX_BITS) - 1 };
 
@@ -78,8 +77,7 @@ void net_sock_unregister(struct net_sock *sock)
     sock->handle = 0;
 }
 
-/* -- Closing, outside of the library's callbacks
- * ------------------------------------------------------ */
+/* -- Closing, outside of the library's callbacks ----------------------------------------------- */
 
 /* KILL_SYNC closes with a frame and at once, but must not be used inside the library; the other
  * ways lose the frame or leave the closing to a timer that nobody armed. */
@@ -147,8 +145,7 @@ void net_vhost_kill(struct net *net, struct lws_vhost *vhost)
     want_sweep(net);
 }
 
-/* -- The library's one callback
- * ------------------------------------------------------------------------ */
+/* -- The library's one callback ---------------------------------------------------------------- */
 
 /* Everything else is about contexts, vhosts and threads, and comes with a connection that is none.
  */
@@ -216,8 +213,7 @@ const struct lws_protocols net_protocols[] = {
     {0},
 };
 
-/* -- Contexts
- * ------------------------------------------------------------------------------------------- */
+/* -- Contexts ---------------------------------------------------------------------------------- */
 
 void net_poke(struct lws_context *context)
 {

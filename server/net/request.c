@@ -44,8 +44,7 @@ static struct request *from_sock(struct net_sock *sock)
     return container_of(sock, struct request, accepted.sock);
 }
 
-/* -- What it says
- * ---------------------------------------------------------------------------------- */
+/* -- What it says ------------------------------------------------------------------------------ */
 
 static const char *const methods[] = {
     [LWSHUMETH_GET] = "GET",         [LWSHUMETH_POST] = "POST",   [LWSHUMETH_OPTIONS] = "OPTIONS",
@@ -151,8 +150,7 @@ void net_request_head_finish(struct net_request_head *head)
     buf_finish(&head->text);
 }
 
-/* -- Writing
- * ----------------------------------------------------------------------------------------- */
+/* -- Writing ----------------------------------------------------------------------------------- */
 
 static const struct reason {
     int status;
@@ -279,8 +277,7 @@ static void push_out(struct request *request, size_t before)
     want_writable(request);
 }
 
-/* -- Near: what is told
- * ------------------------------------------------------------------------------------------ */
+/* -- Near: what is told ------------------------------------------------------------------------ */
 
 /* While the answer waits behind the owner, a client that went away need not be answered. When it is
  * made already, it is left to arrive or fail. */
@@ -318,8 +315,7 @@ static void hear_closed(struct net_note *note)
     mem_free(request);
 }
 
-/* -- Far: reading
- * ------------------------------------------------------------------------------------------ */
+/* -- Far: reading ------------------------------------------------------------------------------ */
 
 static void tell_closed(struct request *request)
 {
@@ -468,8 +464,7 @@ int net_request_on_http(struct net_server *server, struct lws *wsi)
     return head.body_bytes > 0 ? 0 : ask_owner(request);
 }
 
-/* -- Far: what the owner said
- * ------------------------------------------------------------------------------------ */
+/* -- Far: what the owner said ------------------------------------------------------------------ */
 
 static struct request *find(struct net_note *note)
 {
@@ -504,8 +499,7 @@ static void abort_far(struct net_note *note)
     net_sock_kill(&request->accepted.sock, 0, NULL);
 }
 
-/* -- Near: the owner's side
- * ------------------------------------------------------------------------------------ */
+/* -- Near: the owner's side -------------------------------------------------------------------- */
 
 static void tell_write(struct net_server_request *request, struct buf *bytes, bool last)
 {

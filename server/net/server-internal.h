@@ -112,8 +112,7 @@ void net_vhost_kill(struct net *net, struct lws_vhost *vhost);
 
 extern const struct lws_protocols net_protocols[];
 
-/* -- Hang-ups
- * --------------------------------------------------------------------------------------------- */
+/* -- Hang-ups ---------------------------------------------------------------------------------- */
 
 struct net_hangup;
 /* On the near side. Calls once when the peer of fd has closed. Takes fd, a duplicate of the
@@ -122,8 +121,7 @@ struct net_hangup *net_hangup_start(struct net *net, int fd, void (*on_hangup)(v
                                     void *user);
 void net_hangup_stop(struct net_hangup *hangup);
 
-/* -- Messages on an open WebSocket, either side
- * ----------------------------------------------------------- */
+/* -- Messages on an open WebSocket, either side ------------------------------------------------ */
 
 struct net_frame;
 struct net_frames {

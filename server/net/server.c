@@ -5,8 +5,7 @@
 
 #include "server-internal.h"
 
-/* -- Accepted sockets, and what their owners hold
- * ------------------------------------------------------------------------------- */
+/* -- Accepted sockets, and what their owners hold ---------------------------------------------- */
 
 void net_accepted_init(struct net_accepted *accepted, struct net_server *server, struct lws *wsi,
                        const struct net_sock_ops *ops)
@@ -88,8 +87,7 @@ void net_tell_kill(struct net *net, uintptr_t handle, unsigned code, const char 
     net_tell_far(net, &note);
 }
 
-/* -- Upgrades
- * ------------------------------------------------------------------------------------------ */
+/* -- Upgrades ---------------------------------------------------------------------------------- */
 
 /* What the far side has to know at once. */
 struct question {

@@ -48,8 +48,7 @@ static struct str path_after(const struct change *change, const struct edit_file
     return now_key(change_file(change, edit->new_path ? edit->new_path : edit->path));
 }
 
-/* -- Before: asked just ahead of the edit, so an editor that answers in order tells what was
- * ---------- */
+/* -- Before: asked just ahead of the edit, so an editor that answers in order tells what was --- */
 
 /* A moved file's stand under its new name. */
 static void follow_moves(const struct change *change, struct diags *diags)
@@ -95,8 +94,7 @@ void change_check_before(struct tools_call *call, struct change *change)
     vec_finish(&paths);
 }
 
-/* -- After
- * --------------------------------------------------------------------------------------------- */
+/* -- After ------------------------------------------------------------------------------------- */
 
 /* What the model has not been told of yet, because it had to go on too early: the state before
  * that edit counts for this one too. */

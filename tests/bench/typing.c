@@ -47,8 +47,7 @@ struct play {
     uint64_t requests, from_cache, kept, dropped, input_tokens, output_tokens;
 };
 
-/* -- What the editor says
- * -------------------------------------------------------------------------- */
+/* -- What the editor says ---------------------------------------------------------------------- */
 
 static void append_position(const struct play *play, size_t typed, struct buf *json)
 {
@@ -124,8 +123,7 @@ static void open_document(struct play *play)
     buf_finish(&quoted);
 }
 
-/* -- What it hears
- * --------------------------------------------------------------------------------- */
+/* -- What it hears ----------------------------------------------------------------------------- */
 
 static void add_time(struct play *play, uint64_t from_ns)
 {
@@ -209,8 +207,7 @@ static void listen(struct play *play, uint64_t until_ns)
         ;
 }
 
-/* -- The person
- * ------------------------------------------------------------------------------------ */
+/* -- The person -------------------------------------------------------------------------------- */
 
 /* The rest of the line, or the next one; no more than what stands there after one of the keys. */
 static struct str what_to_take(const struct play *play)
@@ -302,8 +299,7 @@ static void *run(void *user)
     return NULL;
 }
 
-/* -- The table
- * ------------------------------------------------------------------------------------- */
+/* -- The table --------------------------------------------------------------------------------- */
 
 static double part_of(struct times *times, double part)
 {

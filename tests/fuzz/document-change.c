@@ -77,7 +77,8 @@ static void check_text(const struct text *text, struct str want, size_t step)
     check_positions(text, want, step);
     if (step % 4 == 0) { /* reading makes it flat, which is another form */
         FUZZ_CHECK(str_eq(text_bytes(text), want));
-        FUZZ_CHECK(text_line_count(text) == plain_position(want, POSITION_UTF8, want.len).line + 1u);
+        FUZZ_CHECK(text_line_count(text) ==
+                   plain_position(want, POSITION_UTF8, want.len).line + 1u);
     }
     struct text *fresh = text_new(want);
     FUZZ_CHECK(text_len(text) == want.len && text_eq(text, fresh));

@@ -20,8 +20,7 @@ static enum outcome never_again(struct player *player, const char *what, struct 
     return STEP_FAILED;
 }
 
-/* -- The editor's wire
- * ---------------------------------------------------------------------------------------- */
+/* -- The editor's wire ------------------------------------------------------------------------- */
 
 /* The next incoming message from `from` on whose method and params fit; NULL with why. An empty
  * method means the whole message is matched. */
@@ -241,8 +240,7 @@ enum outcome step_errors(struct player *player, struct str rest)
     return check_text(player, buf_str(&player->run.errors), rest);
 }
 
-/* -- What the programs say of themselves
- * ---------------------------------------------------------------------------------- */
+/* -- What the programs say of themselves ------------------------------------------------------- */
 
 static void on_status(void *user, const struct jsonrpc_answer *answer)
 {

@@ -8,8 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* -- Children
- * -------------------------------------------------------------------------------------------- */
+/* -- Children ---------------------------------------------------------------------------------- */
 
 static void on_child_stdout(void *user, struct str bytes)
 {
@@ -97,8 +96,7 @@ void player_stop_child(struct child *child)
     *child = (struct child){0};
 }
 
-/* -- The endpoint
- * ------------------------------------------------------------------------------------------ */
+/* -- The endpoint ------------------------------------------------------------------------------ */
 
 static void trace_path(const struct player *player, struct buf *path)
 {

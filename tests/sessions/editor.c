@@ -6,8 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* -- The language server
- * ------------------------------------------------------------------------------------ */
+/* -- The language server ----------------------------------------------------------------------- */
 
 /* LANEBRIDGE_TRAFFIC names a file, which tests/lint/schema and tests/lint/messages read: one line a
  * message, one write a line, so that sessions may share it. What our own reader takes for no JSON

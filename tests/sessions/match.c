@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* -- Variables
- * ----------------------------------------------------------------------------------------- */
+/* -- Variables --------------------------------------------------------------------------------- */
 
 static struct named_text *variable_find(const struct variables *variables, struct str name)
 {
@@ -65,8 +64,7 @@ void variables_expand(const struct variables *variables, struct str text, struct
     buf_append(ret_text, text);
 }
 
-/* -- Values
- * -------------------------------------------------------------------------------------------- */
+/* -- Values ------------------------------------------------------------------------------------ */
 
 static bool differs(struct buf *why, const struct json_value *expected,
                     const struct json_value *got)

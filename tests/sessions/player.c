@@ -8,8 +8,7 @@
 
 enum { STEP_DEADLINE_MS = 30000, POLL_MS = 10, SHOWN_MESSAGES = 24, SHOWN_BYTES = 300 };
 
-/* -- Places
- * -------------------------------------------------------------------------------------------- */
+/* -- Places ------------------------------------------------------------------------------------ */
 
 void player_path(const struct player *player, struct str name, struct buf *path)
 {
@@ -80,8 +79,7 @@ static void remove_places(struct player *player)
     loop_free(loop);
 }
 
-/* -- Failure
- * ------------------------------------------------------------------------------------------- */
+/* -- Failure ----------------------------------------------------------------------------------- */
 
 static void show(const char *prefix, struct str text)
 {
@@ -270,8 +268,7 @@ static void on_deadline(void *user)
         player_fail(player);
 }
 
-/* -- All of it
- * ---------------------------------------------------------------------------------------------- */
+/* -- All of it --------------------------------------------------------------------------------- */
 
 static void player_finish(struct player *player)
 {

@@ -18,8 +18,7 @@ bool read_whole(const char *path, struct buf *bytes)
     return good;
 }
 
-/* -- Words
- * --------------------------------------------------------------------------------------------- */
+/* -- Words ------------------------------------------------------------------------------------- */
 
 static struct str skip_blanks(struct str rest)
 {
@@ -103,8 +102,7 @@ bool words_take_arrow(struct str *rest)
     return true;
 }
 
-/* -- Sections
- * --------------------------------------------------------------------------------------- */
+/* -- Sections ---------------------------------------------------------------------------------- */
 
 struct loading {
     struct script *script;

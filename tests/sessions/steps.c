@@ -36,8 +36,7 @@ bool step_take_path(struct player *player, struct str *rest, struct buf *path)
     return true;
 }
 
-/* -- Requests
- * ---------------------------------------------------------------------------------------------- */
+/* -- Requests ---------------------------------------------------------------------------------- */
 
 static void on_answer(void *user, const struct jsonrpc_answer *answer)
 {

@@ -107,7 +107,11 @@ static void write_down(struct desk *desk, const struct agent_event *event)
             buf_append_fmt(log, "%s " STR_FMT " %s", type, STR_ARG(event->name),
                            event->ok ? "ok" : "bad");
         else
-            buf_append_fmt(log, "%s%s=" STR_FMT, event->is_void ? "!!" : event->ok ? "" : "!", type, STR_ARG(event->text));
+            buf_append_fmt(log, "%s%s=" STR_FMT,
+                           event->is_void ? "!!"
+                           : event->ok    ? ""
+                                          : "!",
+                           type, STR_ARG(event->text));
         break;
     case AGENT_NOTICE:
         buf_append_c(log, "notice");

@@ -223,8 +223,7 @@ Test(turn, titles)
     }
 }
 
-/* -- Byte for byte: what the model is told first stays, or no cache of the server is of use
- * -------- */
+/* -- Byte for byte: what the model is told first stays, or no cache of the server is of use ---- */
 
 static void beginning_of(struct desk *d, size_t frame, struct buf *tools, struct buf *items)
 {

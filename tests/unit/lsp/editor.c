@@ -22,10 +22,8 @@ static void append_quoted(struct buf *json, const char *text)
 static const struct {
     const char *method, *result;
 } polite[] = {
-    {"window/workDoneProgress/create", "null"},
-    {"client/registerCapability", "null"},
-    {"window/showDocument", "{\"success\":true}"},
-    {"workspace/configuration", "[null]"},
+    {"window/workDoneProgress/create", "null"},     {"client/registerCapability", "null"},
+    {"window/showDocument", "{\"success\":true}"},  {"workspace/configuration", "[null]"},
     {"lanebridge/editor/context", "{\"open\":[]}"},
 };
 

@@ -19,8 +19,7 @@ static void open_at(struct client *client, struct world *world, struct peer *pee
     client_open_target(client, world, target);
 }
 
-/* -- Upgrades
- * -------------------------------------------------------------------------------------- */
+/* -- Upgrades ---------------------------------------------------------------------------------- */
 
 static void answer_with_text(struct peer *peer)
 {
@@ -113,8 +112,7 @@ Test(client, what_follows_the_head_are_frames)
     }
 }
 
-/* -- Sizes
- * ----------------------------------------------------------------------------------------- */
+/* -- Sizes ------------------------------------------------------------------------------------- */
 
 enum { BIG_BYTES = 64 << 20 };
 
@@ -217,8 +215,7 @@ Test(client, a_flood_of_pings_is_survived)
     world_end(&world);
 }
 
-/* -- Compression
- * ----------------------------------------------------------------------------------- */
+/* -- Compression ------------------------------------------------------------------------------- */
 
 /* Reads one frame of less than 64 KiB, as it came but for the mask. */
 static bool read_raw(struct peer *peer, unsigned *ret_first, struct buf *payload)

@@ -10,8 +10,7 @@ TestSuite(codec, .timeout = 60);
 
 static const size_t pieces[] = {1, 7, 143, 1 << 20};
 
-/* -- Frames out
- * ------------------------------------------------------------------------------------ */
+/* -- Frames out -------------------------------------------------------------------------------- */
 
 static const struct {
     size_t len, head;
@@ -52,8 +51,7 @@ Test(codec, masks_every_byte_by_its_place)
     }
 }
 
-/* -- Frames in
- * ------------------------------------------------------------------------------------- */
+/* -- Frames in --------------------------------------------------------------------------------- */
 
 static const char *const kinds[] = {[NET_READ_MESSAGE] = "message",
                                     [NET_READ_PING] = "ping",
@@ -164,8 +162,7 @@ Test(codec, announced_lengths_take_no_memory)
     net_reader_finish(&reader);
 }
 
-/* -- Compression
- * ----------------------------------------------------------------------------------- */
+/* -- Compression ------------------------------------------------------------------------------- */
 
 static void append_frame(struct buf *out, unsigned first, struct str payload)
 {
@@ -276,8 +273,7 @@ Test(codec, inflates_as_the_standard_shows)
     }
 }
 
-/* -- Heads
- * ----------------------------------------------------------------------------------------- */
+/* -- Heads ------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *text;
@@ -373,8 +369,7 @@ Test(codec, finds_tokens_in_lists)
     net_head_finish(&head);
 }
 
-/* -- Bodies
- * ---------------------------------------------------------------------------------------- */
+/* -- Bodies ------------------------------------------------------------------------------------ */
 
 static const struct {
     const char *fields, *bytes;

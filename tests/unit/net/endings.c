@@ -11,8 +11,7 @@
 
 TestSuite(endings, .timeout = 60);
 
-/* -- The upgrade is refused
- * ---------------------------------------------------------------------------- */
+/* -- The upgrade is refused -------------------------------------------------------------------- */
 
 static void answer_with_text(struct peer *peer)
 {
@@ -220,8 +219,7 @@ Test(endings, a_pong_is_a_sign_of_life)
     world_end(&world);
 }
 
-/* -- The server ends it
- * -------------------------------------------------------------------------------------------- */
+/* -- The server ends it ------------------------------------------------------------------------ */
 
 static void send_much_and_close(struct conn *conn, struct str text)
 {

@@ -22,8 +22,7 @@ void world_run_until(struct world *world, const bool *done, const char *what);
 void world_run_ms(struct world *world, uint64_t ms); /* only to show that nothing comes */
 void world_end(struct world *world);
 
-/* -- A WebSocket client that records
- * ------------------------------------------------------------------ */
+/* -- A WebSocket client that records ----------------------------------------------------------- */
 
 enum free_at { FREE_NEVER, FREE_IN_OPEN, FREE_IN_MESSAGE, FREE_IN_ALIVE, FREE_IN_CLOSED };
 struct client {
@@ -46,8 +45,7 @@ void client_open_target(struct client *client, struct world *world,
 void client_send(struct client *client, const char *text);
 void client_end(struct client *client);
 
-/* -- A server that echoes
- * --------------------------------------------------------------------------------- */
+/* -- A server that echoes ---------------------------------------------------------------------- */
 
 struct conn {
     struct echo *echo;

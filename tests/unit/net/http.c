@@ -8,8 +8,7 @@
 
 TestSuite(http, .timeout = 60);
 
-/* -- A client that records
- * -------------------------------------------------------------------------------- */
+/* -- A client that records --------------------------------------------------------------------- */
 
 enum http_free_at { KEEP, IN_HEAD, IN_BODY, IN_CLOSED };
 struct exchange {
@@ -82,8 +81,7 @@ static void finish(struct exchange *exchange)
     buf_finish(&exchange->body);
 }
 
-/* -- Both ends ours
- * ------------------------------------------------------------------------------------------ */
+/* -- Both ends ours ---------------------------------------------------------------------------- */
 
 static void echo_body(struct echo *echo, struct net_server_request *request,
                       const struct net_request_info *info)
@@ -260,8 +258,7 @@ Test(http, may_be_freed_in_every_callback)
     }
 }
 
-/* -- A hand-made server
- * ------------------------------------------------------------------------------------------ */
+/* -- A hand-made server ------------------------------------------------------------------------ */
 
 static void answer_with_text(struct peer *peer)
 {
@@ -359,8 +356,7 @@ Test(http, a_slow_answer_is_waited_for)
     world_end(&world);
 }
 
-/* -- A hand-made client
- * --------------------------------------------------------------------------------------------- */
+/* -- A hand-made client ------------------------------------------------------------------------ */
 
 static void send_and_read(struct peer *peer)
 {

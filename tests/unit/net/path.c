@@ -15,8 +15,7 @@
 
 TestSuite(path, .timeout = 60);
 
-/* -- A proxy that is made by hand, before a server with TLS
- * -------------------------------------------- */
+/* -- A proxy that is made by hand, before a server with TLS ------------------------------------ */
 
 static struct relay {
     const char *reply; /* NULL: never answers */
@@ -321,8 +320,7 @@ Test(path, a_client_may_be_freed_anywhere_on_the_way)
     }
 }
 
-/* -- What can be seen from outside
- * -------------------------------------------------------------------------- */
+/* -- What can be seen from outside ------------------------------------------------------------- */
 
 /* Inodes of our listening sockets, from /proc: TCP in state 0A, unix sockets that accept. */
 static bool is_ours(unsigned long inode)

@@ -11,8 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* -- Bytes
- * ------------------------------------------------------------------------------------------ */
+/* -- Bytes ------------------------------------------------------------------------------------- */
 
 bool peer_read(struct peer *peer, void *out, size_t len)
 {
@@ -77,8 +76,7 @@ void peer_reset(struct peer *peer)
     peer->fd = -1;
 }
 
-/* -- WebSocket
- * ---------------------------------------------------------------------------------------- */
+/* -- WebSocket --------------------------------------------------------------------------------- */
 
 bool peer_take_upgrade(struct peer *peer, struct buf *answer)
 {
@@ -189,8 +187,7 @@ bool peer_read_message(struct peer *peer)
     }
 }
 
-/* -- Thread
- * --------------------------------------------------------------------------------------------- */
+/* -- Thread ------------------------------------------------------------------------------------ */
 
 /* Closing with bytes unread would be a reset, which may overtake the alert. */
 static void linger(int fd)

@@ -107,8 +107,7 @@ Test(url, refuses_what_is_too_long)
     buf_finish(&text);
 }
 
-/* -- Event streams
- * ------------------------------------------------------------------------------------- */
+/* -- Event streams ----------------------------------------------------------------------------- */
 
 static void note_event(void *user, struct str event, struct str data)
 {

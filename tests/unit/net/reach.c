@@ -67,8 +67,7 @@ static void release_ports(struct ports *ports)
         close(ports->six);
 }
 
-/* -- Nothing comes
- * ------------------------------------------------------------------------------------------ */
+/* -- Nothing comes ----------------------------------------------------------------------------- */
 
 static void stay_mute(struct peer *peer)
 {
@@ -250,8 +249,7 @@ Test(endings, the_second_address_is_tried)
     release_ports(&ports);
 }
 
-/* -- Names
- * ---------------------------------------------------------------------------------------------- */
+/* -- Names ------------------------------------------------------------------------------------- */
 
 /* Both go through the system's resolver without a question to the network: one is an old spelling
  * of 127.0.0.1, the other no name can be. */

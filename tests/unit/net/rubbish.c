@@ -6,8 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* -- What we refuse to receive
- * --------------------------------------------------------------------------------- */
+/* -- What we refuse to receive ----------------------------------------------------------------- */
 
 static const struct violation {
     unsigned first_byte;
@@ -83,8 +82,7 @@ Test(endings, the_server_refuses_by_code)
     }
 }
 
-/* -- A peer that does not read, or does not make sense
- * ----------------------------------------------------- */
+/* -- A peer that does not read, or does not make sense ----------------------------------------- */
 
 static void upgrade_and_sleep(struct peer *peer)
 {

@@ -8,8 +8,7 @@
 
 TestSuite(tls, .timeout = 60);
 
-/* -- What is trusted and what is not
- * ------------------------------------------------------------------------ */
+/* -- What is trusted and what is not ----------------------------------------------------------- */
 
 static void echo_once(struct peer *peer)
 {
@@ -221,8 +220,7 @@ Test(tls, a_missing_ca_file_is_named)
     world_end(&world);
 }
 
-/* -- Where trust comes from
- * ---------------------------------------------------------------------------------- */
+/* -- Where trust comes from -------------------------------------------------------------------- */
 
 static void try_trust(const char *variable, const char *value, const struct identity *server)
 {
@@ -260,8 +258,7 @@ Test(tls, the_environment_adds_authorities)
     rmdir(folder);
 }
 
-/* -- Who we are
- * ------------------------------------------------------------------------------------------- */
+/* -- Who we are -------------------------------------------------------------------------------- */
 
 static const struct own_identity {
     bool named, known;

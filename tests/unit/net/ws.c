@@ -22,8 +22,7 @@ static void run_until_messages(struct world *world, const unsigned *messages, un
     loop_timer_stop(world->guard);
 }
 
-/* -- Both ends ours
- * ------------------------------------------------------------------------------------ */
+/* -- Both ends ours ---------------------------------------------------------------------------- */
 
 Test(ws, echoes_a_message)
 {
@@ -175,8 +174,7 @@ Test(ws, reaches_a_unix_socket)
     rmdir(folder);
 }
 
-/* -- Freeing in every callback
- * ------------------------------------------------------------------------------ */
+/* -- Freeing in every callback ----------------------------------------------------------------- */
 
 Test(ws, may_be_freed_in_every_callback)
 {
@@ -223,8 +221,7 @@ Test(ws, may_be_freed_at_any_stage_of_connecting)
     }
 }
 
-/* -- A hand-made server: torn bytes
- * ---------------------------------------------------------------------------- */
+/* -- A hand-made server: torn bytes ------------------------------------------------------------ */
 
 enum { LONG_BYTES = 70000, SHORT_LONG_BYTES = 300, FEW_BYTES = 7 };
 
@@ -299,8 +296,7 @@ Test(ws, reads_torn_and_fragmented_frames)
         run_torn_client(pieces[i]);
 }
 
-/* -- A hand-made client: torn bytes
- * --------------------------------------------------------------------- */
+/* -- A hand-made client: torn bytes ------------------------------------------------------------ */
 
 static void call_torn(struct peer *peer)
 {

@@ -190,8 +190,7 @@ Test(commands, sec_13_a_commit_to_a_repository_elsewhere_names_it)
     cr_assert_eq(f.host.asks, 1);
     assert_has(f.host.shown.ptr, text);
     buf_clear(&f.host.shown);
-    call(&f, &r, "exec_command",
-         "{'cmd':'echo ../other/.git/x: Read-only file system; exit 1'}");
+    call(&f, &r, "exec_command", "{'cmd':'echo ../other/.git/x: Read-only file system; exit 1'}");
     cr_assert_eq(f.host.asks, 2, "%s", r.text);
     assert_has(f.host.shown.ptr, text);
     record_finish(&r);
