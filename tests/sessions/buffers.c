@@ -78,26 +78,27 @@ enum outcome step_replace(struct player *player, struct str rest)
     return outcome;
 }
 
-enum outcome step_save(struct player *player, struct str rest)
+static enum outcome do_with_file(struct player *player, struct str rest, const char *usage,
+                                 enum status (*act)(struct client *client, const char *path,
+                                                    struct err *err))
 {
     struct buf path = {0};
     struct err err = {0};
     if (!step_take_path(player, &rest, &path))
-        return step_bad(player, "save FILE");
-    enum status status = client_save(player->client, path.ptr, &err);
+        return step_bad(player, usage);
+    enum status status = act(player->client, path.ptr, &err);
     buf_finish(&path);
     return step_result(player, status, &err);
 }
 
+enum outcome step_save(struct player *player, struct str rest)
+{
+    return do_with_file(player, rest, "save FILE", client_save);
+}
+
 enum outcome step_close(struct player *player, struct str rest)
 {
-    struct buf path = {0};
-    struct err err = {0};
-    if (!step_take_path(player, &rest, &path))
-        return step_bad(player, "close FILE");
-    enum status status = client_close(player->client, path.ptr, &err);
-    buf_finish(&path);
-    return step_result(player, status, &err);
+    return do_with_file(player, rest, "close FILE", client_close);
 }
 
 /* Somebody else writes the file, not the editor. */
